@@ -1,0 +1,157 @@
+# `make` prints what there is. `make run` and `make test` need nothing but Go.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Everything is built without cgo, tests too, so that one build cache serves all of it.
+export CGO_ENABLED := 0
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS   = -X main.version=$(VERSION)
+COMMANDS := coaming
+FUZZTIME ?= 10s
+
+# Packages that start goroutines, which the race detector can say something about.
+RACE := ./internal/rule/... ./internal/judge/... ./internal/source/... ./internal/cli/...
+
+lint := go tool -modfile=tools/lint.mod golangci-lint
+tool := go tool -modfile=tools/tools.mod
+
+# $(call shown,TITLE): what is running, on stderr.
+shown = printf '\n== %s\n' '$(1)' >&2
+
+##@ Every day
+
+run: build ## Build, scan the example shop, and say what to try next (seconds; the first build takes minutes)
+	@status=0; bin/coaming scan examples/shop || status=$$?; \
+	case $$status in \
+	1|3) ;; \
+	0) echo 'coaming found nothing in examples/shop, whose faults are planted: something is broken' >&2; exit 1 ;; \
+	*) exit $$status ;; \
+	esac; \
+	echo; echo "(exit code $$status: 1 is findings at or over the threshold, 3 is something that could not be judged)"; \
+	echo; cat tools/next.txt
+
+build: ## Build bin/coaming
+	@go build -ldflags="$(LDFLAGS)" -o bin/ ./cmd/coaming
+
+test: ## Run every test that needs no cluster, and count them
+	@packages=$$(go list ./... | grep -v /test/e2e); go test -json $$packages | go run ./tools/tally -keep .cache/tally/test
+
+fmt: ## Format every Go file, rewrite old idioms (go fix), tidy go.mod
+	@$(tool) gofumpt -w $(GOFILES)
+	@go fix ./...
+	@go mod tidy
+
+gen: ## Regenerate the generated files
+	@go generate ./...
+
+##@ Before a change lands
+
+check: ## Everything that CI asks beside the tests (the first time builds golangci-lint: minutes)
+	@$(MAKE) -k $(CHECKS) || { echo 'see the lines with *** above for what is wrong' >&2; exit 1; }
+
+e2e: bin/sandbox build ## Prove it against a real API server (the first time builds one: 5 to 10 minutes; after that one or two)
+	@export SANDBOX_BIN=$(CURDIR)/bin/sandbox COAMING_BIN=$(CURDIR)/bin/coaming; \
+	{ status=0; \
+		go test -json -count=1 -timeout 20m ./test/e2e/... || status=1; \
+		cd test/sandbox; go test -json -count=1 -trimpath ./... || status=1; \
+		exit $$status; \
+	} | go run ./tools/tally -keep .cache/tally/e2e
+
+race: ## Run the tests of what is concurrent under the race detector (needs a C compiler; the first time takes minutes)
+	@if ! command -v $${CC:-cc} >/dev/null; then echo 'skipped: the race detector needs a C compiler'; exit 0; fi; \
+	CGO_ENABLED=1 go test -race -json $(RACE) | go run ./tools/tally
+
+fuzz: ## Run every fuzz target for FUZZTIME (10s)
+	@grep -rl --include='*_test.go' '^func Fuzz' internal cmd | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			$(call shown,$$target in $$file); \
+			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "./$$(dirname "$$file")"; \
+		done; \
+	done
+
+bench: ## Measure speed and memory on made-up clusters
+	@go run ./test/bench
+
+##@ A cluster to play with
+
+sandbox: bin/sandbox ## Start a real API server and print its kubeconfig; Ctrl-C ends it (the first time builds it: 5 to 10 minutes)
+	@bin/sandbox up
+
+##@ A release
+
+dist: ## Cross-compile every binary into dist/ and hold it to 80 MB
+	@rm -rf dist; mkdir -p dist
+	@for command in $(COMMANDS); do for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do \
+		export GOOS=$${target%/*} GOARCH=$${target#*/}; \
+		out=dist/$$command-$$GOOS-$$GOARCH; \
+		go build -trimpath -ldflags="-s -w $(LDFLAGS)" -o $$out ./cmd/$$command; \
+		size=$$(wc -c < $$out); \
+		printf '%-32s %6.1f MB\n' $$out $$(awk "BEGIN { print $$size / 1000000 }"); \
+		if [ $$size -gt 80000000 ]; then echo "$$out is over 80 MB" >&2; exit 1; fi; \
+	done; done
+
+clean: ## Remove what was built (Go's own caches stay)
+	@rm -rf bin dist .cache
+
+help: ## Print this
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- the parts of make check ---
+
+CHECKS := check-fmt check-tidy check-layers check-gen check-fix check-lint check-deadcode check-vuln
+
+GOFILES = $$(git ls-files --cached --others --exclude-standard --deduplicate '*.go' | while read -r f; do [ -e "$$f" ] && echo "$$f"; done)
+
+check-fmt:
+	@$(call shown,gofumpt)
+	@diff=$$($(tool) gofumpt -d $(GOFILES)) && [ -z "$$diff" ] || { echo "$$diff"; echo 'not formatted: run make fmt'; exit 1; }
+
+check-tidy:
+	@$(call shown,go mod tidy)
+	@go mod tidy -diff
+
+check-layers:
+	@$(call shown,layers and the other rules of the house)
+	@go test .
+
+# Generated files carry the standard header. Their content before and after must be the same, committed or not.
+generated = git grep --untracked -lE '^(//|\#|<!--) Code generated .* DO NOT EDIT' | LC_ALL=C sort | xargs -r cksum
+
+check-gen:
+	@$(call shown,generated files)
+	@before=$$($(generated) || true); $(MAKE) gen; after=$$($(generated) || true); \
+	diff <(echo "$$before") <(echo "$$after") || { echo 'generated files were out of date: they have been made anew, commit them'; exit 1; }
+
+check-fix:
+	@$(call shown,go fix)
+	@go fix -diff ./...
+
+check-lint:
+	@$(call shown,golangci-lint)
+	@$(lint) run
+
+check-deadcode:
+	@$(call shown,deadcode)
+	@dead=$$($(tool) deadcode -test ./...); [ -z "$$dead" ] || { echo "$$dead"; exit 1; }
+
+check-vuln:
+	@$(call shown,govulncheck)
+	@if [ -z "$${VULNDB:-}" ]; then echo 'skipped: VULNDB names no database (VULNDB=file:///path/to/vulndb)'; exit 0; fi; \
+	$(tool) govulncheck -db "$$VULNDB" ./...
+
+# --- the sandbox: a module of its own, Kubernetes itself; built when its sources are newer ---
+
+SANDBOX_SOURCES := $(shell find test/sandbox -type f ! -name '*_test.go' ! -name '*.md' 2>/dev/null)
+
+bin/sandbox: $(SANDBOX_SOURCES)
+	@echo 'building the sandbox: 5 to 10 minutes the first time, seconds after that' >&2
+	@sh test/sandbox/build.sh $@
+	@touch $@ # go build leaves a file alone that would not change
+
+.PHONY: run build test fmt gen check e2e race fuzz bench sandbox dist clean help $(CHECKS)

@@ -1,0 +1,354 @@
+package document
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// maxDepth bounds nesting. The API server's own limit is deeper, no object comes near either.
+const maxDepth = 500
+
+// ParseJSON reads one JSON value; text behind it, or a fault, is an Error.
+func ParseJSON(content string) (*Doc, *Error) {
+	t := NewText(content)
+	docs, err := parseJSONStream(t)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(docs) != 1:
+		return nil, t.errorAt(0, CodeSyntax, "want one JSON value, found "+strconv.Itoa(len(docs)), remedySyntax)
+	}
+	return docs[0], nil
+}
+
+// parseJSONStream reads concatenated JSON values.
+func parseJSONStream(t *Text) ([]*Doc, *Error) {
+	var docs []*Doc
+	p := jsonParser{s: t.content}
+	for {
+		p.space()
+		if p.at == len(p.s) {
+			return docs, nil
+		}
+		p.nodes, p.side = p.nodes[:0], p.side[:0]
+		start := p.at
+		p.value(uint32(p.at), 0)
+		if p.fault != "" {
+			code := CodeSyntax
+			if p.fault == faultDeep {
+				code = CodeTooLarge
+			}
+			return docs, t.errorAt(p.at, code, "JSON: "+p.fault, "Mend the JSON at this place.")
+		}
+		d := &Doc{text: t.content, source: t, start: uint32(start), end: uint32(p.at)}
+		d.take(p.nodes, p.side)
+		d.duplicate = p.duplicate
+		docs = append(docs, d)
+	}
+}
+
+// take copies scratch nodes and decoded text at their exact size.
+func (d *Doc) take(nodes []node, side []byte) {
+	d.nodes = make([]node, len(nodes))
+	copy(d.nodes, nodes)
+	d.side = string(side)
+}
+
+// scratchDoc looks at nodes that are still being built. It shares side instead of copying it, so
+// it must not outlive the next append.
+func scratchDoc(text string, side []byte, nodes []node) Doc {
+	return Doc{text: text, side: unsafe.String(unsafe.SliceData(side), len(side)), nodes: nodes}
+}
+
+const faultDeep = "nested too deep"
+
+type jsonParser struct {
+	s         string
+	at        int
+	nodes     []node
+	side      []byte
+	fault     string
+	depth     int
+	duplicate *Error
+	keys      keySet
+}
+
+func (p *jsonParser) space() {
+	for p.at < len(p.s) {
+		switch p.s[p.at] {
+		case ' ', '\t', '\n', '\r':
+			p.at++
+		default:
+			return
+		}
+	}
+}
+
+func (p *jsonParser) fail(fault string) {
+	if p.fault == "" {
+		p.fault = fault
+	}
+}
+
+func (p *jsonParser) add(pos, keyMeta uint32, k Kind, off, size int) {
+	p.nodes = append(p.nodes, node{pos: pos, meta: keyMeta | uint32(k), off: uint32(off), size: uint32(size), next: uint32(len(p.nodes) + 1)})
+}
+
+// value reads one value; pos and keyMeta describe the entry it stands in.
+func (p *jsonParser) value(pos, keyMeta uint32) {
+	if p.at >= len(p.s) {
+		p.fail("the text ends early")
+		return
+	}
+	switch c := p.s[p.at]; {
+	case c == '{' || c == '[':
+		p.container(pos, keyMeta, c)
+	case c == '"':
+		off, size, side := p.str()
+		if side {
+			keyMeta |= flagSide
+		}
+		p.add(pos, keyMeta, String, off, size)
+	case c == '-' || c >= '0' && c <= '9':
+		p.number(pos, keyMeta)
+	default:
+		p.word(pos, keyMeta)
+	}
+}
+
+func (p *jsonParser) word(pos, keyMeta uint32) {
+	rest := p.s[p.at:]
+	switch {
+	case strings.HasPrefix(rest, "true"):
+		p.add(pos, keyMeta, Bool, p.at, 1)
+		p.at += 4
+	case strings.HasPrefix(rest, "false"):
+		p.add(pos, keyMeta, Bool, p.at, 0)
+		p.at += 5
+	case strings.HasPrefix(rest, "null"):
+		p.add(pos, keyMeta, Null, p.at, 0)
+		p.at += 4
+	default:
+		p.fail("want a value, found " + strconv.QuoteRune(firstRune(rest)))
+	}
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
+}
+
+// number reads by the grammar of RFC 8259 section 6.
+func (p *jsonParser) number(pos, keyMeta uint32) {
+	start, kind := p.at, Int
+	digits := func() int {
+		n := 0
+		for p.at < len(p.s) && p.s[p.at] >= '0' && p.s[p.at] <= '9' {
+			p.at++
+			n++
+		}
+		return n
+	}
+	if p.s[p.at] == '-' {
+		p.at++
+	}
+	zero := p.at < len(p.s) && p.s[p.at] == '0'
+	if n := digits(); n == 0 || zero && n > 1 {
+		p.fail("not a number")
+		return
+	}
+	if p.at < len(p.s) && p.s[p.at] == '.' {
+		kind = Float
+		p.at++
+		if digits() == 0 {
+			p.fail("not a number")
+			return
+		}
+	}
+	if p.at < len(p.s) && (p.s[p.at] == 'e' || p.s[p.at] == 'E') {
+		kind = Float
+		p.at++
+		if p.at < len(p.s) && (p.s[p.at] == '+' || p.s[p.at] == '-') {
+			p.at++
+		}
+		if digits() == 0 {
+			p.fail("not a number")
+			return
+		}
+	}
+	p.add(pos, keyMeta, kind, start, p.at-start)
+}
+
+// str reads a string and says where its content is: in the text, or decoded in side.
+func (p *jsonParser) str() (off, size int, side bool) {
+	p.at++
+	start := p.at
+	for p.at < len(p.s) {
+		switch c := p.s[p.at]; {
+		case c == '"':
+			p.at++
+			return start, p.at - 1 - start, false
+		case c == '\\':
+			return p.escaped(start)
+		case c < ' ':
+			p.fail("a control character in a string")
+			return 0, 0, false
+		}
+		p.at++
+	}
+	p.fail("a string without an end")
+	return 0, 0, false
+}
+
+func (p *jsonParser) escaped(start int) (off, size int, side bool) {
+	from := len(p.side)
+	p.side = append(p.side, p.s[start:p.at]...)
+	for p.at < len(p.s) {
+		switch c := p.s[p.at]; {
+		case c == '"':
+			p.at++
+			return from, len(p.side) - from, true
+		case c < ' ':
+			p.fail("a control character in a string")
+			return 0, 0, false
+		case c != '\\':
+			p.side = append(p.side, c)
+			p.at++
+		default:
+			if !p.escape() {
+				p.fail("an unknown escape in a string")
+				return 0, 0, false
+			}
+		}
+	}
+	p.fail("a string without an end")
+	return 0, 0, false
+}
+
+// escape decodes one escape sequence; a lone surrogate becomes U+FFFD, as encoding/json has it.
+func (p *jsonParser) escape() bool {
+	if p.at+1 >= len(p.s) {
+		return false
+	}
+	c := p.s[p.at+1]
+	if i := strings.IndexByte(`"\/bfnrt`, c); i >= 0 {
+		p.side = append(p.side, "\"\\/\b\f\n\r\t"[i])
+		p.at += 2
+		return true
+	}
+	r, ok := hex4(p.s, p.at)
+	if !ok {
+		return false
+	}
+	p.at += 6
+	if utf16.IsSurrogate(r) {
+		low, ok := hex4(p.s, p.at)
+		if pair := utf16.DecodeRune(r, low); ok && pair != utf8.RuneError {
+			r = pair
+			p.at += 6
+		} else {
+			r = utf8.RuneError
+		}
+	}
+	p.side = utf8.AppendRune(p.side, r)
+	return true
+}
+
+func hex4(s string, at int) (rune, bool) {
+	if at+6 > len(s) || s[at] != '\\' || s[at+1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s[at+2:at+6], 16, 16)
+	return rune(n), err == nil
+}
+
+func (p *jsonParser) container(pos, keyMeta uint32, open byte) {
+	if p.depth++; p.depth > maxDepth {
+		p.fail(faultDeep)
+		return
+	}
+	kind, end := Map, byte('}')
+	if open == '[' {
+		kind, end = List, ']'
+	}
+	self := len(p.nodes)
+	p.add(pos, keyMeta, kind, p.at, 0)
+	p.at++
+	count := 0
+	for p.fault == "" {
+		p.space()
+		if p.at >= len(p.s) {
+			p.fail("the text ends early")
+			return
+		}
+		if p.s[p.at] == end && count == 0 {
+			break
+		}
+		if kind == Map {
+			p.entry()
+		} else {
+			p.value(uint32(p.at), 0)
+		}
+		count++
+		p.space()
+		if p.fault != "" || p.at < len(p.s) && p.s[p.at] == end {
+			break
+		}
+		if p.at >= len(p.s) || p.s[p.at] != ',' {
+			p.fail("want a comma or the end of the " + kind.String())
+			return
+		}
+		p.at++
+	}
+	p.at++
+	p.depth--
+	p.nodes[self].size = uint32(count)
+	p.nodes[self].next = uint32(len(p.nodes))
+	if kind == Map && p.fault == "" {
+		p.unique(self)
+	}
+}
+
+func (p *jsonParser) entry() {
+	if p.s[p.at] != '"' {
+		p.fail("want a key in quotes")
+		return
+	}
+	pos := p.at
+	off, size, side := p.str()
+	if p.fault != "" {
+		return
+	}
+	if size > maxKey {
+		p.fail("a key longer than 16 MiB")
+		return
+	}
+	meta := uint32(size)<<8 | flagKeyQuoted
+	if side {
+		pos, meta = off, uint32(size)<<8|flagKeySide
+	}
+	p.space()
+	if p.at >= len(p.s) || p.s[p.at] != ':' {
+		p.fail("want a colon behind the key")
+		return
+	}
+	p.at++
+	p.space()
+	p.value(uint32(pos), meta)
+}
+
+// unique keeps the last of equal keys, as encoding/json does, and notes the doubt.
+func (p *jsonParser) unique(self int) {
+	d := scratchDoc(p.s, p.side, p.nodes)
+	first, again := d.equalKeys(uint32(self), &p.keys)
+	if again == 0 {
+		return
+	}
+	if p.duplicate == nil {
+		p.duplicate = NewText(p.s).duplicateAt(int(p.nodes[again].pos), d.key(first))
+	}
+	p.nodes = d.dropFirst(uint32(self), &p.keys)
+}

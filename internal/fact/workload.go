@@ -1,0 +1,175 @@
+package fact
+
+import (
+	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+)
+
+// Workload is one pod template with its owner, whatever the kind.
+type Workload struct {
+	// Object carries the template: a Deployment, a CronJob, a lone Pod, a custom resource.
+	Object *Object
+	// Template is the map with the pod's metadata and spec; of a Pod it is the object itself.
+	Template document.Value
+	// Spec is the pod spec.
+	Spec document.Value
+	// Path is where Spec stands in the object: "spec.template.spec".
+	Path       []document.Step
+	Containers []Container
+	// Pods counts the pods and intermediate owners (ReplicaSets, Jobs) that were read and are
+	// judged through this workload.
+	Pods int
+}
+
+// Role is what a container is for.
+type Role uint8
+
+// The roles. A Sidecar is an init container that keeps running (restartPolicy Always).
+const (
+	App Role = iota
+	Init
+	Sidecar
+	Ephemeral
+)
+
+var roleNames = [...]string{"app", "init", "sidecar", "ephemeral"}
+
+// String is the role's word.
+func (r Role) String() string { return roleNames[r] }
+
+// Container is one container of a workload.
+type Container struct {
+	Value document.Value
+	Role  Role
+	// Field is the pod spec's list it stands in, Index its place there.
+	Field string
+	Index int
+	Name  string
+}
+
+// Labels is the labels of the workload's pods.
+func (w *Workload) Labels() document.Value { return w.Template.At("metadata", "labels") }
+
+// Annotations is the annotations of the workload's pods.
+func (w *Workload) Annotations() document.Value { return w.Template.At("metadata", "annotations") }
+
+// ServiceAccount is the name of the account that the pods run as.
+func (w *Workload) ServiceAccount() string {
+	for _, field := range []string{"serviceAccountName", "serviceAccount"} {
+		if name := w.Spec.Get(field).Str(); name != "" {
+			return name
+		}
+	}
+	return "default"
+}
+
+// OS is the operating system of the pods: "windows" where the pod spec says so, else "linux".
+func (w *Workload) OS() string {
+	if w.Spec.At("os", "name").Str() == "windows" {
+		return "windows"
+	}
+	return "linux"
+}
+
+// templatePaths is where known kinds hold their pod template, by kind and group. An empty path is
+// the object itself.
+var templatePaths = map[string]string{
+	"Pod":                                "",
+	"ReplicationController":              "spec.template",
+	"PodTemplate":                        "template",
+	"Deployment.apps":                    "spec.template",
+	"Deployment.extensions":              "spec.template",
+	"ReplicaSet.apps":                    "spec.template",
+	"ReplicaSet.extensions":              "spec.template",
+	"StatefulSet.apps":                   "spec.template",
+	"DaemonSet.apps":                     "spec.template",
+	"DaemonSet.extensions":               "spec.template",
+	"Job.batch":                          "spec.template",
+	"CronJob.batch":                      "spec.jobTemplate.spec.template",
+	"ScheduledJob.batch":                 "spec.jobTemplate.spec.template",
+	"Rollout.argoproj.io":                "spec.template",
+	"DeploymentConfig.apps.openshift.io": "spec.template",
+	"DeploymentConfig":                   "spec.template",
+	"Service.serving.knative.dev":        "spec.template",
+	"Configuration.serving.knative.dev":  "spec.template",
+	"Revision.serving.knative.dev":       "",
+	"ScaledJob.keda.sh":                  "spec.jobTargetRef.template",
+}
+
+// PodKinds are the known kinds that carry a pod template, "Kind" or "Kind.group".
+func PodKinds() []string {
+	kinds := make([]string, 0, len(templatePaths))
+	for kind := range templatePaths {
+		kinds = append(kinds, kind)
+	}
+	return kinds
+}
+
+// workloads are the pod templates of an object: one for the known kinds, and of any other kind as
+// many as it embeds.
+func workloads(o *Object) []*Workload {
+	if path, known := templatePaths[o.GroupKind()]; known {
+		template := o.Root
+		var steps []document.Step
+		if path != "" {
+			for key := range strings.SplitSeq(path, ".") {
+				template = template.Get(key)
+				steps = append(steps, document.Step{Key: key})
+			}
+		}
+		if w := newWorkload(o, template, steps); w != nil {
+			return []*Workload{w}
+		}
+		return nil
+	}
+	if o.Kind == "CustomResourceDefinition" || !strings.Contains(o.Group(), ".") || strings.HasSuffix(o.Group(), ".k8s.io") {
+		return nil
+	}
+	var found []*Workload
+	for _, v := range o.Root.Find("containers", document.List) {
+		steps := v.Steps()
+		n := len(steps)
+		if n < 4 || steps[n-2].Key != "spec" || !looksLikeContainers(v) {
+			continue
+		}
+		template := o.Root.Follow(steps[:n-2])
+		if w := newWorkload(o, template, steps[:n-2]); w != nil {
+			found = append(found, w)
+		}
+	}
+	return found
+}
+
+func looksLikeContainers(list document.Value) bool {
+	for _, item := range list.Items() {
+		if item.Get("image").Kind() != document.String && item.Get("name").Kind() != document.String {
+			return false
+		}
+	}
+	return list.Len() > 0
+}
+
+func newWorkload(o *Object, template document.Value, path []document.Step) *Workload {
+	spec := template.Get("spec")
+	if spec.Kind() != document.Map {
+		return nil
+	}
+	w := &Workload{Object: o, Template: template, Spec: spec, Path: append(path[:len(path):len(path)], document.Step{Key: "spec"})}
+	for _, field := range []string{"initContainers", "containers", "ephemeralContainers"} {
+		for i, c := range spec.Get(field).Items() {
+			role := App
+			switch field {
+			case "initContainers":
+				role = Init
+				if c.Get("restartPolicy").Str() == "Always" {
+					role = Sidecar
+				}
+			case "ephemeralContainers":
+				role = Ephemeral
+			}
+			w.Containers = append(w.Containers, Container{Value: c, Role: role, Field: field, Index: i, Name: c.Get("name").Str()})
+		}
+	}
+	return w
+}

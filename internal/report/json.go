@@ -1,0 +1,68 @@
+package report
+
+import (
+	"io"
+
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Schema names the JSON format; docs/schema/result-v1.json describes it. What a reader of it may rely
+// on never changes under this name.
+const Schema = "coaming.dev/result/v1"
+
+// JSON writes the whole result, one finding a line. ReadJSON reads it back.
+func JSON(w io.Writer, res *verdict.Result, meta Meta) error {
+	s := newStream(w)
+	s.open("", "{")
+	s.value("schema", Schema)
+	s.value("tool", toolJSON{toolName, meta.Version})
+	s.value("exit", res.Exit(meta.FailOn, meta.AllowUnknown))
+	s.list("findings", len(res.Findings), func(i int) any { return findingJSON(&res.Findings[i]) })
+	s.list("rules", len(res.Rules), func(i int) any { return &res.Rules[i] })
+	s.list("tally", len(res.Tally), func(i int) any { return &res.Tally[i] })
+	writeCoverage(s, &res.Coverage)
+	s.shut("}")
+	return s.close()
+}
+
+// writeCoverage streams what may be long; TestJSONCarriesEveryField holds it to verdict.Coverage.
+func writeCoverage(s *stream, c *verdict.Coverage) {
+	s.open("coverage", "{")
+	s.value("sources", nonNil(c.Sources))
+	s.value("files", c.Files)
+	s.value("documents", c.Documents)
+	s.value("objects", c.Objects)
+	s.value("workloads", c.Workloads)
+	s.value("rules", c.Rules)
+	s.value("evaluations", c.Evaluations)
+	if len(c.Gaps) > 0 {
+		s.list("gaps", len(c.Gaps), func(i int) any { return &c.Gaps[i] })
+	}
+	if len(c.Exclusions) > 0 {
+		s.list("exclusions", len(c.Exclusions), func(i int) any { return &c.Exclusions[i] })
+	}
+	s.shut("}")
+}
+
+// findingJSON is the finding without a null where the schema promises a list.
+func findingJSON(f *verdict.Finding) any {
+	if f.Excerpt == nil || f.Excerpt.Lines != nil {
+		return f
+	}
+	whole, excerpt := *f, *f.Excerpt
+	excerpt.Lines = []string{}
+	whole.Excerpt = &excerpt
+	return &whole
+}
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+type toolJSON struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}

@@ -1,0 +1,147 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	kjson "sigs.k8s.io/json"
+
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// maxResult bounds what ReadJSON takes in: about a million findings.
+const maxResult = 1 << 30
+
+// ErrNotResult is wrapped by ReadJSON's errors about text that is not a result of this version.
+var ErrNotResult = errors.New("not a result")
+
+const notResultRemedy = "Give a file written by 'coaming scan --format json' of a version that writes " + Schema + "."
+
+// The wire types differ from verdict's where a missing value would pass for a meaningful zero: a
+// verdict that is not there must not be read as "pass", nor a severity as "low".
+type (
+	resultJSON struct {
+		Schema   string            `json:"schema"`
+		Tool     *toolJSON         `json:"tool"`
+		Exit     *int              `json:"exit"`
+		Findings *[]wireFinding    `json:"findings"`
+		Rules    *[]wireRule       `json:"rules"`
+		Tally    *[]verdict.Tally  `json:"tally"`
+		Coverage *verdict.Coverage `json:"coverage"`
+	}
+	wireFinding struct {
+		verdict.Finding
+
+		Verdict  *verdict.Verdict  `json:"verdict"`
+		Severity *verdict.Severity `json:"severity"`
+	}
+	wireRule struct {
+		verdict.RuleInfo
+
+		Severity *verdict.Severity `json:"severity"`
+	}
+)
+
+// ReadJSON reads what JSON wrote. It is strict: an unknown, repeated or missing field is an error, as
+// is anything after the document, and nothing is returned of a result that is not whole.
+func ReadJSON(r io.Reader) (*verdict.Result, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxResult+1))
+	if err != nil {
+		return nil, fmt.Errorf("read result: %w", err)
+	}
+	if len(data) > maxResult {
+		return nil, notResult(fmt.Errorf("over %d MiB", maxResult>>20))
+	}
+	wire := new(resultJSON)
+	strict, err := kjson.UnmarshalStrict(data, wire)
+	if err == nil {
+		err = errors.Join(strict...)
+	}
+	if err != nil {
+		return nil, notResult(err)
+	}
+	res, err := wire.result()
+	if err != nil {
+		return nil, notResult(err)
+	}
+	return res, nil
+}
+
+func notResult(err error) error {
+	return &verdict.RemedyError{Err: fmt.Errorf("read result: %w: %w", ErrNotResult, err), Remedy: notResultRemedy}
+}
+
+// result checks that nothing is missing and copies what was read.
+func (w *resultJSON) result() (*verdict.Result, error) {
+	switch {
+	case w.Schema != Schema:
+		return nil, fmt.Errorf("schema is %q, want %q", w.Schema, Schema)
+	case w.Tool == nil || w.Exit == nil:
+		return nil, errors.New("tool or exit is missing")
+	case w.Findings == nil || w.Rules == nil || w.Tally == nil || w.Coverage == nil:
+		return nil, errors.New("findings, rules, tally or coverage is missing")
+	}
+	res := &verdict.Result{
+		Findings: make([]verdict.Finding, len(*w.Findings)),
+		Rules:    make([]verdict.RuleInfo, len(*w.Rules)),
+		Tally:    *w.Tally,
+		Coverage: *w.Coverage,
+	}
+	for i := range *w.Findings {
+		if err := (*w.Findings)[i].into(&res.Findings[i]); err != nil {
+			return nil, fmt.Errorf("findings[%d]: %w", i, err)
+		}
+	}
+	for i := range *w.Rules {
+		rule := &(*w.Rules)[i]
+		if rule.ID == "" || rule.Severity == nil {
+			return nil, fmt.Errorf("rules[%d]: id or severity is missing", i)
+		}
+		res.Rules[i] = rule.RuleInfo
+		res.Rules[i].Severity = *rule.Severity
+	}
+	for i := range res.Coverage.Gaps {
+		if g := &res.Coverage.Gaps[i]; g.Code == "" || misplaced(&g.Location) {
+			return nil, fmt.Errorf("coverage.gaps[%d]: code is missing or position is impossible", i)
+		}
+	}
+	return res, nil
+}
+
+func (w *wireFinding) into(f *verdict.Finding) error {
+	switch {
+	case w.Verdict == nil || w.Severity == nil:
+		return errors.New("verdict or severity is missing")
+	case *w.Verdict == verdict.Pass:
+		return errors.New("verdict is pass; a finding is a fail, an unknown or an exempt one")
+	case !isFingerprint(w.Fingerprint):
+		return fmt.Errorf("fingerprint %q is not 16 hex digits", w.Fingerprint)
+	case w.Rule == "" || w.Subject.Kind == "":
+		return errors.New("rule or subject.kind is missing")
+	case misplaced(&w.Location):
+		return errors.New("location is impossible")
+	}
+	if w.Excerpt != nil && !holds(w.Excerpt) {
+		return errors.New("excerpt marks a line that it does not hold")
+	}
+	*f = w.Finding
+	f.Verdict, f.Severity = *w.Verdict, *w.Severity
+	return nil
+}
+
+// misplaced says that a position is none that a file can have.
+func misplaced(l *verdict.Location) bool {
+	return min(l.Line, l.Column) < 0 || max(l.Line, l.Column) > math.MaxInt32
+}
+
+// holds says that the excerpt holds the line that it marks.
+func holds(e *verdict.Excerpt) bool {
+	return e.First >= 1 && e.First <= math.MaxInt32 && e.Marked >= e.First && e.Marked-e.First < max(len(e.Lines), 1)
+}
+
+func isFingerprint(s string) bool {
+	return len(s) == 16 && strings.Trim(s, "0123456789abcdef") == ""
+}

@@ -1,0 +1,70 @@
+package verdict
+
+// Result is one judgement of one inventory: everything a report needs. Findings are in the order
+// of location, path and rule, so that the same input gives the same bytes.
+type Result struct {
+	Findings []Finding  `json:"findings"`
+	Rules    []RuleInfo `json:"rules"` // those that were asked, by id
+	Tally    []Tally    `json:"tally"` // by practice, in the catalogue's order
+	Coverage Coverage   `json:"coverage"`
+}
+
+// RuleInfo is what a report tells of a rule.
+type RuleInfo struct {
+	ID       string              `json:"id"`
+	Title    string              `json:"title"`
+	Practice string              `json:"practice"`
+	Severity Severity            `json:"severity"`
+	Why      string              `json:"why"`
+	Remedy   string              `json:"remedy"`
+	Maps     map[string][]string `json:"maps,omitempty"` // framework -> control ids
+}
+
+// Tally counts verdicts of one practice.
+type Tally struct {
+	Practice string `json:"practice"`
+	Rules    int    `json:"rules"`
+	Pass     int    `json:"pass"`
+	Fail     int    `json:"fail"`
+	Unknown  int    `json:"unknown"`
+	Exempt   int    `json:"exempt"`
+}
+
+// Exit codes of a judgement (docs/design.md, "Where it runs").
+const (
+	ExitClean    = 0
+	ExitFindings = 1
+	ExitError    = 2
+	ExitUnknown  = 3
+)
+
+// Exit is the judgement's exit code: findings at or over the threshold outrank what is unknown,
+// and unknown outranks clean unless it is allowed.
+func (r *Result) Exit(failOn Severity, allowUnknown bool) int {
+	unknown := !r.Coverage.Complete()
+	for i := range r.Findings {
+		switch f := &r.Findings[i]; f.Verdict {
+		case Fail:
+			if f.Severity >= failOn {
+				return ExitFindings
+			}
+		case Unknown:
+			unknown = true
+		case Pass, Exempt:
+		}
+	}
+	if unknown && !allowUnknown {
+		return ExitUnknown
+	}
+	return ExitClean
+}
+
+// Rule is the rule of that id among those asked; nil when there is none.
+func (r *Result) Rule(id string) *RuleInfo {
+	for i := range r.Rules {
+		if r.Rules[i].ID == id {
+			return &r.Rules[i]
+		}
+	}
+	return nil
+}
