@@ -126,3 +126,12 @@ func (t *Text) errorAt(offset int, code Code, message, remedy string) *Error {
 		Remedy:  remedy,
 	}
 }
+
+// Offset is where the n-th line begins, from 1; the text's end beyond it.
+func (t *Text) Offset(n int) int {
+	starts := t.index()
+	if n < 1 || n > len(starts) {
+		return len(t.content)
+	}
+	return int(starts[n-1])
+}

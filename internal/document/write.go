@@ -1,6 +1,7 @@
 package document
 
 import (
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -84,4 +85,35 @@ func appendString(dst []byte, s string) []byte {
 		from = i
 	}
 	return append(append(dst, s[from:]...), '"')
+}
+
+// AppendSorted appends the value as compact JSON with sorted keys: equal values give equal bytes.
+func (v Value) AppendSorted(dst []byte) []byte {
+	switch v.Kind() {
+	case Map:
+		keys := make([]string, 0, v.Len())
+		for key := range v.Fields() {
+			keys = append(keys, key)
+		}
+		slices.Sort(keys)
+		dst = append(dst, '{')
+		for i, key := range keys {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.Get(key).AppendSorted(append(appendString(dst, key), ':'))
+		}
+		return append(dst, '}')
+	case List:
+		dst = append(dst, '[')
+		for i, item := range v.Items() {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = item.AppendSorted(dst)
+		}
+		return append(dst, ']')
+	default:
+		return v.AppendJSON(dst)
+	}
 }

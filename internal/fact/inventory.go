@@ -143,7 +143,9 @@ func (f *folder) sibling(o *Object, w *Workload) *Workload {
 func (inv *Inventory) OfKind(kind string) []*Object { return inv.byKind[kind] }
 
 // In is the objects of a kind in one namespace.
-func (inv *Inventory) In(kind, namespace string) []*Object { return inv.byPlace[place{kind, namespace}] }
+func (inv *Inventory) In(kind, namespace string) []*Object {
+	return inv.byPlace[place{kind, namespace}]
+}
 
 // Find is the object of that kind, namespace and name; nil when it is not in the inventory.
 func (inv *Inventory) Find(kind, namespace, name string) *Object {

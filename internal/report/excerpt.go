@@ -82,8 +82,8 @@ func aim(line string, column, room int) (from, caret int) {
 		return 0, -1
 	}
 	const before = 20 // columns of context to the left
-	if at+before > room {
-		from = at - before
+	if len(line) > room && at+before > room {
+		from = max(0, at-before)
 		for from > 0 && !utf8.RuneStart(line[from]) {
 			from--
 		}

@@ -58,6 +58,7 @@ func (p *printer) block(b *block) {
 	p.text(label, look.style, p.headline(b), bold)
 	if len(b.findings) == 1 {
 		p.line("    ", p.at(first), p.tail(first))
+		p.also(first)
 	} else {
 		p.every(b)
 	}
@@ -91,6 +92,7 @@ func (p *printer) every(b *block) {
 	}
 	for _, f := range shown {
 		p.line("    ", p.at(f), p.tail(f))
+		p.also(f)
 		p.text("      ", plain, visible(f.Message), plain)
 		if p.opts.Verbose {
 			p.evidence(f, b.grade)
@@ -131,6 +133,18 @@ func position(l *verdict.Location) string {
 // tail names the finding: its rule, and the fingerprint to ask for.
 func (p *printer) tail(f *verdict.Finding) string {
 	return p.paint(dim, "  "+visible(f.Rule)+"  "+visible(f.Fingerprint))
+}
+
+// also lists where else the same fault was read.
+func (p *printer) also(f *verdict.Finding) {
+	shown := f.Also
+	if len(shown) > shownPerList && !p.opts.Verbose {
+		shown = shown[:shownPerList]
+	}
+	for i := range shown {
+		p.line("    ", p.paint(cyan, position(&shown[i])), p.paint(dim, "  also read here"))
+	}
+	p.more(len(f.Also)-len(shown), "    ")
 }
 
 // evidence shows the lines of the input; what was excused needs none unless it was asked for.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	kjson "sigs.k8s.io/json"
@@ -18,7 +19,7 @@ const maxResult = 1 << 30
 // ErrNotResult is wrapped by ReadJSON's errors about text that is not a result of this version.
 var ErrNotResult = errors.New("not a result")
 
-const notResultRemedy = "Give a file written by 'coaming scan --format json' of a version that writes " + Schema + "."
+const notResultRemedy = "Give a file that this version of coaming wrote with --format json."
 
 // The wire types differ from verdict's where a missing value would pass for a meaningful zero: a
 // verdict that is not there must not be read as "pass", nor a severity as "low".
@@ -121,7 +122,7 @@ func (w *wireFinding) into(f *verdict.Finding) error {
 		return fmt.Errorf("fingerprint %q is not 16 hex digits", w.Fingerprint)
 	case w.Rule == "" || w.Subject.Kind == "":
 		return errors.New("rule or subject.kind is missing")
-	case misplaced(&w.Location):
+	case misplaced(&w.Location) || slices.ContainsFunc(w.Also, func(l verdict.Location) bool { return misplaced(&l) }):
 		return errors.New("location is impossible")
 	}
 	if w.Excerpt != nil && !holds(w.Excerpt) {

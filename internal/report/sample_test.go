@@ -74,6 +74,11 @@ func sampleFindings() []verdict.Finding {
 		"          image: shop/checkout:1.4", "          securityContext:", "            privileged: true", "          ports:",
 	}}
 
+	privileged.Also = []verdict.Location{
+		{Source: "kustomize:overlays/prod", File: "overlays/prod", Line: 40, Column: 25, Rendered: true},
+		{Source: "cluster:prod", File: "/apis/apps/v1/namespaces/payments/deployments/checkout"},
+	}
+
 	exempt := find(4, verdict.Exempt, "host-path", "pod", verdict.High)
 	exempt.Subject, exempt.Location = checkout, at(61, 11)
 	exempt.Message, exempt.Path = "volume logs shows /var/log of the node", "spec.template.spec.volumes[logs].hostPath"

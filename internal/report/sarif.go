@@ -85,7 +85,7 @@ func notifiable() []sarifDescriptor {
 
 func notifiableAs(id, level, short, help string) sarifDescriptor {
 	return sarifDescriptor{
-		ID: id, Name: pascal(id), Short: sarifText{short}, Full: sarifText{short + " " + help},
+		ID: id, Name: nameOf(id), Short: sarifText{short}, Full: sarifText{short + " " + help},
 		Help: sarifHelp{Text: help, Markdown: help}, Config: sarifConfig{level},
 	}
 }
@@ -163,6 +163,9 @@ func baseIDs(res *verdict.Result) map[string]sarifBase {
 	}
 	for i := range res.Findings {
 		add(&res.Findings[i].Location)
+		for k := range res.Findings[i].Also {
+			add(&res.Findings[i].Also[k])
+		}
 	}
 	for i := range res.Coverage.Gaps {
 		add(&res.Coverage.Gaps[i].Location)

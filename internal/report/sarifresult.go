@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -32,6 +33,11 @@ func sarifResultOf(f *verdict.Finding, index map[string]int) *sarifResult {
 	}
 	location.Logical = []sarifLogical{logicalOf(f)}
 	r.Locations = []sarifLocation{*location}
+	for i := range f.Also {
+		if again := locationOf(&f.Also[i], nil); again != nil {
+			r.Related = append(r.Related, *again)
+		}
+	}
 	return r
 }
 
@@ -56,9 +62,11 @@ func locationOf(l *verdict.Location, e *verdict.Excerpt) *sarifLocation {
 	}
 	where := &sarifPhysical{Artifact: artifactOf(l)}
 	if l.Rendered {
-		at := *l
-		at.Source = ""
-		return &sarifLocation{Physical: where, Message: &sarifText{sarifPlain("Position in what was rendered by " + l.Source + ": " + position(&at))}}
+		said := messageOf("Rendered from it by " + l.Source + ".")
+		if l.Line > 0 {
+			said = messageOf(fmt.Sprintf("Line %d, column %d of what %s rendered from it.", l.Line, l.Column, l.Source))
+		}
+		return &sarifLocation{Physical: where, Message: &said}
 	}
 	if l.Line > 0 {
 		where.Region, where.Context = regionsOf(l, e)

@@ -21,7 +21,7 @@ func sarifRuleOf(r *verdict.RuleInfo) sarifDescriptor {
 	why, remedy := sarifPlain(prose(r.Why)), sarifPlain(prose(r.Remedy))
 	return sarifDescriptor{
 		ID:     r.ID,
-		Name:   pascal(r.ID),
+		Name:   nameOf(r.ID),
 		Short:  sarifText{sarifPlain(prose(r.Title))},
 		Full:   sarifText{why},
 		Help:   sarifHelp{Text: why + "\nRemedy: " + remedy, Markdown: why + "\n\n**Remedy:** " + remedy},
@@ -50,15 +50,19 @@ func tagsOf(r *verdict.RuleInfo) []string {
 	return tags[:min(len(tags), githubTags)]
 }
 
-// pascal is a kebab-case id as SARIF likes names: PrivilegedContainer.
-func pascal(id string) string {
+// nameOf is a kebab-case id as SARIF likes names, PrivilegedContainer; none for an id of one word, for
+// name and id must differ in more than case (§3.49.7).
+func nameOf(id string) string {
 	var b strings.Builder
 	for word := range strings.SplitSeq(id, "-") {
 		if word != "" {
 			b.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
 	}
-	return b.String()
+	if name := b.String(); !strings.EqualFold(name, id) {
+		return name
+	}
+	return ""
 }
 
 // sarifPlain is text as a SARIF message takes it: braces doubled, because single ones are placeholders

@@ -29,6 +29,7 @@ type (
 		Level        string                `json:"level"`
 		Message      sarifText             `json:"message"`
 		Locations    []sarifLocation       `json:"locations"`
+		Related      []sarifLocation       `json:"relatedLocations,omitempty"` // the same fault of the same object, read again
 		Fingerprints sarifFingerprints     `json:"partialFingerprints"`
 		Suppressions []sarifSuppression    `json:"suppressions"` // on every result or on none (§3.27.23)
 		Properties   sarifResultProperties `json:"properties"`
@@ -69,7 +70,7 @@ type (
 	}
 	sarifDescriptor struct { // §3.49
 		ID         string               `json:"id"`
-		Name       string               `json:"name"`
+		Name       string               `json:"name,omitempty"`
 		Short      sarifText            `json:"shortDescription"`
 		Full       sarifText            `json:"fullDescription"`
 		Help       sarifHelp            `json:"help"`

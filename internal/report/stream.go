@@ -29,7 +29,7 @@ func newStream(w io.Writer) *stream {
 // open begins an object or a list; key is empty for an element.
 func (s *stream) open(key, bracket string) {
 	s.begin(key)
-	s.out.WriteString(bracket)
+	s.write(bracket)
 	s.comma = append(s.comma, false)
 }
 
@@ -37,10 +37,10 @@ func (s *stream) open(key, bracket string) {
 func (s *stream) shut(bracket string) {
 	last := len(s.comma) - 1
 	if s.comma[last] {
-		s.out.WriteByte('\n')
+		s.write("\n")
 	}
 	s.comma = s.comma[:last]
-	s.out.WriteString(bracket)
+	s.write(bracket)
 }
 
 // value writes one value; key is empty for an element of a list.
@@ -52,14 +52,14 @@ func (s *stream) value(key string, v any) {
 func (s *stream) begin(key string) {
 	if last := len(s.comma) - 1; last >= 0 {
 		if s.comma[last] {
-			s.out.WriteByte(',')
+			s.write(",")
 		}
 		s.comma[last] = true
-		s.out.WriteByte('\n')
+		s.write("\n")
 	}
 	if key != "" {
 		s.encode(key)
-		s.out.WriteByte(':')
+		s.write(":")
 	}
 }
 
@@ -71,12 +71,15 @@ func (s *stream) encode(v any) {
 		}
 		return
 	}
-	writeInert(s.out, bytes.TrimSuffix(s.buf.Bytes(), []byte{'\n'}))
+	s.inert(bytes.TrimSuffix(s.buf.Bytes(), []byte{'\n'}))
 }
+
+// write leaves an error to the last flush, which bufio tells it again.
+func (s *stream) write(text string) { _, _ = s.out.WriteString(text) }
 
 // close ends the document and tells the first error.
 func (s *stream) close() error {
-	s.out.WriteByte('\n')
+	s.write("\n")
 	if err := s.out.Flush(); err != nil && s.err == nil {
 		s.err = err
 	}
@@ -95,10 +98,10 @@ func (s *stream) list(key string, n int, at func(i int) any) {
 	s.shut("]")
 }
 
-// writeInert writes JSON with those characters escaped that would act on the terminal of somebody
+// inert writes JSON with those characters escaped that would act on the terminal of somebody
 // who looks at the file: C1 controls, DEL and bidirectional overrides. Outside ASCII they can only
 // stand in strings, so \u escapes leave the document's meaning as it is.
-func writeInert(out *bufio.Writer, b []byte) {
+func (s *stream) inert(b []byte) {
 	start := 0
 	for i := 0; i < len(b); i++ {
 		if b[i] < 0x7f {
@@ -108,12 +111,12 @@ func writeInert(out *bufio.Writer, b []byte) {
 		if r == 0 {
 			continue
 		}
-		out.Write(b[start:i])
-		fmt.Fprintf(out, `\u%04x`, r)
+		_, _ = s.out.Write(b[start:i])
+		s.write(fmt.Sprintf(`\u%04x`, r))
 		i += size - 1
 		start = i + 1
 	}
-	out.Write(b[start:])
+	_, _ = s.out.Write(b[start:])
 }
 
 // acting is the rune at the head of b when it acts on a terminal, else 0.

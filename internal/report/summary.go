@@ -64,17 +64,17 @@ func (p *printer) table(tally []verdict.Tally) {
 
 func (p *printer) row(t *verdict.Tally, name int, set style) {
 	title := visible(t.Practice)
-	p.out.WriteString("  " + p.paint(set, title) + strings.Repeat(" ", name-widthOf(title)))
+	p.write("  " + p.paint(set, title) + strings.Repeat(" ", name-widthOf(title)))
 	for i, n := range [...]int{t.Rules, t.Pass, t.Fail, t.Unknown, t.Exempt} {
 		number := thousands(n)
 		look := columns[i].style
 		if n == 0 {
 			look = dim
 		}
-		p.out.WriteString(strings.Repeat(" ", max(1, 11-len(number))) + p.paint(look, number))
+		p.write(strings.Repeat(" ", max(1, 11-len(number))) + p.paint(look, number))
 	}
 	if t.Pass+t.Fail+t.Unknown+t.Exempt == 0 {
-		p.out.WriteString(p.paint(dim, "  nothing was judged"))
+		p.write(p.paint(dim, "  nothing was judged"))
 	}
 	p.line("")
 }

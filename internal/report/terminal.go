@@ -86,10 +86,13 @@ func rulesByID(res *verdict.Result) map[string]*verdict.RuleInfo {
 // line writes its parts and ends the line.
 func (p *printer) line(parts ...string) {
 	for _, part := range parts {
-		p.out.WriteString(part)
+		p.write(part)
 	}
-	p.out.WriteByte('\n')
+	p.write("\n")
 }
+
+// write leaves an error to the last flush, which bufio tells it again.
+func (p *printer) write(s string) { _, _ = p.out.WriteString(s) }
 
 // text writes already visible text behind a label, wrapped, its further lines under its first.
 func (p *printer) text(label string, labelled style, s string, set style) {

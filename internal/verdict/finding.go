@@ -18,7 +18,9 @@ type Finding struct {
 	// spec.template.spec.containers[web].securityContext.privileged.
 	Path     string   `json:"path"`
 	Location Location `json:"location"`
-	Excerpt  *Excerpt `json:"excerpt,omitempty"`
+	// Also is where else the same fault of the same object was read.
+	Also    []Location `json:"also,omitempty"`
+	Excerpt *Excerpt   `json:"excerpt,omitempty"`
 }
 
 // Subject is what was judged.

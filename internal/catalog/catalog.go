@@ -1,0 +1,142 @@
+// Package catalog is the built-in knowledge: rules and support calendars, as embedded YAML. It
+// judges nothing and knows no object; adding knowledge is adding a file.
+package catalog
+
+import (
+	"embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/rule"
+)
+
+//go:generate go run ./gen checked.bin
+
+//go:embed rules support
+var files embed.FS
+
+//go:embed checked.bin
+var checkedExpressions string
+
+// Rules reads the built-in rules, by practice and id. An error is a fault of the catalogue itself.
+func Rules() ([]*rule.Rule, error) {
+	var rules []*rule.Rule
+	var errs []error
+	err := fs.WalkDir(files, "rules", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := files.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		r, err := rule.Parse(path, string(text))
+		if err != nil {
+			errs = append(errs, err)
+			return nil
+		}
+		if want := "rules/" + r.Practice + "/" + r.ID + ".yaml"; path != want {
+			errs = append(errs, fmt.Errorf("%s: by its practice and id it belongs in %s", path, want))
+		}
+		rules = append(rules, r)
+		return nil
+	})
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(rules, func(a, b *rule.Rule) int {
+		if c := slices.Index(rule.Practices, a.Practice) - slices.Index(rule.Practices, b.Practice); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return rules, nil
+}
+
+// Checked serves the expressions that were checked when the program was built.
+func Checked(key string) []byte {
+	raw, found := checked()[key]
+	if !found {
+		return nil
+	}
+	return []byte(raw)
+}
+
+var checked = sync.OnceValue(func() map[string]string {
+	m, err := readChecked(checkedExpressions)
+	if err != nil {
+		return nil // expressions are then compiled when they are needed; TestChecked notices
+	}
+	return m
+})
+
+// The form of checked.bin: entries of a key and a checked expression, each with its length before
+// it as 4 bytes, little-endian.
+
+// WriteChecked puts checked expressions into the form of checked.bin.
+func WriteChecked(m map[string][]byte) []byte {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	var out []byte
+	for _, key := range keys {
+		out = append(binary.LittleEndian.AppendUint32(out, uint32(len(key))), key...)
+		out = append(binary.LittleEndian.AppendUint32(out, uint32(len(m[key]))), m[key]...)
+	}
+	return out
+}
+
+func readChecked(s string) (map[string]string, error) {
+	m := map[string]string{}
+	next := func() (string, error) {
+		if len(s) < 4 {
+			return "", errors.New("checked expressions end early")
+		}
+		n := int(binary.LittleEndian.Uint32([]byte(s[:4])))
+		if n > len(s)-4 {
+			return "", errors.New("checked expressions end early")
+		}
+		part := s[4 : 4+n]
+		s = s[4+n:]
+		return part, nil
+	}
+	for s != "" {
+		key, err := next()
+		if err != nil {
+			return nil, err
+		}
+		if m[key], err = next(); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// support reads one of the support files.
+func support(name string) (document.Value, error) {
+	text, err := files.ReadFile("support/" + name)
+	if err != nil {
+		return document.Value{}, fmt.Errorf("read support/%s: %w", name, err)
+	}
+	docs, errs := document.Read(document.NewText(string(text)), 1)
+	if len(errs) > 0 || len(docs) != 1 {
+		return document.Value{}, fmt.Errorf("support/%s: want one document: %w", name, errors.Join(asErrors(errs)...))
+	}
+	return docs[0].Root(), nil
+}
+
+func asErrors(list []*document.Error) []error {
+	errs := make([]error, 0, len(list))
+	for _, e := range list {
+		errs = append(errs, e)
+	}
+	return errs
+}

@@ -1,0 +1,139 @@
+package catalog_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/kubetype"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// now is the moment of all judgements here: the support calendar is compared with it.
+var now = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+
+func compiled(t *testing.T) []*rule.Compiled {
+	t.Helper()
+	rules, err := catalog.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []*rule.Compiled
+	for _, r := range rules {
+		c, err := rule.Compile(r, catalog.Checked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// judgeObjects judges objects as a scan of files does, or as a scan of a live cluster.
+func judgeObjects(rules []*rule.Compiled, values []document.Value, version string) *verdict.Result {
+	var objects []*fact.Object
+	for _, v := range values {
+		objects = append(objects, fact.NewObject(v, &fact.Origin{Source: "files", File: "example.yaml"}))
+	}
+	live := version != ""
+	if !live {
+		version = catalog.Newest
+	}
+	return judge.Judge(judge.Input{Inventory: fact.NewInventory(objects, version, live), Rules: rules, Now: now})
+}
+
+// TestExamples demands of every rule that each bad example gives it a fail, and each good one
+// neither a fail nor an unknown.
+func TestExamples(t *testing.T) {
+	for _, r := range compiled(t) {
+		t.Run(r.ID, func(t *testing.T) {
+			if len(r.Bad) < 2 || len(r.Good) < 2 {
+				t.Errorf("%d bad and %d good examples, want two of each at least", len(r.Bad), len(r.Good))
+			}
+			for i, e := range r.Bad {
+				if !strings.Contains(outcome(r, e), "fail") {
+					t.Errorf("bad example %d: no fail: %s", i, outcome(r, e))
+				}
+			}
+			for i, e := range r.Good {
+				if got := outcome(r, e); got != "" {
+					t.Errorf("good example %d: %s", i, got)
+				}
+			}
+		})
+	}
+}
+
+func outcome(r *rule.Compiled, e rule.Example) string {
+	version := ""
+	if r.Match.Fact == "cluster" {
+		version = e[0].Get("version").Text()
+		e = nil
+	}
+	var text strings.Builder
+	for _, f := range judgeObjects([]*rule.Compiled{r}, e, version).Findings {
+		fmt.Fprintf(&text, "%s: %s (%s) at %s; ", f.Verdict, f.Message, f.Reason, f.Path)
+	}
+	return text.String()
+}
+
+// TestChecked demands that the embedded expressions are those of the rules as they are now.
+func TestChecked(t *testing.T) {
+	rules, err := catalog.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]byte{}
+	for _, r := range rules {
+		checked, err := kubetype.Check(r)
+		if err != nil {
+			t.Error(err)
+		}
+		maps.Copy(all, checked)
+	}
+	embedded, err := os.ReadFile("checked.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(embedded, catalog.WriteChecked(all)) {
+		t.Error("checked.bin is stale: run 'make gen'")
+	}
+}
+
+// TestHardened demands silence on manifests that are as they should be, each judged by itself.
+func TestHardened(t *testing.T) {
+	rules := compiled(t)
+	files, err := filepath.Glob("testdata/hardened/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no hardened manifests: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			docs, errs := document.Read(document.NewText(string(raw)), 1)
+			if len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			var roots []document.Value
+			for _, d := range docs {
+				roots = append(roots, d.Root())
+			}
+			for _, f := range judgeObjects(rules, roots, "").Findings {
+				t.Errorf("%s %s: %s (%s) at %s", f.Verdict, f.Rule, f.Message, f.Reason, f.Path)
+			}
+		})
+	}
+}

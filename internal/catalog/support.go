@@ -1,0 +1,89 @@
+package catalog
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/coaming/coaming/internal/document"
+)
+
+// Newest is the newest Kubernetes version that the catalogue knows: the target where none is named.
+const Newest = "1.36"
+
+// API is what is known of one version of a built-in API.
+type API struct {
+	DeprecatedIn, RemovedIn string // Kubernetes versions, "" when not
+	Replacement             string // the apiVersion to use instead, "" when there is none
+}
+
+// APIOf is what is known of an apiVersion and kind; ok is false for those with nothing to tell.
+func APIOf(apiVersion, kind string) (api API, ok bool) {
+	api, ok = apis()[apiVersion+" "+kind]
+	return api, ok
+}
+
+var apis = sync.OnceValue(func() map[string]API {
+	m := map[string]API{}
+	root, err := support("apis.yaml")
+	if err != nil {
+		return m // TestSupport reads the same file and fails
+	}
+	for _, entry := range root.Get("apis").Items() {
+		version := entry.Get("version").Str()
+		if group := entry.Get("group").Str(); group != "" {
+			version = group + "/" + version
+		}
+		api := API{entry.Get("deprecatedIn").Str(), entry.Get("removedIn").Str(), entry.Get("replacement").Str()}
+		for _, kind := range entry.Get("kinds").Items() {
+			m[version+" "+kind.Str()] = api
+		}
+	}
+	return m
+})
+
+// Reached says whether a version, "1.25", is at or past another; "" is never reached.
+func Reached(version, milestone string) bool {
+	v, ok1 := minor(version)
+	m, ok2 := minor(milestone)
+	return ok1 && ok2 && (v[0] > m[0] || v[0] == m[0] && v[1] >= m[1])
+}
+
+func minor(version string) ([2]int, bool) {
+	major, rest, found := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	if !found {
+		return [2]int{}, false
+	}
+	rest, _, _ = strings.Cut(rest, ".")
+	a, err1 := strconv.Atoi(major)
+	b, err2 := strconv.Atoi(strings.TrimRight(rest, "+"))
+	return [2]int{a, b}, err1 == nil && err2 == nil
+}
+
+// EndOfLife is the date, "2027-06-28", until which the Kubernetes project mends a version; ok is
+// false for versions the catalogue does not know.
+func EndOfLife(version string) (date string, ok bool) {
+	root, err := support("kubernetes.yaml")
+	if err != nil {
+		return "", false
+	}
+	for _, v := range root.Get("versions").Items() {
+		if v.Get("version").Str() == version {
+			return v.Get("endOfLife").Text(), true
+		}
+	}
+	return "", false
+}
+
+// ClusterRoles is the cluster roles that every cluster has, as objects.
+var ClusterRoles = sync.OnceValue(func() []document.Value {
+	root, err := support("clusterroles.yaml")
+	if err != nil {
+		return nil
+	}
+	var roles []document.Value
+	for _, role := range root.Get("items").Items() {
+		roles = append(roles, role)
+	}
+	return roles
+})

@@ -1,0 +1,189 @@
+package judge
+
+import (
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rule"
+)
+
+// binding is a RoleBinding or ClusterRoleBinding as the variable of that name.
+func (j *judgement) binding(o *fact.Object) rule.Fact {
+	return rule.Lazy(func(name string) (rule.Fact, error) {
+		switch name {
+		case "role":
+			return j.roleOf(o), nil
+		case "subjects":
+			return subjects(o), nil
+		case "kind":
+			return rule.Text(o.Kind), nil
+		case "name":
+			return rule.Text(o.Name), nil
+		case "namespace":
+			return rule.Text(o.Namespace), nil
+		}
+		return nil, nil
+	})
+}
+
+// roleOf is the bound role; its rules are computed when they are read.
+func (j *judgement) roleOf(o *fact.Object) rule.Fact {
+	ref := o.Root.Get("roleRef")
+	return rule.Lazy(func(name string) (rule.Fact, error) {
+		switch name {
+		case "kind", "name":
+			return rule.Text(ref.Get(name).Str()), nil
+		case "rules":
+			return j.rulesOf(ref.Get("kind").Str(), o.Namespace, ref.Get("name").Str())
+		}
+		return nil, nil
+	})
+}
+
+// rulesOf is a role's rules, those that aggregation adds included.
+func (j *judgement) rulesOf(kind, namespace, name string) (rule.Fact, error) {
+	var root document.Value
+	switch kind {
+	case "Role":
+		if o := j.Inventory.Find(role, namespace, name); o != nil {
+			root = o.Root
+		} else if err := j.gaps.missed(role, namespace); err != nil {
+			return nil, err
+		}
+	case "ClusterRole":
+		root = j.clusterRole(name)
+		if !root.Exists() {
+			if err := j.gaps.missed(clusterRole, ""); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !root.Exists() {
+		return nil, &rule.NotSeen{Reason: kind + " " + name + " is not in what was read"}
+	}
+	var list []rule.Fact
+	add := func(v document.Value) {
+		for _, r := range v.Get("rules").Items() {
+			list = append(list, rule.Of(r))
+		}
+	}
+	add(root)
+	aggregates(root, j.clusterRoles(), map[string]bool{name: true}, add)
+	return rule.Facts(list), nil
+}
+
+// aggregates gives add every cluster role that the role's aggregation rule selects, and what
+// those aggregate in turn (k8s.io/kubernetes pkg/controller/clusterroleaggregation).
+func aggregates(root document.Value, roles []document.Value, seen map[string]bool, add func(document.Value)) {
+	for _, selector := range root.At("aggregationRule", "clusterRoleSelectors").Items() {
+		for _, r := range roles {
+			name := r.At("metadata", "name").Str()
+			if !seen[name] && fact.Selects(selector, r.At("metadata", "labels")) {
+				seen[name] = true
+				add(r)
+				aggregates(r, roles, seen, add)
+			}
+		}
+	}
+}
+
+// clusterRole is the cluster role of that name: the inventory's own, else one that every cluster has.
+func (j *judgement) clusterRole(name string) document.Value {
+	if o := j.Inventory.Find(clusterRole, "", name); o != nil {
+		return o.Root
+	}
+	if j.Inventory.Live {
+		return document.Value{}
+	}
+	for _, r := range catalog.ClusterRoles() {
+		if r.At("metadata", "name").Str() == name {
+			return r
+		}
+	}
+	return document.Value{}
+}
+
+// clusterRoles is every cluster role: the inventory's, and those that every cluster has.
+func (j *judgement) clusterRoles() []document.Value {
+	var roles []document.Value
+	seen := map[string]bool{}
+	for _, o := range j.Inventory.OfKind(clusterRole) {
+		seen[o.Name] = true
+		roles = append(roles, o.Root)
+	}
+	if j.Inventory.Live {
+		return roles
+	}
+	for _, r := range catalog.ClusterRoles() {
+		if !seen[r.At("metadata", "name").Str()] {
+			roles = append(roles, r)
+		}
+	}
+	return roles
+}
+
+// subjects is a binding's subjects; a service account without a namespace is of the binding's
+// (k8s.io/kubernetes plugin/pkg/auth/authorizer/rbac).
+func subjects(o *fact.Object) rule.Fact {
+	list := []rule.Fact{}
+	for _, s := range o.Root.Get("subjects").Items() {
+		list = append(list, rule.Lazy(func(name string) (rule.Fact, error) {
+			switch name {
+			case "kind", "name":
+				return rule.Text(s.Get(name).Str()), nil
+			case "namespace":
+				return rule.Text(subjectNamespace(s, o)), nil
+			}
+			return nil, nil
+		}))
+	}
+	return rule.Facts(list)
+}
+
+func subjectNamespace(s document.Value, o *fact.Object) string {
+	namespace := s.Get("namespace").Str()
+	if namespace == "" && s.Get("kind").Str() == serviceAccount {
+		return o.Namespace
+	}
+	return namespace
+}
+
+// indexAccounts lists, for every service account "namespace/name" and every group, the bindings
+// that name it.
+func (j *judgement) indexAccounts() map[string][]*fact.Object {
+	index := map[string][]*fact.Object{}
+	for _, kind := range []string{clusterRoleBinding, roleBinding} {
+		for _, o := range j.Inventory.OfKind(kind) {
+			for _, s := range o.Root.Get("subjects").Items() {
+				name := s.Get("name").Str()
+				if s.Get("kind").Str() == serviceAccount {
+					name = subjectNamespace(s, o) + "/" + name
+				}
+				index[name] = append(index[name], o)
+			}
+		}
+	}
+	return index
+}
+
+// bindingsOf is the bindings that give a service account rights, those of its groups included.
+func (j *judgement) bindingsOf(namespace, name string) (rule.Fact, error) {
+	for _, kind := range []string{roleBinding, clusterRoleBinding} {
+		if err := j.gaps.missed(kind, ""); err != nil {
+			return nil, err
+		}
+	}
+	index := j.accounts()
+	list := []rule.Fact{}
+	for _, key := range []string{
+		namespace + "/" + name, "system:serviceaccount:" + namespace + ":" + name,
+		"system:serviceaccounts:" + namespace, "system:serviceaccounts", "system:authenticated",
+	} {
+		for _, b := range index[key] {
+			if b.Namespace == "" || b.Namespace == namespace || key == namespace+"/"+name {
+				list = append(list, j.binding(b))
+			}
+		}
+	}
+	return rule.Facts(list), nil
+}

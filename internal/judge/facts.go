@@ -1,0 +1,220 @@
+package judge
+
+import (
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rule"
+)
+
+// The kinds that named facts are made of.
+const (
+	networkPolicy      = "NetworkPolicy.networking.k8s.io"
+	disruptionBudget   = "PodDisruptionBudget.policy"
+	service            = "Service"
+	limitRange         = "LimitRange"
+	resourceQuota      = "ResourceQuota"
+	serviceAccount     = "ServiceAccount"
+	role               = "Role.rbac.authorization.k8s.io"
+	clusterRole        = "ClusterRole.rbac.authorization.k8s.io"
+	roleBinding        = "RoleBinding.rbac.authorization.k8s.io"
+	clusterRoleBinding = "ClusterRoleBinding.rbac.authorization.k8s.io"
+)
+
+// factKinds says which object kinds a named fact is computed from.
+var factKinds = map[string][]string{
+	"workload.networkPolicies":   {networkPolicy},
+	"workload.services":          {service},
+	"workload.limitRanges":       {limitRange},
+	"workload.disruptionBudgets": {disruptionBudget},
+	"workload.serviceAccount":    {serviceAccount},
+	"workload.bindings":          {roleBinding, clusterRoleBinding, role, clusterRole},
+	"ns.networkPolicies":  {networkPolicy},
+	"ns.quotas":           {resourceQuota},
+	"ns.limitRanges":      {limitRange},
+	"binding":                    {role, clusterRole},
+}
+
+// workload is the variable of that name.
+func (j *judgement) workload(w *fact.Workload) rule.Fact {
+	o := w.Object
+	return rule.Lazy(func(name string) (rule.Fact, error) {
+		switch name {
+		case "kind":
+			return rule.Text(o.Kind), nil
+		case "name":
+			return rule.Text(o.Name), nil
+		case "namespace":
+			return rule.Text(o.Namespace), nil
+		case "spec":
+			return rule.Of(w.Spec), nil
+		case "labels":
+			return orEmpty(w.Labels()), nil
+		case "annotations":
+			return orEmpty(w.Annotations()), nil
+		case "os":
+			return rule.Text(w.OS()), nil
+		case "networkPolicies":
+			return j.choose(networkPolicy, o.Namespace, func(p *fact.Object) bool {
+				selector := p.Root.At("spec", "podSelector")
+				return !selector.Exists() || fact.Selects(selector, w.Labels())
+			})
+		case "services":
+			return j.choose(service, o.Namespace, func(s *fact.Object) bool {
+				selector := s.Root.At("spec", "selector")
+				return selector.Len() > 0 && fact.HasLabels(w.Labels(), selector)
+			})
+		case "disruptionBudgets":
+			return j.choose(disruptionBudget, o.Namespace, func(b *fact.Object) bool {
+				return fact.Selects(b.Root.At("spec", "selector"), w.Labels())
+			})
+		case "limitRanges":
+			return j.choose(limitRange, o.Namespace, all)
+		case "serviceAccount":
+			return j.account(o.Namespace, w.ServiceAccount())
+		case "bindings":
+			return j.bindingsOf(o.Namespace, w.ServiceAccount())
+		}
+		return nil, nil
+	})
+}
+
+// namespace is the variable of that name.
+func (j *judgement) namespace(o *fact.Object) rule.Fact {
+	return rule.Lazy(func(name string) (rule.Fact, error) {
+		switch name {
+		case "name":
+			return rule.Text(o.Name), nil
+		case "labels":
+			return orEmpty(o.Labels()), nil
+		case "annotations":
+			return orEmpty(o.Root.At("metadata", "annotations")), nil
+		case "networkPolicies":
+			return j.choose(networkPolicy, o.Name, all)
+		case "quotas":
+			return j.choose(resourceQuota, o.Name, all)
+		case "limitRanges":
+			return j.choose(limitRange, o.Name, all)
+		case "workloads":
+			return rule.Count(j.Inventory.WorkloadsIn(o.Name)), nil
+		}
+		return nil, nil
+	})
+}
+
+func all(*fact.Object) bool { return true }
+
+func orEmpty(v document.Value) rule.Fact {
+	if v.Kind() != document.Map {
+		return rule.Empty()
+	}
+	return rule.Of(v)
+}
+
+// choose is the objects of a kind in a namespace that the function wants; not seen where an
+// object of that kind may have been missed.
+func (j *judgement) choose(kind, namespace string, want func(*fact.Object) bool) (rule.Fact, error) {
+	if err := j.gaps.missed(kind, namespace); err != nil {
+		return nil, err
+	}
+	list := []rule.Fact{}
+	for _, o := range j.Inventory.In(kind, namespace) {
+		if want(o) {
+			list = append(list, rule.Of(o.Root))
+		}
+	}
+	return rule.Facts(list), nil
+}
+
+// account is the ServiceAccount of that name; one that is not in the inventory has only its name.
+func (j *judgement) account(namespace, name string) (rule.Fact, error) {
+	if o := j.Inventory.Find(serviceAccount, namespace, name); o != nil {
+		return rule.Of(o.Root), nil
+	}
+	if err := j.gaps.missed(serviceAccount, namespace); err != nil {
+		return nil, err
+	}
+	metadata := rule.Lazy(func(key string) (rule.Fact, error) {
+		if key == "name" {
+			return rule.Text(name), nil
+		}
+		return nil, nil
+	})
+	return rule.Lazy(func(key string) (rule.Fact, error) {
+		if key == "metadata" {
+			return metadata, nil
+		}
+		return nil, nil
+	}), nil
+}
+
+// cluster is the variable of that name.
+func (j *judgement) cluster() rule.Fact {
+	return rule.Lazy(func(name string) (rule.Fact, error) {
+		switch name {
+		case "version":
+			return rule.Text(j.Inventory.Version), nil
+		case "live":
+			return rule.Bool(j.Inventory.Live), nil
+		case "supported":
+			date, known := catalog.EndOfLife(j.Inventory.Version)
+			if !known {
+				return nil, &rule.NotSeen{Reason: "the support calendar does not know Kubernetes " + j.Inventory.Version}
+			}
+			return rule.Bool(j.Now.Format("2006-01-02") <= date), nil
+		case "endOfLife":
+			date, _ := catalog.EndOfLife(j.Inventory.Version)
+			return rule.Text(date), nil
+		}
+		return nil, nil
+	})
+}
+
+// api is the variable of that name.
+func (j *judgement) api(o *fact.Object) rule.Fact {
+	return rule.Lazy(func(name string) (rule.Fact, error) {
+		api, _ := catalog.APIOf(o.APIVersion, o.Kind)
+		switch name {
+		case "removed":
+			return rule.Bool(catalog.Reached(j.Inventory.Version, api.RemovedIn)), nil
+		case "deprecated":
+			return rule.Bool(catalog.Reached(j.Inventory.Version, api.DeprecatedIn)), nil
+		case "removedIn":
+			return rule.Text(api.RemovedIn), nil
+		case "deprecatedIn":
+			return rule.Text(api.DeprecatedIn), nil
+		case "replacement":
+			return rule.Text(api.Replacement), nil
+		}
+		return nil, nil
+	})
+}
+
+// Needs is the object kinds that the rules judge or compute named facts from, each "Kind" or
+// "Kind.group": what a live cluster must be asked for. all is set when a rule judges every object.
+func Needs(rules []*rule.Compiled) (kinds []string, all bool) {
+	need := map[string]bool{}
+	for _, r := range rules {
+		switch r.Match.Fact {
+		case "container", "workload":
+			for _, kind := range fact.PodKinds() {
+				need[kind] = true
+			}
+		case "namespace":
+			need["Namespace"] = true
+		case "object":
+			all = true
+		}
+		for _, kind := range r.Match.Kinds {
+			need[kind] = true
+		}
+		for named, sources := range factKinds {
+			if r.ReadsFact(named) {
+				for _, kind := range sources {
+					need[kind] = true
+				}
+			}
+		}
+	}
+	return sortedKeys(need), all
+}

@@ -1,0 +1,222 @@
+// Package judge is the one decision function: an inventory, rules and exceptions in, a
+// verdict.Result out. It is pure: no I/O, no clock, no goroutine that outlives the call, and the
+// same input gives the same result. Pipeline, admission and hub all decide through it.
+package judge
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Input is everything that a judgement depends on.
+type Input struct {
+	Inventory *fact.Inventory
+	// Coverage is what the sources could look at; its gaps make what needed them unknown.
+	Coverage verdict.Coverage
+	Rules    []*rule.Compiled
+	// Exceptions excuse named findings; Now is the moment that decides whether they have expired.
+	Exceptions []verdict.Exception
+	Now        time.Time
+	// Namespaces limits what is judged, not what is known; empty for all.
+	Namespaces []string
+	// Width is how many goroutines judge; at least 1 is used.
+	Width int
+	// Progress is told how many of how many subjects are judged; may be nil.
+	Progress func(done, total int)
+}
+
+// Judge asks every rule about every fact that it matches.
+func Judge(in Input) *verdict.Result {
+	j := newJudgement(in)
+	findings, tallies := j.run()
+	slices.SortStableFunc(findings, byPlace)
+	if findings == nil {
+		findings = []verdict.Finding{}
+	}
+	res := &verdict.Result{Findings: fold(findings), Tally: j.tally(tallies), Coverage: in.Coverage}
+	for _, r := range in.Rules {
+		res.Rules = append(res.Rules, r.Info())
+	}
+	slices.SortFunc(res.Rules, func(a, b verdict.RuleInfo) int { return cmp.Compare(a.ID, b.ID) })
+	c := &res.Coverage
+	c.Objects, c.Workloads, c.Rules = len(in.Inventory.Objects), len(in.Inventory.Workloads), len(in.Rules)
+	for _, t := range res.Tally {
+		c.Evaluations += t.Pass + t.Fail + t.Unknown + t.Exempt
+	}
+	if j.outside > 0 {
+		c.Exclusions = append(slices.Clone(c.Exclusions), verdict.Exclusion{
+			What: "objects outside the chosen namespaces", Reason: "--namespace", Count: j.outside,
+		})
+	}
+	return res
+}
+
+// judgement is what stays the same while one inventory is judged.
+type judgement struct {
+	Input
+	containers, workloads, objects, namespaces, clusters []*rule.Compiled
+	kinds                                                map[string][]*rule.Compiled
+	subjects                                             []subject
+	outside                                              int
+	gaps                                                 gaps
+	accounts                                             func() map[string][]*fact.Object
+}
+
+// subject is one object or one workload that is to be judged; of the cluster both are nil.
+type subject struct {
+	object   *fact.Object
+	workload *fact.Workload
+}
+
+func newJudgement(in Input) *judgement {
+	j := &judgement{Input: in, kinds: map[string][]*rule.Compiled{}, gaps: indexGaps(in.Coverage.Gaps)}
+	j.accounts = sync.OnceValue(j.indexAccounts)
+	for _, r := range in.Rules {
+		switch r.Match.Fact {
+		case "container":
+			j.containers = append(j.containers, r)
+		case "workload":
+			j.workloads = append(j.workloads, r)
+		case "object":
+			j.objects = append(j.objects, r)
+		case "namespace":
+			j.namespaces = append(j.namespaces, r)
+		case "cluster":
+			j.clusters = append(j.clusters, r)
+		default:
+			for _, kind := range r.Match.Kinds {
+				j.kinds[kind] = append(j.kinds[kind], r)
+			}
+		}
+	}
+	for _, o := range in.Inventory.Objects {
+		switch {
+		case !j.within(o):
+			j.outside++
+		case len(j.objects) > 0 || len(j.kinds[o.GroupKind()]) > 0 || o.GroupKind() == "Namespace":
+			j.subjects = append(j.subjects, subject{object: o})
+		}
+	}
+	for _, w := range in.Inventory.Workloads {
+		if j.within(w.Object) {
+			j.subjects = append(j.subjects, subject{object: w.Object, workload: w})
+		}
+	}
+	if in.Inventory.Live && len(j.clusters) > 0 {
+		j.subjects = append(j.subjects, subject{})
+	}
+	return j
+}
+
+func (j *judgement) within(o *fact.Object) bool {
+	if len(j.Namespaces) == 0 {
+		return true
+	}
+	if o.GroupKind() == "Namespace" {
+		return slices.Contains(j.Namespaces, o.Name)
+	}
+	return slices.Contains(j.Namespaces, o.Namespace) || o.Namespace == "" && slices.Contains(j.Namespaces, "default") && !j.Inventory.Live
+}
+
+// batch is how many subjects a goroutine takes at a time.
+const batch = 64
+
+// run judges all subjects and returns the findings in the subjects' order, and each goroutine's counts.
+func (j *judgement) run() ([]verdict.Finding, []tallies) {
+	batches := (len(j.subjects) + batch - 1) / batch
+	found := make([][]verdict.Finding, batches)
+	width := max(1, min(j.Width, batches))
+	counts := make([]tallies, width)
+	var taken, done atomic.Int64
+	var group sync.WaitGroup
+	for n := range width {
+		counts[n] = tallies{}
+		group.Go(func() {
+			w := worker{judgement: j, tallies: counts[n]}
+			for i := int(taken.Add(1)) - 1; i < batches; i = int(taken.Add(1)) - 1 {
+				w.findings = nil
+				part := j.subjects[i*batch : min((i+1)*batch, len(j.subjects))]
+				for _, s := range part {
+					w.judge(s)
+				}
+				found[i] = w.findings
+				if finished := int(done.Add(int64(len(part)))); j.Progress != nil {
+					j.Progress(finished, len(j.subjects))
+				}
+			}
+		})
+	}
+	group.Wait()
+	return slices.Concat(found...), counts
+}
+
+// tallies counts verdicts by rule.
+type tallies map[string]*[4]int
+
+func (t tallies) count(id string, v verdict.Verdict) {
+	n := t[id]
+	if n == nil {
+		n = new([4]int)
+		t[id] = n
+	}
+	n[v]++
+}
+
+func (j *judgement) tally(parts []tallies) []verdict.Tally {
+	var list []verdict.Tally
+	for _, practice := range rule.Practices {
+		t := verdict.Tally{Practice: practice}
+		for _, r := range j.Rules {
+			if r.Practice != practice {
+				continue
+			}
+			t.Rules++
+			for _, part := range parts {
+				if n := part[r.ID]; n != nil {
+					t.Pass += n[verdict.Pass]
+					t.Fail += n[verdict.Fail]
+					t.Unknown += n[verdict.Unknown]
+					t.Exempt += n[verdict.Exempt]
+				}
+			}
+		}
+		if t.Rules > 0 {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+func byPlace(a, b verdict.Finding) int {
+	return cmp.Or(
+		cmp.Compare(a.Location.Source, b.Location.Source),
+		cmp.Compare(a.Location.File, b.Location.File),
+		cmp.Compare(a.Location.Line, b.Location.Line),
+		cmp.Compare(a.Location.Column, b.Location.Column),
+		cmp.Compare(a.Path, b.Path),
+		cmp.Compare(a.Rule, b.Rule),
+	)
+}
+
+// fold makes one finding of several with the same fingerprint: the same fault of the same object
+// that was read more than once, as when two overlays share a base.
+func fold(findings []verdict.Finding) []verdict.Finding {
+	first := make(map[string]int, len(findings))
+	kept := findings[:0]
+	for _, f := range findings {
+		if at, found := first[f.Fingerprint]; found && kept[at].Verdict == f.Verdict {
+			kept[at].Also = append(kept[at].Also, f.Location)
+			continue
+		}
+		first[f.Fingerprint] = len(kept)
+		kept = append(kept, f)
+	}
+	return kept
+}

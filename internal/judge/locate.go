@@ -1,0 +1,120 @@
+package judge
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// locate says which object a finding is about and where in it and in the input the fault stands.
+func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item document.Value, steps []document.Step) {
+	o := m.object
+	f.Subject = verdict.Subject{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Container: m.container}
+	begin := append(m.path[:len(m.path):len(m.path)], steps...)
+	if m.kind == "workload" && len(steps) == 0 && len(m.path) > 0 && !exists(item, r.At) && exists(o.Root, r.At) {
+		begin, item = nil, o.Root // what the template lacks is meant of its owner: metadata.name
+	}
+	shown, stable := pathOf(o.Root, begin)
+	at := item
+	for _, key := range r.At {
+		shown, stable = join(shown, keyText(key)), join(stable, keyText(key))
+		if next := at.Get(key); next.Exists() && at.Exists() {
+			at = next
+		} else if next.Exists() == false {
+			item, at = at, document.Value{}
+		}
+		if at.Exists() {
+			item = at
+		}
+	}
+	f.Path = shown
+	f.Fingerprint = fingerprint(r.ID, &f.Subject, m.kind+" "+stable)
+	f.Location = verdict.Location{Source: o.Origin.Source, File: o.Origin.File, Rendered: o.Origin.Rendered}
+	f.Location.Line, f.Location.Column = item.Position()
+	if f.Location.Line > 0 {
+		f.Excerpt = excerpt(o, item, f.Location.Line)
+	}
+}
+
+func exists(v document.Value, path []string) bool { return v.At(path...).Exists() }
+
+// pathOf is the path of steps from an object's root: as people read it, list items by name, and
+// as fingerprints keep it, items without a name by their content.
+func pathOf(root document.Value, steps []document.Step) (shown, stable string) {
+	v := root
+	for _, s := range steps {
+		if v.Kind() != document.List {
+			shown, stable = join(shown, keyText(s.Key)), join(stable, keyText(s.Key))
+			v = v.Get(s.Key)
+			continue
+		}
+		v = v.Index(s.Index)
+		shown += "[" + itemText(v, s.Index) + "]"
+		stable += "[" + itemMark(v, s.Index) + "]"
+	}
+	return shown, stable
+}
+
+func join(path, key string) string {
+	if path == "" || strings.HasPrefix(key, "[") {
+		return path + key
+	}
+	return path + "." + key
+}
+
+// keyText is a key as a path shows it; one with dots in it stands in brackets.
+func keyText(key string) string {
+	if strings.ContainsAny(key, ".[]") {
+		return "[" + key + "]"
+	}
+	return key
+}
+
+func itemText(v document.Value, index int) string {
+	if name := v.Get("name").Str(); name != "" {
+		return name
+	}
+	return strconv.Itoa(index)
+}
+
+// itemMark keeps a fingerprint when items change places. Scalars are marked by their place: they
+// may be secrets, of which not even a hash is shown.
+func itemMark(v document.Value, index int) string {
+	switch name := v.Get("name").Str(); {
+	case name != "":
+		return name
+	case v.Kind() == document.Map:
+		sum := sha256.Sum256(v.AppendSorted(nil))
+		return "#" + hex.EncodeToString(sum[:8])
+	default:
+		return strconv.Itoa(index)
+	}
+}
+
+// fingerprint names the fault of an object: 16 hex digits of a SHA-256 over the rule, the
+// object's identity without its API version, and the fault's path.
+func fingerprint(ruleID string, s *verdict.Subject, path string) string {
+	group, _, found := strings.Cut(s.APIVersion, "/")
+	if !found {
+		group = ""
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{ruleID, group, s.Kind, s.Namespace, s.Name, path}, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// objectLines are the first and last line of an object in its text.
+func objectLines(o *fact.Object, text *document.Text) (first, last int) {
+	start, end, ok := o.Root.Extent()
+	if !ok {
+		start, end = o.Root.Doc().Span()
+	}
+	first, _ = text.Position(start)
+	last, _ = text.Position(max(start, end-1))
+	return first, last
+}

@@ -1,0 +1,153 @@
+package judge
+
+import (
+	"strconv"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// worker judges one subject after the other; one goroutine's.
+type worker struct {
+	*judgement
+	findings []verdict.Finding
+	tallies  tallies
+}
+
+// matched is the fact that a rule is asked about.
+type matched struct {
+	value document.Value // what paths begin at
+	// path is where value stands in the object; kind keeps fingerprints of different facts apart.
+	path      []document.Step
+	kind      string
+	object    *fact.Object
+	container string
+}
+
+func (w *worker) judge(s subject) {
+	scope := rule.Scope{Cluster: w.cluster()}
+	if s.object == nil {
+		m := matched{kind: "cluster"}
+		w.ask(w.clusters, m, &scope)
+		return
+	}
+	scope.Object, scope.API = rule.Of(s.object.Root), w.api(s.object)
+	if s.workload != nil {
+		w.judgeWorkload(s.workload, scope)
+		return
+	}
+	m := matched{value: s.object.Root, kind: "object", object: s.object}
+	w.ask(w.objects, m, &scope)
+	kind := s.object.GroupKind()
+	if kind == "Namespace" {
+		scope.Namespace = w.namespace(s.object)
+		m.kind = "namespace"
+		w.ask(w.namespaces, m, &scope)
+		m.kind = "object"
+	}
+	rules := w.kinds[kind]
+	if len(rules) == 0 {
+		return
+	}
+	if kind == roleBinding || kind == clusterRoleBinding {
+		scope.Binding = w.binding(s.object)
+	}
+	w.ask(rules, m, &scope)
+}
+
+func (w *worker) judgeWorkload(wl *fact.Workload, scope rule.Scope) {
+	scope.Workload = w.workload(wl)
+	template := wl.Path[:len(wl.Path)-1]
+	w.ask(w.workloads, matched{value: wl.Template, path: template, kind: "workload", object: wl.Object}, &scope)
+	for i := range wl.Containers {
+		c := &wl.Containers[i]
+		scope.Container, scope.Role = rule.Of(c.Value), rule.Text(c.Role.String())
+		path := append(wl.Path[:len(wl.Path):len(wl.Path)], document.Step{Key: c.Field}, document.Step{Index: c.Index})
+		name := c.Name
+		if name == "" {
+			name = strconv.Itoa(c.Index)
+		}
+		w.ask(w.containers, matched{value: c.Value, path: path, kind: "container", object: wl.Object, container: name}, &scope)
+	}
+}
+
+// ask judges one fact, or each of its items, by the rules.
+func (w *worker) ask(rules []*rule.Compiled, m matched, scope *rule.Scope) {
+	for _, r := range rules {
+		if r.EachName == "" {
+			w.askOne(r, m, m.value, nil, scope)
+			continue
+		}
+		list, keys := m.value, make([]document.Step, 0, len(r.EachPath)+1)
+		for _, key := range r.EachPath {
+			list = list.Get(key)
+			keys = append(keys, document.Step{Key: key})
+		}
+		scope.ItemName = r.EachName
+		switch list.Kind() {
+		case document.List:
+			for i, item := range list.Items() {
+				scope.Item = rule.Of(item)
+				w.askOne(r, m, item, append(keys, document.Step{Index: i}), scope)
+			}
+		case document.Map:
+			for key, entry := range list.Fields() {
+				scope.Item = rule.Entry(key, entry)
+				w.askOne(r, m, entry, append(keys, document.Step{Key: key}), scope)
+			}
+		case document.Missing, document.Null:
+		default:
+			w.note(r, m, list, keys, scope, verdict.Unknown, "a field that the rule reads has another type than the API gives it")
+		}
+		scope.ItemName, scope.Item = "", nil
+	}
+}
+
+// askOne judges one fact or item; item is where the rule's path begins, below the fact by steps.
+func (w *worker) askOne(r *rule.Compiled, m matched, item document.Value, steps []document.Step, scope *rule.Scope) {
+	v, applies, reason := r.Judge(scope)
+	switch {
+	case !applies:
+	case v == verdict.Pass && m.object != nil && m.object.Doubt != "":
+		// What is judged may not be what is meant. The ledger's gap tells it once.
+		w.tallies.count(r.ID, verdict.Unknown)
+	case v == verdict.Pass:
+		w.tallies.count(r.ID, verdict.Pass)
+	default:
+		w.note(r, m, item, steps, scope, v, reason)
+	}
+}
+
+// note records a finding.
+func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []document.Step, scope *rule.Scope, v verdict.Verdict, reason string) {
+	f := verdict.Finding{Verdict: v, Rule: r.ID, Practice: r.Practice, Severity: r.Severity, Reason: reason}
+	if v == verdict.Unknown {
+		f.Message = r.Title + ": could not be decided"
+	} else {
+		f.Message = r.Message(scope)
+	}
+	if m.object == nil {
+		f.Subject = verdict.Subject{Kind: "Cluster", Name: w.Inventory.Version}
+		f.Fingerprint = fingerprint(r.ID, &f.Subject, "")
+		f.Location = verdict.Location{Source: w.source()}
+	} else {
+		w.locate(&f, r, m, item, steps)
+	}
+	for i := range w.Exceptions {
+		if e := &w.Exceptions[i]; f.Verdict == verdict.Fail && e.Covers(&f, w.Now) {
+			f.Verdict = verdict.Exempt
+			f.Reason = e.Owner + " until " + e.Expires.Format("2006-01-02") + ": " + e.Reason
+		}
+	}
+	w.tallies.count(r.ID, f.Verdict)
+	w.findings = append(w.findings, f)
+}
+
+func (w *worker) source() string {
+	if s := w.Coverage.Sources; len(s) > 0 {
+		return s[0]
+	}
+	return ""
+}

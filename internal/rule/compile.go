@@ -1,0 +1,222 @@
+package rule
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/types"
+	exprpb "google.golang.org/genproto/googleapis/api/expr/v1alpha1"
+	"google.golang.org/protobuf/proto"
+)
+
+// Compiled is a rule that can judge; safe for concurrent use.
+type Compiled struct {
+	*Rule
+	when   cel.Program // nil when the rule always applies
+	assert cel.Program
+	says   func() (cel.Program, error)
+	// Reads is what the rule reads, sorted: "container.securityContext.privileged".
+	Reads []string
+}
+
+// Cache finds checked expressions by their key, so that a start needs neither to parse nor to
+// check what was checked when the program was built; nil finds nothing.
+type Cache func(key string) []byte
+
+// Compile makes a rule ready to judge. Expressions that the cache does not know are parsed and
+// compiled without types; Check is what holds rules to the types of their facts.
+func Compile(r *Rule, cache Cache) (*Compiled, error) {
+	c := &Compiled{Rule: r}
+	reads := map[string]bool{}
+	var err error
+	if r.When != "" {
+		if c.when, err = c.program("when", r.When, cache, reads); err != nil {
+			return nil, err
+		}
+	}
+	if c.assert, err = c.program("assert", r.Assert, cache, reads); err != nil {
+		return nil, err
+	}
+	c.says = sync.OnceValues(func() (cel.Program, error) { return c.program("says", r.Says, cache, nil) })
+	for path := range reads {
+		c.Reads = append(c.Reads, path)
+	}
+	slices.Sort(c.Reads)
+	return c, nil
+}
+
+func (c *Compiled) program(field, expression string, cache Cache, reads map[string]bool) (cel.Program, error) {
+	env, err := environment()
+	if err != nil {
+		return nil, fmt.Errorf("make CEL environment: %w", err)
+	}
+	checked, err := c.checked(env, field, expression, cache)
+	if err != nil {
+		return nil, err
+	}
+	if reads != nil {
+		c.collect(checked.NativeRep().Expr(), reads)
+	}
+	p, err := env.Program(checked, programOptions()...)
+	if err != nil {
+		return nil, c.fault(field, err.Error())
+	}
+	return p, nil
+}
+
+func (c *Compiled) checked(env *cel.Env, field, expression string, cache Cache) (*cel.Ast, error) {
+	if cache != nil {
+		if raw := cache(cacheKey(c.Rule, field, expression)); raw != nil {
+			var e exprpb.CheckedExpr
+			if err := proto.Unmarshal(raw, &e); err == nil {
+				return cel.CheckedExprToAst(&e), nil
+			}
+		}
+	}
+	declared := make([]cel.EnvOption, 0, len(variableNames)+1)
+	for _, name := range append(variableNames, c.EachName) {
+		if name != "" {
+			declared = append(declared, cel.Variable(name, cel.DynType))
+		}
+	}
+	env, err := env.Extend(declared...)
+	if err != nil {
+		return nil, c.fault(field, err.Error())
+	}
+	checked, issues := env.Compile(expression)
+	if issues.Err() != nil {
+		return nil, c.fault(field, issues.Err().Error())
+	}
+	return checked, nil
+}
+
+// fault is an error with the place of the expression in the rule's file.
+func (r *Rule) fault(field, message string) error {
+	line, column := r.root.Get(field).Position()
+	return fmt.Errorf("%s:%d:%d: %s: %s", r.File, line, column, field, message)
+}
+
+// variableNames are the variables of all rules; docs/writing-rules.md says which rule has which.
+var variableNames = []string{"container", "role", "workload", "object", "ns", "binding", "api", "cluster"}
+
+// cacheKey names an expression in the context that its types depend on.
+func cacheKey(r *Rule, field, expression string) string {
+	context := strings.Join(append([]string{field, r.Match.Fact, r.EachName, strings.Join(r.EachPath, "\x00")}, r.Match.Kinds...), "\x00")
+	sum := sha256.Sum256([]byte(context + "\x00\x00" + expression))
+	return hex.EncodeToString(sum[:12])
+}
+
+// Check compiles the rule's expressions against the types of their facts and returns them in the
+// form that a Cache serves, by key. variables holds one set of types for each kind that the rule
+// matches; every one of them must do.
+func Check(r *Rule, provider types.Provider, variables []map[string]*types.Type) (map[string][]byte, error) {
+	checked := map[string][]byte{}
+	for _, set := range variables {
+		options := append(libraries(), cel.CustomTypeProvider(provider))
+		for name, t := range set {
+			options = append(options, cel.Variable(name, t))
+		}
+		env, err := cel.NewEnv(options...)
+		if err != nil {
+			return nil, fmt.Errorf("make CEL environment: %w", err)
+		}
+		for field, e := range map[string]string{"when": r.When, "assert": r.Assert, "says": r.Says} {
+			if e == "" {
+				continue
+			}
+			raw, err := checkOne(env, e, map[bool]*types.Type{true: types.StringType, false: types.BoolType}[field == "says"])
+			if err != nil {
+				return nil, r.fault(field, err.Error())
+			}
+			if len(variables) == 1 {
+				checked[cacheKey(r, field, e)] = raw
+			}
+		}
+	}
+	return checked, nil
+}
+
+func checkOne(env *cel.Env, expression string, want *types.Type) ([]byte, error) {
+	a, issues := env.Compile(expression)
+	if issues.Err() != nil {
+		return nil, issues.Err()
+	}
+	if out := a.OutputType(); !out.IsExactType(want) && out != types.DynType {
+		return nil, fmt.Errorf("gives %s, want %s", out, want)
+	}
+	e, err := cel.AstToCheckedExpr(a)
+	if err != nil {
+		return nil, err
+	}
+	e.SourceInfo = nil
+	return proto.MarshalOptions{Deterministic: true}.Marshal(e)
+}
+
+// collect notes the longest paths of fields that an expression reads from its variables.
+func (c *Compiled) collect(e ast.Expr, reads map[string]bool) {
+	if path := c.path(e); path != "" {
+		reads[path] = true
+		return
+	}
+	switch e.Kind() {
+	case ast.CallKind:
+		call := e.AsCall()
+		if call.IsMemberFunction() {
+			c.collect(call.Target(), reads)
+		}
+		for _, arg := range call.Args() {
+			c.collect(arg, reads)
+		}
+	case ast.ComprehensionKind:
+		f := e.AsComprehension()
+		for _, part := range []ast.Expr{f.IterRange(), f.AccuInit(), f.LoopCondition(), f.LoopStep(), f.Result()} {
+			c.collect(part, reads)
+		}
+	case ast.ListKind:
+		for _, item := range e.AsList().Elements() {
+			c.collect(item, reads)
+		}
+	case ast.MapKind:
+		for _, entry := range e.AsMap().Entries() {
+			c.collect(entry.AsMapEntry().Key(), reads)
+			c.collect(entry.AsMapEntry().Value(), reads)
+		}
+	case ast.SelectKind:
+		c.collect(e.AsSelect().Operand(), reads)
+	case ast.StructKind, ast.IdentKind, ast.LiteralKind, ast.UnspecifiedExprKind:
+	}
+}
+
+// path is the field path that an expression selects from a variable; "" when it is none.
+func (c *Compiled) path(e ast.Expr) string {
+	switch e.Kind() {
+	case ast.IdentKind:
+		if name := e.AsIdent(); slices.Contains(variableNames, name) || name == c.EachName && name != "" {
+			return name
+		}
+	case ast.SelectKind:
+		if base := c.path(e.AsSelect().Operand()); base != "" {
+			return base + "." + e.AsSelect().FieldName()
+		}
+	case ast.CallKind:
+		call := e.AsCall()
+		if call.FunctionName() != operators.OptSelect && call.FunctionName() != operators.OptIndex && call.FunctionName() != operators.Index {
+			return ""
+		}
+		base := c.path(call.Args()[0])
+		if key := call.Args()[1]; base != "" && key.Kind() == ast.LiteralKind {
+			if name, ok := key.AsLiteral().Value().(string); ok {
+				return base + "." + name
+			}
+		}
+	default:
+	}
+	return ""
+}

@@ -1,0 +1,127 @@
+package rule
+
+import (
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+
+	"github.com/coaming/coaming/internal/credential"
+)
+
+// functions are Coaming's own functions; docs/writing-rules.md describes them.
+func functions() cel.EnvOption {
+	return cel.Lib(ownLibrary{})
+}
+
+type ownLibrary struct{}
+
+func (ownLibrary) ProgramOptions() []cel.ProgramOption { return nil }
+
+func (ownLibrary) CompileOptions() []cel.EnvOption {
+	str, list := cel.StringType, cel.ListType(cel.DynType)
+	return []cel.EnvOption{
+		cel.Function("image", cel.Overload("coaming_image", []*cel.Type{str}, cel.MapType(str, cel.DynType),
+			cel.UnaryBinding(imageOf))),
+		cel.Function("credential", cel.Overload("coaming_credential", []*cel.Type{str, str}, str,
+			cel.BinaryBinding(func(key, value ref.Val) ref.Val {
+				return types.String(credential.Kind(string(key.(types.String)), string(value.(types.String))))
+			}))),
+		cel.Function("base64text", cel.Overload("coaming_base64text", []*cel.Type{str}, str,
+			cel.UnaryBinding(func(s ref.Val) ref.Val { return types.String(credential.Decode(string(s.(types.String)))) }))),
+		cel.Function("grants", cel.Overload("coaming_grants", []*cel.Type{list, str, str, str}, cel.BoolType,
+			cel.FunctionBinding(grants))),
+	}
+}
+
+// imageOf takes an image reference apart (github.com/distribution/reference, normalised as
+// container runtimes do: docker.io and library/ filled in).
+func imageOf(v ref.Val) ref.Val {
+	r := parseImage(string(v.(types.String)))
+	return types.DefaultTypeAdapter.NativeToValue(map[string]any{
+		"registry": r.registry, "repository": r.repository, "tag": r.tag, "digest": r.digest, "valid": r.valid,
+	})
+}
+
+type imageRef struct {
+	registry, repository, tag, digest string
+	valid                             bool
+}
+
+func parseImage(s string) imageRef {
+	var r imageRef
+	name, digest, _ := strings.Cut(s, "@")
+	r.digest = digest
+	if slash, colon := strings.LastIndexByte(name, '/'), strings.LastIndexByte(name, ':'); colon > slash {
+		name, r.tag = name[:colon], name[colon+1:]
+	}
+	first, rest, found := strings.Cut(name, "/")
+	if found && (strings.ContainsAny(first, ".:") || first == "localhost" || first != strings.ToLower(first)) {
+		r.registry, r.repository = first, rest
+	} else {
+		r.registry, r.repository = "docker.io", name
+		if !found {
+			r.repository = "library/" + name
+		}
+	}
+	if r.registry == "index.docker.io" {
+		r.registry = "docker.io"
+	}
+	r.valid = name != "" && r.repository == strings.ToLower(r.repository) && !strings.ContainsAny(s, " \t\n{}$") &&
+		!strings.HasSuffix(name, "/") && (digest == "" || strings.Contains(digest, ":"))
+	return r
+}
+
+// grants says whether RBAC rules allow a verb on a resource in a group, by the API server's own
+// reading of wildcards (k8s.io/component-helpers auth/rbac/validation). Rules that name objects
+// do not count.
+func grants(args ...ref.Val) ref.Val {
+	rules, ok := args[0].(traits.Lister)
+	if !ok {
+		return types.MaybeNoSuchOverloadErr(args[0])
+	}
+	verb, group, resource := args[1], args[2], args[3].(types.String)
+	for _, r := range items(rules) {
+		rule, ok := r.(traits.Mapper)
+		if !ok {
+			continue
+		}
+		if names, found := rule.Find(types.String("resourceNames")); found {
+			if l, ok := names.(traits.Lister); ok && l.Size() != types.IntZero {
+				continue
+			}
+		}
+		if holds(rule, "verbs", verb) && holds(rule, "apiGroups", group) && holdsResource(rule, resource) {
+			return types.True
+		}
+	}
+	return types.False
+}
+
+func holds(rule traits.Mapper, field string, want ref.Val) bool {
+	l, ok := listOf(rule, field)
+	return ok && (l.Contains(want) == types.True || l.Contains(types.String("*")) == types.True)
+}
+
+func holdsResource(rule traits.Mapper, want types.String) bool {
+	l, ok := listOf(rule, "resources")
+	if !ok {
+		return false
+	}
+	if l.Contains(want) == types.True || l.Contains(types.String("*")) == types.True {
+		return true
+	}
+	_, sub, found := strings.Cut(string(want), "/")
+	return found && l.Contains(types.String("*/"+sub)) == types.True
+}
+
+func listOf(rule traits.Mapper, field string) (traits.Lister, bool) {
+	v, found := rule.Find(types.String(field))
+	if !found {
+		return nil, false
+	}
+	l, ok := v.(traits.Lister)
+	return l, ok
+}

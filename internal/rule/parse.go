@@ -1,0 +1,230 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+)
+
+// Practices are the practices of docs/design.md, in the order in which reports show them.
+var Practices = []string{"pod", "image", "rbac", "secret", "net", "quota", "version", "admit", "api", "node", "runtime", "vuln", "audit", "observe", "respond", "least"}
+
+// Parse reads a rule file. Every fault in it is reported at once, each with its place.
+func Parse(file, text string) (*Rule, error) {
+	docs, errs := document.Read(document.NewText(text), 1)
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("%s: %w", file, errs[0])
+	}
+	if len(docs) != 1 || docs[0].Root().Kind() != document.Map {
+		return nil, fmt.Errorf("%s: want one YAML map", file)
+	}
+	p := parser{file: file, rule: &Rule{File: file, root: docs[0].Root()}}
+	if doubt := docs[0].Doubt(); doubt != nil {
+		p.errs = append(p.errs, fmt.Errorf("%s: %w", file, doubt))
+	}
+	for key, v := range p.rule.root.Fields() {
+		p.field(key, v)
+	}
+	p.complete()
+	if err := errors.Join(p.errs...); err != nil {
+		return nil, err
+	}
+	return p.rule, nil
+}
+
+type parser struct {
+	file string
+	rule *Rule
+	errs []error
+}
+
+// fault notes an error at a value of the file.
+func (p *parser) fault(v document.Value, format string, args ...any) {
+	line, column := v.Position()
+	p.errs = append(p.errs, fmt.Errorf("%s:%d:%d: %s", p.file, line, column, fmt.Sprintf(format, args...)))
+}
+
+func (p *parser) text(v document.Value, key string) string {
+	s := v.Str()
+	if strings.TrimSpace(s) == "" {
+		p.fault(v, "%s is no text", key)
+	}
+	return strings.TrimRight(s, "\n")
+}
+
+func (p *parser) field(key string, v document.Value) {
+	r := p.rule
+	switch key {
+	case "id":
+		r.ID = p.text(v, key)
+	case "title":
+		r.Title = p.text(v, key)
+	case "practice":
+		r.Practice = p.text(v, key)
+		if !slices.Contains(Practices, r.Practice) {
+			p.fault(v, "practice %q is none of %s", r.Practice, strings.Join(Practices, ", "))
+		}
+	case "severity":
+		if err := r.Severity.UnmarshalText([]byte(v.Str())); err != nil {
+			p.fault(v, "%v", err)
+		}
+	case "why":
+		r.Why = p.text(v, key)
+	case "remedy":
+		r.Remedy = p.text(v, key)
+	case "match":
+		r.Match = p.match(v)
+	case "each":
+		p.each(v)
+	case "when":
+		r.When = p.text(v, key)
+	case "assert":
+		r.Assert = p.text(v, key)
+	case "says":
+		r.Says = p.text(v, key)
+	case "at":
+		r.At = splitPath(p.text(v, key))
+	case "fix":
+		r.Fix = p.fixes(v)
+	case "maps":
+		r.Maps = p.maps(v)
+	case "examples":
+		r.Bad, r.Good = p.examples(v.Get("bad")), p.examples(v.Get("good"))
+	default:
+		p.fault(v, "unknown key %q", key)
+	}
+}
+
+var ruleID = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+
+func (p *parser) complete() {
+	r := p.rule
+	for _, need := range []struct{ key, value string }{
+		{"id", r.ID}, {"title", r.Title}, {"practice", r.Practice}, {"severity", r.root.Get("severity").Str()}, {"why", r.Why},
+		{"remedy", r.Remedy}, {"match", r.Match.Fact}, {"assert", r.Assert}, {"says", r.Says},
+	} {
+		if need.value == "" {
+			p.fault(r.root, "%s is missing", need.key)
+		}
+	}
+	if r.ID != "" && !ruleID.MatchString(r.ID) {
+		p.fault(r.root.Get("id"), "id %q is not lower-case words joined by hyphens", r.ID)
+	}
+}
+
+var objectKind = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*(\.[a-z0-9.-]+)?$`)
+
+func (p *parser) match(v document.Value) Match {
+	switch {
+	case v.Kind() == document.List:
+		m := Match{Fact: "kinds"}
+		for _, item := range v.Items() {
+			if !objectKind.MatchString(item.Str()) {
+				p.fault(item, "%q is no object kind: want Kind or Kind.group", item.Str())
+			}
+			m.Kinds = append(m.Kinds, item.Str())
+		}
+		return m
+	case slices.Contains([]string{"container", "workload", "namespace", "object", "cluster"}, v.Str()):
+		return Match{Fact: v.Str()}
+	case objectKind.MatchString(v.Str()):
+		return Match{Fact: "kinds", Kinds: []string{v.Str()}}
+	}
+	p.fault(v, "match %q is neither container, workload, namespace, object, cluster nor object kinds", v.Str())
+	return Match{}
+}
+
+func (p *parser) each(v document.Value) {
+	if v.Len() != 1 {
+		p.fault(v, "each wants one entry, the item's name and the list's path")
+	}
+	for name, path := range v.Fields() {
+		p.rule.EachName, p.rule.EachPath = name, splitPath(path.Str())
+	}
+}
+
+func (p *parser) fixes(v document.Value) []Fix {
+	var fixes []Fix
+	for _, item := range v.Items() {
+		f := Fix{Remove: item.Get("remove").Str(), Set: item.Get("set").Str(), To: item.Get("to"), Choose: item.Get("choose").Str(), From: item.Get("from")}
+		for key := range item.Fields() {
+			if !slices.Contains([]string{"remove", "set", "to", "choose", "from"}, key) {
+				p.fault(item, "unknown key %q in fix", key)
+			}
+		}
+		if count(f.Remove != "", f.Set != "", f.Choose != "") != 1 || (f.Set != "") != f.To.Exists() {
+			p.fault(item, "a fix is {remove: path}, {set: path, to: value} or {choose: path, from: [values]}")
+		}
+		fixes = append(fixes, f)
+	}
+	return fixes
+}
+
+func (p *parser) maps(v document.Value) map[string][]string {
+	maps := map[string][]string{}
+	for framework, ids := range v.Fields() {
+		if ids.Kind() != document.List {
+			p.fault(ids, "maps.%s is no list", framework)
+		}
+		for _, id := range ids.Items() {
+			maps[framework] = append(maps[framework], id.Text())
+		}
+	}
+	return maps
+}
+
+func (p *parser) examples(v document.Value) []Example {
+	var list []Example
+	for _, item := range v.Items() {
+		if item.Kind() != document.List {
+			list = append(list, Example{item})
+			continue
+		}
+		var e Example
+		for _, object := range item.Items() {
+			e = append(e, object)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// splitPath splits a.b[c.d].e into its keys.
+func splitPath(path string) []string {
+	var keys []string
+	for path != "" {
+		if path[0] == '[' {
+			end := strings.IndexByte(path, ']')
+			if end < 0 {
+				return append(keys, path)
+			}
+			keys = append(keys, path[1:end])
+			path = strings.TrimPrefix(path[end+1:], ".")
+			continue
+		}
+		end := strings.IndexAny(path, ".[")
+		if end < 0 {
+			return append(keys, path)
+		}
+		keys = append(keys, path[:end])
+		path = path[end:]
+		if path[0] == '.' {
+			path = path[1:]
+		}
+	}
+	return keys
+}
+
+func count(conditions ...bool) int {
+	n := 0
+	for _, c := range conditions {
+		if c {
+			n++
+		}
+	}
+	return n
+}

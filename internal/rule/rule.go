@@ -1,0 +1,64 @@
+// Package rule is the rule language: it reads rule files, compiles their CEL expressions, checks
+// them against the types of the facts they match, and evaluates them on one fact at a time. It
+// holds no knowledge of its own (that is internal/catalog) and does not walk an inventory (that
+// is internal/judge). It is the only package that imports CEL.
+package rule
+
+import (
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Rule is a judgement on one kind of fact, as its file says it. docs/writing-rules.md describes
+// the fields.
+type Rule struct {
+	ID       string
+	Title    string
+	Practice string
+	Severity verdict.Severity
+	Why      string
+	Remedy   string
+	Match    Match
+	// EachName and EachPath judge every item of the list at that path below the matched fact.
+	EachName string
+	EachPath []string
+	// When, Assert and Says are CEL; When may be empty.
+	When, Assert, Says string
+	// At is where the fault stands, below the matched fact or the item.
+	At   []string
+	Fix  []Fix
+	Maps map[string][]string // framework -> control ids
+	Bad  []Example
+	Good []Example
+
+	File string         // where the rule was read
+	root document.Value // its text, for positions of errors
+}
+
+// Match says which facts a rule judges.
+type Match struct {
+	// Fact is "container", "workload", "namespace", "object", "cluster", or "kinds".
+	Fact string
+	// Kinds is the object kinds of "kinds": "Kind" or "Kind.group".
+	Kinds []string
+}
+
+// Fix is one mechanical change that clears the fault; the paths are below the matched fact.
+type Fix struct {
+	Remove string
+	Set    string
+	To     document.Value
+	Choose string
+	From   document.Value
+}
+
+// Example is one object, or several that are judged together.
+type Example []document.Value
+
+// Info is what reports tell of the rule.
+func (r *Rule) Info() verdict.RuleInfo {
+	return verdict.RuleInfo{
+		ID: r.ID, Title: r.Title, Practice: r.Practice, Severity: r.Severity,
+		Why: r.Why, Remedy: r.Remedy, Maps: r.Maps,
+	}
+}

@@ -1,0 +1,125 @@
+package rule
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Scope is what a rule sees of one fact; nil fields are not there. It is not for concurrent use.
+type Scope struct {
+	Container, Role, Workload, Object, Namespace, Binding, API, Cluster Fact
+	// Item is the item of a rule with an each, under the name that the rule gives it.
+	ItemName string
+	Item     Fact
+}
+
+// ResolveName finds a variable (cel.Activation).
+func (s *Scope) ResolveName(name string) (any, bool) {
+	var f Fact
+	switch name {
+	case s.ItemName:
+		f = s.Item
+	case "container":
+		f = s.Container
+	case "role":
+		f = s.Role
+	case "workload":
+		f = s.Workload
+	case "object":
+		f = s.Object
+	case "ns":
+		f = s.Namespace
+	case "binding":
+		f = s.Binding
+	case "api":
+		f = s.API
+	case "cluster":
+		f = s.Cluster
+	}
+	return f, f != nil
+}
+
+// Parent is nil: a scope stands alone (cel.Activation).
+func (s *Scope) Parent() cel.Activation { return nil }
+
+// Judge evaluates the rule on what the scope shows. applies is false where the rule's condition
+// does not hold; reason says why an unknown is unknown.
+func (c *Compiled) Judge(s *Scope) (v verdict.Verdict, applies bool, reason string) {
+	if c.when != nil {
+		holds, reason := decide(c.when, s)
+		switch {
+		case reason != "":
+			return verdict.Unknown, true, reason
+		case !holds:
+			return verdict.Pass, false, ""
+		}
+	}
+	holds, reason := decide(c.assert, s)
+	switch {
+	case reason != "":
+		return verdict.Unknown, true, reason
+	case holds:
+		return verdict.Pass, true, ""
+	default:
+		return verdict.Fail, true, ""
+	}
+}
+
+// Message is what the rule says of a failed fact; its title where the message cannot be made.
+func (c *Compiled) Message(s *Scope) string {
+	p, err := c.says()
+	if err == nil {
+		if out, _, err := p.Eval(s); err == nil {
+			if text, ok := out.(types.String); ok {
+				return string(text)
+			}
+		}
+	}
+	return c.Title
+}
+
+func decide(p cel.Program, s *Scope) (holds bool, reason string) {
+	out, _, err := p.Eval(s)
+	if err != nil {
+		return false, explain(err)
+	}
+	b, ok := out.(types.Bool)
+	if !ok {
+		return false, "the rule gave no boolean but " + out.Type().TypeName()
+	}
+	return bool(b), ""
+}
+
+// explain says in plain words why an expression could not be decided.
+func explain(err error) string {
+	if notSeen, ok := errors.AsType[*NotSeen](err); ok {
+		return notSeen.Reason
+	}
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "no such overload"), strings.Contains(text, "type conversion"), strings.Contains(text, "unexpected type"):
+		return "a field that the rule reads has another type than the API gives it"
+	case strings.Contains(text, "no such key"), strings.Contains(text, "no such attribute"):
+		return "a field that the API requires is missing"
+	case strings.Contains(text, "cost limit"):
+		return "the object is too large for the rule's cost bound"
+	default:
+		return "the rule could not be evaluated"
+	}
+}
+
+// ReadsFact says whether the rule reads a variable's field, "workload.services", or when no field
+// is named the variable at all.
+func (c *Compiled) ReadsFact(path string) bool {
+	for _, read := range c.Reads {
+		if read == path || strings.HasPrefix(read, path+".") {
+			return true
+		}
+	}
+	return false
+}
