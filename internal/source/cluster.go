@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
@@ -65,7 +66,8 @@ func Cluster(ctx context.Context, o ClusterOptions) (*Reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.read(ctx)
+	// The client tells its own log what it returns as an error, too. Here it is told once.
+	return c.read(klog.NewContext(ctx, klog.Logger{}))
 }
 
 // cluster is one reading of one cluster.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -19,6 +20,10 @@ func (l *list) gap(source string) verdict.Gap {
 		Remedy:    "Read the cluster again; 'kubectl get --raw " + l.path() + "?limit=1' shows whether it answers.",
 		Kinds:     []string{l.groupKind()},
 		Namespace: l.space(),
+	}
+	var fault *document.Error
+	if errors.As(l.err, &fault) {
+		g.Code = verdict.GapCode(fault.Code)
 	}
 	switch statusCode(l.err) {
 	case forbidden:

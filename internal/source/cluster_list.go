@@ -143,20 +143,29 @@ func (c *cluster) take(l *list, comp *compactor, item document.Value) {
 	if l.unkept {
 		return
 	}
+	if item.At("metadata", "name").Str() == "" {
+		l.bad(c.source, verdict.GapNotObject, "it has no name")
+		return
+	}
 	o, fault := comp.object(item)
 	if fault != nil {
-		l.gaps = append(l.gaps, verdict.Gap{
-			Code:      verdict.GapCode(fault.Code),
-			Location:  verdict.Location{Source: c.source, File: l.path()},
-			Message:   "an object in the list cannot be read: " + fault.Message,
-			Remedy:    "Look at the list with 'kubectl get --raw'.",
-			Kinds:     []string{l.groupKind()},
-			Namespace: l.namespace,
-		})
+		l.bad(c.source, verdict.GapCode(fault.Code), fault.Message)
 		return
 	}
 	o.Origin = &fact.Origin{Source: c.source, File: l.base(o.Namespace) + "/" + l.plural + "/" + o.Name}
 	l.objects = append(l.objects, o)
+}
+
+// bad tells of an object that the server sent and that is none.
+func (l *list) bad(source string, code verdict.GapCode, why string) {
+	l.gaps = append(l.gaps, verdict.Gap{
+		Code:      code,
+		Location:  verdict.Location{Source: source, File: l.path()},
+		Message:   "an object in the list of " + l.name() + " cannot be read: " + why,
+		Remedy:    "Look at the list with 'kubectl get --raw " + l.path() + "'.",
+		Kinds:     []string{l.groupKind()},
+		Namespace: l.space(),
+	})
 }
 
 // page asks for one page, and again while the server is there but could not do it; then for half as

@@ -99,7 +99,7 @@ func TestIgnoreAsGit(t *testing.T) {
 			paths = append(paths, a+"-d/"+b, "d/"+a+"/"+b)
 		}
 	}
-	for round := range 400 {
+	for round := range 100 {
 		var file strings.Builder
 		for range 1 + random.IntN(4) {
 			line := pick("", "", "", "!") + pick("", "", "/") + piece()

@@ -1,0 +1,109 @@
+// Package cli is the command line: one file a command, its flags, its configuration and its
+// wiring. It holds no judgement of its own. A command is a function of its Env, so that a script
+// can test it whole.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Env is all that a command sees of its process.
+type Env struct {
+	Args    []string // without the program's name
+	Name    string   // the program's name as it was called
+	Version string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Getenv  func(string) string
+	Now     func() time.Time
+	// CacheDir is where the last result is remembered; "" remembers nothing.
+	CacheDir string
+	// OutWidth is the width of the terminal that Stdout is, 0 when it is none; ErrTerminal says
+	// whether Stderr is one.
+	OutWidth    int
+	ErrTerminal bool
+}
+
+// FromProcess is the Env of the running process.
+func FromProcess(version string) Env {
+	env := Env{
+		Args: os.Args[1:], Name: filepath.Base(os.Args[0]), Version: version,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv: os.Getenv, Now: time.Now,
+		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+	if fd := int(os.Stdout.Fd()); term.IsTerminal(fd) {
+		env.OutWidth = 80
+		if width, _, err := term.GetSize(fd); err == nil && width > 0 {
+			env.OutWidth = width
+		}
+	}
+	if dir, err := os.UserCacheDir(); err == nil {
+		env.CacheDir = filepath.Join(dir, "coaming")
+	}
+	return env
+}
+
+// exitError ends a command with that code and no message: the report has said it all.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// Run runs one command and returns its exit code.
+func Run(ctx context.Context, env Env) int {
+	root := rootCommand(&env)
+	err := root.ExecuteContext(ctx)
+	if code, ok := errors.AsType[exitError](err); ok {
+		return int(code)
+	}
+	if err != nil {
+		fmt.Fprintf(env.Stderr, "%s: %v\n", env.Name, err)
+		if re, ok := errors.AsType[*verdict.RemedyError](err); ok && re.Remedy != "" {
+			fmt.Fprintf(env.Stderr, "%s: hint: %s\n", env.Name, re.Remedy)
+		}
+		return verdict.ExitError
+	}
+	return verdict.ExitClean
+}
+
+// isPlugin says whether the program runs as a kubectl plugin, and so for a cluster first of all.
+func (e *Env) isPlugin() bool { return strings.HasPrefix(e.Name, "kubectl-") }
+
+func rootCommand(env *Env) *cobra.Command {
+	name := "coaming"
+	if env.isPlugin() {
+		name = "kubectl coaming"
+		env.Name = name
+	}
+	root := &cobra.Command{
+		Use:           "coaming",
+		Short:         "Secure a Kubernetes environment: see what is there, judge it, say what to do",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
+		Version:       env.Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.AddCommand(scanCommand(env), snapshotCommand(env), rulesCommand(env), explainCommand(env))
+	root.SetArgs(env.Args)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &verdict.RemedyError{Err: err, Remedy: "See '" + cmd.CommandPath() + " --help'."}
+	})
+	return root
+}

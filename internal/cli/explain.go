@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coaming/coaming/internal/report"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+func explainCommand(env *Env) *cobra.Command {
+	o := &scanOptions{failOn: "low", format: "terminal", color: "auto"}
+	from := ""
+	cmd := &cobra.Command{
+		Use:   "explain FINGERPRINT [PATH...|-]",
+		Short: "Explain one finding: where it is, why it matters, what to change",
+		Long: `Explain one finding of the last scan on this terminal, of a JSON report (--from), or of the sources that are named.
+The first digits of the fingerprint do when no other finding begins with them.`,
+		Example: `  coaming explain 3f2a9c0d11e84b02
+  coaming explain 3f2a9c0d11e84b02 deploy/
+  coaming explain 3f2a --from report.json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			res, err := o.resultToExplain(cmd.Context(), env, args[1:], from)
+			if err != nil {
+				return err
+			}
+			return explain(env, o, res, args[0])
+		},
+	}
+	flags := cmd.Flags()
+	o.sourceFlags.register(flags)
+	flags.StringVar(&from, "from", "", "a JSON report `FILE` to look in")
+	flags.StringVar(&o.color, "color", "auto", "colours: auto, always or never")
+	return cmd
+}
+
+// resultToExplain is the report that was named, a fresh judgement of the sources that were named, or the last scan's.
+func (o *scanOptions) resultToExplain(ctx context.Context, env *Env, sources []string, from string) (*verdict.Result, error) {
+	switch {
+	case from != "":
+		return readResult(from)
+	case len(sources) > 0 || o.cluster || len(o.releases) > 0:
+		return o.judge(ctx, env, sources)
+	}
+	res, err := readResult(lastResult(env))
+	if err != nil {
+		return nil, &verdict.RemedyError{
+			Err:    errors.New("no scan is remembered"),
+			Remedy: "Name what was scanned: coaming explain FINGERPRINT PATH, or a JSON report with --from.",
+		}
+	}
+	return res, nil
+}
+
+func readResult(path string) (*verdict.Result, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open report: %w", err)
+	}
+	defer file.Close()
+	res, err := report.ReadJSON(file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return res, nil
+}
+
+func explain(env *Env, o *scanOptions, res *verdict.Result, prefix string) error {
+	var found []verdict.Finding
+	for _, f := range res.Findings {
+		if strings.HasPrefix(f.Fingerprint, prefix) {
+			found = append(found, f)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return &verdict.RemedyError{
+			Err:    fmt.Errorf("no finding has the fingerprint %q", prefix),
+			Remedy: "It may be mended. Scan again to see what is left.",
+		}
+	case found[0].Fingerprint != found[len(found)-1].Fingerprint:
+		return &verdict.RemedyError{Err: fmt.Errorf("%d findings begin with %q", len(found), prefix), Remedy: "Give more digits."}
+	}
+	width := env.OutWidth
+	color := o.color == "always" || o.color == "auto" && width > 0 && env.Getenv("NO_COLOR") == ""
+	if width == 0 {
+		width = 120
+	}
+	return report.Explain(env.Stdout, res, &found[0], report.TerminalOptions{Color: color, Width: width, Verbose: true})
+}
+
+// remembered is how many findings are kept for 'coaming explain'.
+const remembered = 20000
+
+func lastResult(env *Env) string { return filepath.Join(env.CacheDir, "last.json") }
+
+// remember keeps the result for 'coaming explain', as far as it can: a cache that cannot be
+// written is no reason to fail. Findings hold no credential's value.
+func remember(env *Env, res *verdict.Result, o *scanOptions) {
+	if env.CacheDir == "" || len(res.Findings) > remembered || os.MkdirAll(env.CacheDir, 0o700) != nil {
+		return
+	}
+	file, err := os.CreateTemp(env.CacheDir, "last-*")
+	if err != nil {
+		return
+	}
+	err = report.JSON(file, res, report.Meta{Version: env.Version, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown})
+	if errors.Join(err, file.Close()) != nil || os.Rename(file.Name(), lastResult(env)) != nil {
+		_ = os.Remove(file.Name())
+	}
+}

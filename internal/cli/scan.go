@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/report"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// scanOptions is the configuration of one scan.
+type scanOptions struct {
+	sourceFlags
+	ruleFlags
+	namespaces   []string
+	failOn       string
+	allowUnknown bool
+	format       string
+	output       string
+	color        string
+	verbose      bool
+
+	failSeverity verdict.Severity
+}
+
+func scanCommand(env *Env) *cobra.Command {
+	o := &scanOptions{}
+	cmd := &cobra.Command{
+		Use:   "scan [PATH...|-]",
+		Short: "Judge manifests, charts, overlays, a snapshot or a live cluster",
+		Long: `Judge files, folders, Helm charts, Kustomize overlays, snapshots (*.coaming), standard input (-) or a live cluster.
+
+Exit codes: 0 clean; 1 findings at or over --fail-on; 2 wrong usage or an internal error; 3 no such finding, but
+something could not be judged (0 with --allow-unknown).`,
+		Example: `  coaming scan deploy/
+  helm template my-chart | coaming scan -
+  coaming scan --release shop@prod=./chart --values prod.yaml
+  coaming scan --cluster --context prod --format sarif -o coaming.sarif`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runScan(cmd.Context(), env, o, args) },
+	}
+	flags := cmd.Flags()
+	o.sourceFlags.register(flags)
+	o.ruleFlags.register(flags)
+	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "judge only these `NAMESPACES`")
+	flags.StringVar(&o.failOn, "fail-on", "low", "exit with 1 when a finding is at least this grave: `SEVERITY` low, medium, high or critical")
+	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be judged")
+	flags.StringVar(&o.format, "format", "terminal", "`FORMAT` of the report: terminal, json or sarif")
+	flags.StringVarP(&o.output, "output", "o", "", "write the report to this `FILE`")
+	flags.StringVar(&o.color, "color", "auto", "colours: auto, always or never")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "repeat each rule's reason and remedy at every finding")
+	completeFlag(cmd, "fail-on", "low", "medium", "high", "critical")
+	completeFlag(cmd, "format", "terminal", "json", "sarif")
+	completeFlag(cmd, "color", "auto", "always", "never")
+	o.ruleFlags.complete(cmd)
+	return cmd
+}
+
+func completeFlag(cmd *cobra.Command, flag string, words ...string) {
+	// The only error is a flag that does not exist or is completed twice, which TestCompletion sees.
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// check reports every problem of the options at once.
+func (o *scanOptions) check(env *Env, args []string) error {
+	var errs []error
+	if err := o.failSeverity.UnmarshalText([]byte(o.failOn)); err != nil {
+		errs = append(errs, fmt.Errorf("--fail-on: %w", err))
+	}
+	if !slices.Contains([]string{"terminal", "json", "sarif"}, o.format) {
+		errs = append(errs, fmt.Errorf("--format: %q is none of terminal, json, sarif", o.format))
+	}
+	if !slices.Contains([]string{"auto", "always", "never"}, o.color) {
+		errs = append(errs, fmt.Errorf("--color: %q is none of auto, always, never", o.color))
+	}
+	if o.kubeVersion != "" && !catalog.Reached(o.kubeVersion, "1.0") {
+		errs = append(errs, fmt.Errorf("--kubernetes-version: %q is no version like 1.36", o.kubeVersion))
+	}
+	if len(args) == 0 && len(o.releases) == 0 && !o.cluster {
+		if !env.isPluginCommand() {
+			errs = append(errs, errNothing)
+		}
+		o.cluster = true
+	}
+	return errors.Join(errs...)
+}
+
+// isPluginCommand says whether the root command was made for kubectl.
+func (e *Env) isPluginCommand() bool { return strings.HasPrefix(e.Name, "kubectl ") }
+
+func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error {
+	if err := o.check(env, args); err != nil {
+		return err
+	}
+	res, err := o.judge(ctx, env, args)
+	if err != nil {
+		return err
+	}
+	if err := o.report(env, res); err != nil {
+		return err
+	}
+	if o.format == "terminal" {
+		remember(env, res, o)
+	}
+	if code := res.Exit(o.failSeverity, o.allowUnknown); code != verdict.ExitClean {
+		return exitError(code)
+	}
+	return nil
+}
+
+// judge reads the sources and judges them.
+func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verdict.Result, error) {
+	rules, excluded, err := o.ruleFlags.load()
+	if err != nil {
+		return nil, err
+	}
+	kinds, all := judge.Needs(rules)
+	if all {
+		kinds = nil
+	}
+	bar := newProgress(env)
+	reading, err := o.sourceFlags.read(ctx, env, args, kinds, o.namespaces, bar.stage("reading"))
+	bar.clear()
+	if err != nil {
+		return nil, err
+	}
+	version := o.kubeVersion
+	if version == "" {
+		version = reading.Version
+	}
+	if version == "" {
+		version = catalog.Newest
+	}
+	reading.Coverage.Exclusions = append(reading.Coverage.Exclusions, excluded...)
+	res := judge.Judge(judge.Input{
+		Inventory:  fact.NewInventory(reading.Objects, version, reading.Live),
+		Coverage:   reading.Coverage,
+		Rules:      rules,
+		Now:        env.Now(),
+		Namespaces: o.namespaces,
+		Width:      runtime.GOMAXPROCS(0),
+		Progress:   bar.stage("judging"),
+	})
+	bar.clear()
+	return res, nil
+}
+
+// report writes the report where it is wanted.
+func (o *scanOptions) report(env *Env, res *verdict.Result) error {
+	if o.output == "" {
+		return o.write(env.Stdout, env, res, env.OutWidth)
+	}
+	file, err := os.Create(o.output)
+	if err != nil {
+		return fmt.Errorf("create report: %w", err)
+	}
+	err = o.write(file, env, res, 0)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", o.output, err)
+	}
+	return nil
+}
+
+func (o *scanOptions) write(w io.Writer, env *Env, res *verdict.Result, width int) error {
+	meta := report.Meta{Version: env.Version, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown}
+	switch o.format {
+	case "json":
+		return report.JSON(w, res, meta)
+	case "sarif":
+		return report.SARIF(w, res, meta)
+	}
+	color := o.color == "always" || o.color == "auto" && width > 0 && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb"
+	if width == 0 {
+		width = 120
+	}
+	return report.Terminal(w, res, report.TerminalOptions{
+		Color: color, Width: width, Verbose: o.verbose, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown,
+	})
+}
+
+// ruleFlags choose rules.
+type ruleFlags struct {
+	rules     []string
+	practices []string
+	skip      []string
+}

@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/coaming/coaming/internal/source"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// sourceFlags say what is read.
+type sourceFlags struct {
+	clusterFlags
+	cluster     bool
+	releases    []string
+	values      []string
+	set         []string
+	setString   []string
+	setFile     []string
+	kubeVersion string
+	maxFile     int64
+	maxTotal    int64
+}
+
+func (f *sourceFlags) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.cluster, "cluster", false, "scan the live cluster that the kubeconfig names, or the one this runs in")
+	f.clusterFlags.register(flags)
+	flags.StringArrayVar(&f.releases, "release", nil, "render a Helm chart as this release: `NAME[@NAMESPACE]=CHART`; may be given several times")
+	flags.StringArrayVar(&f.values, "values", nil, "values `FILE` for charts; RELEASE:FILE for one release alone")
+	flags.StringArrayVar(&f.set, "set", nil, "a chart's value, `KEY=VALUE`; RELEASE:KEY=VALUE for one release alone")
+	flags.StringArrayVar(&f.setString, "set-string", nil, "the same, always a string: `KEY=VALUE`")
+	flags.StringArrayVar(&f.setFile, "set-file", nil, "the same, read from a file: `KEY=FILE`")
+	flags.StringVar(&f.kubeVersion, "kubernetes-version", "", "the Kubernetes `VERSION` to judge for: 1.36 (a live cluster's own when it is scanned)")
+	flags.Int64Var(&f.maxFile, "max-file-mib", 512, "largest file that is read, in MiB")
+	flags.Int64Var(&f.maxTotal, "max-total-mib", 4096, "most that is read in all, in MiB")
+}
+
+// clusterFlags say which cluster is read, and as whom.
+type clusterFlags struct {
+	kubeconfig string
+	context    string
+	as         string
+	asGroups   []string
+	timeout    time.Duration
+}
+
+func (f *clusterFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` (KUBECONFIG and ~/.kube/config otherwise)")
+	flags.StringVar(&f.context, "context", "", "kubeconfig context `NAME`")
+	flags.StringVar(&f.as, "as", "", "`USER` to impersonate")
+	flags.StringArrayVar(&f.asGroups, "as-group", nil, "`GROUP` to impersonate; may be given several times")
+	flags.DurationVar(&f.timeout, "request-timeout", time.Minute, "how long one request to the cluster may take")
+}
+
+// reader reads the cluster with those flags.
+func (f *clusterFlags) options(env *Env) (source.ClusterOptions, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = f.kubeconfig
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: f.context}
+	overrides.AuthInfo.Impersonate = f.as
+	overrides.AuthInfo.ImpersonateGroups = f.asGroups
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return source.ClusterOptions{}, &verdict.RemedyError{
+			Err:    fmt.Errorf("find the cluster: %w", err),
+			Remedy: "Name a kubeconfig with --kubeconfig or KUBECONFIG, and a context with --context.",
+		}
+	}
+	config.Timeout = f.timeout
+	config.UserAgent = "coaming/" + env.Version
+	name := f.context
+	if raw, err := loader.RawConfig(); err == nil && name == "" {
+		name = raw.CurrentContext
+	}
+	if name == "" {
+		name = "in-cluster"
+	}
+	return source.ClusterOptions{Config: config, Context: name}, nil
+}
+
+// read reads everything that the arguments and flags name.
+func (f *sourceFlags) read(ctx context.Context, env *Env, args, kinds, namespaces []string, progress func(done, total int)) (*source.Reading, error) {
+	all := &source.Reading{}
+	var paths []string
+	for _, arg := range args {
+		if !strings.HasSuffix(arg, ".coaming") || isDirectory(arg) {
+			paths = append(paths, arg)
+			continue
+		}
+		r, err := f.readArchive(arg)
+		if err != nil {
+			return nil, err
+		}
+		all.Join(r)
+	}
+	if len(paths) > 0 || len(f.releases) > 0 {
+		r, err := f.readFiles(ctx, env, paths, progress)
+		if err != nil {
+			return nil, err
+		}
+		all.Join(r)
+	}
+	if f.cluster {
+		o, err := f.clusterFlags.options(env)
+		if err != nil {
+			return nil, err
+		}
+		o.Kinds, o.Namespaces, o.Progress = kinds, namespaces, progress
+		r, err := source.Cluster(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		all.Join(r)
+	}
+	return all, nil
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func (f *sourceFlags) readArchive(path string) (*source.Reading, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, &verdict.RemedyError{Err: fmt.Errorf("open snapshot: %w", err), Remedy: "Make one with 'coaming snapshot -o cluster.coaming'."}
+	}
+	defer file.Close()
+	return source.ReadArchive(file, path, source.ArchiveLimits{Bytes: f.maxTotal << 20})
+}
+
+func (f *sourceFlags) readFiles(ctx context.Context, env *Env, paths []string, progress func(int, int)) (*source.Reading, error) {
+	releases, err := f.parseReleases()
+	if err != nil {
+		return nil, err
+	}
+	values, _ := forRelease(f.values, "")
+	set, _ := forRelease(f.set, "")
+	setString, _ := forRelease(f.setString, "")
+	setFile, _ := forRelease(f.setFile, "")
+	return source.Files(ctx, source.FileOptions{
+		Paths: paths, Stdin: env.Stdin, Releases: releases, KubeVersion: f.kubeVersion,
+		Values: values, Set: set, SetString: setString, SetFile: setFile,
+		MaxFile: f.maxFile << 20, MaxTotal: f.maxTotal << 20, Progress: progress,
+	})
+}
+
+// parseReleases reads --release and gives each release the values that are meant for it alone.
+func (f *sourceFlags) parseReleases() ([]source.Release, error) {
+	var releases []source.Release
+	var names []string
+	for _, text := range f.releases {
+		name, chart, found := strings.Cut(text, "=")
+		if !found || name == "" || chart == "" {
+			return nil, &verdict.RemedyError{Err: fmt.Errorf("--release %q", text), Remedy: "Write NAME=CHART or NAME@NAMESPACE=CHART."}
+		}
+		name, namespace, _ := strings.Cut(name, "@")
+		if slices.Contains(names, name) {
+			return nil, fmt.Errorf("--release: %q is given twice", name)
+		}
+		names = append(names, name)
+		releases = append(releases, source.Release{Name: name, Namespace: namespace, Chart: chart})
+	}
+	for i := range releases {
+		r := &releases[i]
+		for _, v := range []struct {
+			given []string
+			to    *[]string
+		}{{f.values, &r.Values}, {f.set, &r.Set}, {f.setString, &r.SetString}, {f.setFile, &r.SetFile}} {
+			_, *v.to = forRelease(v.given, r.Name)
+		}
+	}
+	return releases, nil
+}
+
+// forRelease splits flags into those for every release and those that name this one.
+func forRelease(flags []string, name string) (general, own []string) {
+	for _, flag := range flags {
+		prefix, rest, found := strings.Cut(flag, ":")
+		switch {
+		case !found || strings.ContainsAny(prefix, "=/\\."):
+			general = append(general, flag)
+		case prefix == name:
+			own = append(own, rest)
+		}
+	}
+	return general, own
+}
+
+// errNothing is a scan of nothing.
+var errNothing = &verdict.RemedyError{
+	Err:    errors.New("nothing to scan"),
+	Remedy: "Name files, folders or charts, - for standard input, a snapshot, or --cluster.",
+}

@@ -1,0 +1,75 @@
+package document
+
+import (
+	"strings"
+)
+
+// YAML is the value as block YAML, keys in the order of the text: for people to read.
+func YAML(v Value) string {
+	var b strings.Builder
+	if k := v.Kind(); k == Map && v.Len() > 0 || k == List && v.Len() > 0 {
+		writeYAML(&b, v, "")
+		return b.String()
+	}
+	writeScalar(&b, v)
+	b.WriteByte('\n')
+	return b.String()
+}
+
+func writeYAML(b *strings.Builder, v Value, indent string) {
+	first := true
+	begin := func() {
+		if !first {
+			b.WriteString(indent)
+		}
+		first = false
+	}
+	for key, entry := range v.Fields() {
+		begin()
+		b.WriteString(scalarText(key))
+		b.WriteByte(':')
+		switch {
+		case entry.Kind() == Map && entry.Len() > 0:
+			b.WriteString("\n" + indent + "  ")
+			writeYAML(b, entry, indent+"  ")
+		case entry.Kind() == List && entry.Len() > 0:
+			b.WriteString("\n" + indent)
+			writeYAML(b, entry, indent)
+		default:
+			b.WriteByte(' ')
+			writeScalar(b, entry)
+			b.WriteByte('\n')
+		}
+	}
+	for _, item := range v.Items() {
+		begin()
+		b.WriteString("- ")
+		if k := item.Kind(); (k == Map || k == List) && item.Len() > 0 {
+			writeYAML(b, item, indent+"  ")
+			continue
+		}
+		writeScalar(b, item)
+		b.WriteByte('\n')
+	}
+}
+
+func writeScalar(b *strings.Builder, v Value) {
+	switch v.Kind() {
+	case String:
+		b.WriteString(scalarText(v.Text()))
+	default:
+		b.Write(v.AppendJSON(nil))
+	}
+}
+
+// scalarText is a string as a plain scalar where that means the same, else in JSON's quotes.
+func scalarText(s string) string {
+	plain := s != "" && plainStart(s) && s[len(s)-1] != ' ' && s[len(s)-1] != ':' && s != "<<" && tame(s) &&
+		!strings.Contains(s, ": ") && !strings.Contains(s, " #") && !strings.ContainsAny(s, "\n\t\"")
+	if plain {
+		if kind, ok := resolve(s); ok && kind == String {
+			return s
+		}
+	}
+	return string(appendString(nil, s))
+}

@@ -1,0 +1,148 @@
+// Command bench measures whole processes: coaming beside the floor, which only reads and parses
+// the same files, both in one run on one machine, in turn. It prints medians; ratios are what to
+// compare between machines.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/coaming/coaming/test/bench/generate"
+)
+
+func main() {
+	runs := flag.Int("n", 5, "counted runs of each command")
+	most := flag.Int("most", 100_000, "the largest generated cluster, in objects")
+	flag.Parse()
+	if err := bench(*runs, *most); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func bench(runs, most int) error {
+	dir, err := os.MkdirTemp("", "coaming-bench-")
+	if err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	coaming, floor := filepath.Join(dir, "coaming"), filepath.Join(dir, "floor")
+	for out, pkg := range map[string]string{coaming: "./cmd/coaming", floor: "./test/bench/floor"} {
+		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+		}
+	}
+	if info, err := os.Stat(coaming); err == nil {
+		fmt.Printf("binary %.1f MB\n\n", float64(info.Size())/1e6)
+	}
+	if err := startUp(dir, coaming, runs); err != nil {
+		return err
+	}
+	fmt.Printf("%-34s %9s %9s %9s   %9s %9s %9s   %s\n", "input", "cpu s", "wall s", "peak MiB", "floor cpu", "wall", "MiB", "cpu and peak over the floor's (and over one that keeps the maps)")
+	corpus := filepath.Join("..", "shared", "corpus")
+	if _, err := os.Stat(corpus); err != nil {
+		fmt.Println("skipped: no ../shared/corpus beside this checkout")
+	} else if err := compare("corpus (real manifests)", coaming, floor, corpus, runs); err != nil {
+		return err
+	}
+	for n := 100; n <= most; n *= 10 {
+		input := filepath.Join(dir, fmt.Sprint(n))
+		if err := generate.Objects(input, n); err != nil {
+			return err
+		}
+		if err := compare(fmt.Sprintf("%d generated objects", n), coaming, floor, input, runs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startUp measures one tiny manifest, start to end.
+func startUp(dir, coaming string, runs int) error {
+	tiny := filepath.Join(dir, "tiny.yaml")
+	text := "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\nspec:\n  containers:\n  - name: a\n    image: nginx\n    securityContext:\n      privileged: true\n"
+	if err := os.WriteFile(tiny, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	var list []figures
+	for range 4*runs + 1 {
+		f, err := run(coaming, "scan", tiny)
+		if err != nil {
+			return err
+		}
+		list = append(list, f)
+	}
+	m := median(list[1:])
+	fmt.Printf("one tiny manifest, start to end: %.1f ms wall, %.1f ms cpu, %.0f MiB\n\n", m.wall*1e3, m.cpu*1e3, m.peak)
+	return nil
+}
+
+// compare runs coaming, the floor, and the floor that keeps its maps, in turn.
+func compare(title, coaming, floor, input string, runs int) error {
+	commands := [][]string{{coaming, "scan", "--format", "json", "-o", os.DevNull, input}, {floor, input}, {floor, "-keep", input}}
+	lists := make([][]figures, len(commands))
+	for n := range runs + 1 {
+		for i, c := range commands {
+			f, err := run(c[0], c[1:]...)
+			if err != nil {
+				return err
+			}
+			if n > 0 { // the first fills caches
+				lists[i] = append(lists[i], f)
+			}
+		}
+	}
+	c, f, k := median(lists[0]), median(lists[1]), median(lists[2])
+	fmt.Printf("%-34s %9.3f %9.3f %9.0f   %9.3f %9.3f %9.0f   %.2f %.2f (%.2f %.2f)\n",
+		title, c.cpu, c.wall, c.peak, f.cpu, f.wall, f.peak, c.cpu/f.cpu, c.peak/f.peak, c.cpu/k.cpu, c.peak/k.peak)
+	return nil
+}
+
+// figures are CPU seconds (user and system), wall seconds and peak resident MiB of one process.
+type figures struct{ cpu, wall, peak float64 }
+
+func run(name string, args ...string) (figures, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "HOME=/nonexistent", "XDG_CACHE_HOME=")
+	start := time.Now()
+	err := cmd.Run()
+	wall := time.Since(start)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && (exit.ExitCode() == 1 || exit.ExitCode() == 3) {
+		err = nil // findings, and what is unknown
+	}
+	if err != nil {
+		return figures{}, fmt.Errorf("run %s %v: %w", name, args, err)
+	}
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return figures{}, errors.New("no resource usage on this system")
+	}
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return figures{cpu.Seconds(), wall.Seconds(), float64(usage.Maxrss) / 1024}, nil
+}
+
+// median is the median of each figure.
+func median(list []figures) figures {
+	pick := func(of func(figures) float64) float64 {
+		values := make([]float64, 0, len(list))
+		for _, f := range list {
+			values = append(values, of(f))
+		}
+		slices.Sort(values)
+		return values[len(values)/2]
+	}
+	return figures{
+		pick(func(f figures) float64 { return f.cpu }),
+		pick(func(f figures) float64 { return f.wall }),
+		pick(func(f figures) float64 { return f.peak }),
+	}
+}
