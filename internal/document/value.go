@@ -165,6 +165,14 @@ func (v Value) Len() int {
 	return int(v.node().size)
 }
 
+// Nodes is how many values stand below and including v.
+func (v Value) Nodes() int {
+	if v.doc == nil {
+		return 0
+	}
+	return int(v.node().next - v.i)
+}
+
 // key is the key under which the node at index i stands in its map.
 func (d *Doc) key(i uint32) string {
 	n := &d.nodes[i]

@@ -29,9 +29,9 @@ var factKinds = map[string][]string{
 	"workload.disruptionBudgets": {disruptionBudget},
 	"workload.serviceAccount":    {serviceAccount},
 	"workload.bindings":          {roleBinding, clusterRoleBinding, role, clusterRole},
-	"ns.networkPolicies":  {networkPolicy},
-	"ns.quotas":           {resourceQuota},
-	"ns.limitRanges":      {limitRange},
+	"ns.networkPolicies":         {networkPolicy},
+	"ns.quotas":                  {resourceQuota},
+	"ns.limitRanges":             {limitRange},
 	"binding":                    {role, clusterRole},
 }
 

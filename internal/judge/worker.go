@@ -33,7 +33,7 @@ func (w *worker) judge(s subject) {
 		w.ask(w.clusters, m, &scope)
 		return
 	}
-	scope.Object, scope.API = rule.Of(s.object.Root), w.api(s.object)
+	scope.Object, scope.API, scope.Nodes = rule.Of(s.object.Root), w.api(s.object), s.object.Root.Nodes()
 	if s.workload != nil {
 		w.judgeWorkload(s.workload, scope)
 		return

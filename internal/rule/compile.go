@@ -19,8 +19,8 @@ import (
 // Compiled is a rule that can judge; safe for concurrent use.
 type Compiled struct {
 	*Rule
-	when   cel.Program // nil when the rule always applies
-	assert cel.Program
+	when   *condition // nil when the rule always applies
+	assert *condition
 	says   func() (cel.Program, error)
 	// Reads is what the rule reads, sorted: "container.securityContext.privileged".
 	Reads []string
@@ -37,14 +37,20 @@ func Compile(r *Rule, cache Cache) (*Compiled, error) {
 	reads := map[string]bool{}
 	var err error
 	if r.When != "" {
-		if c.when, err = c.program("when", r.When, cache, reads); err != nil {
+		if c.when, err = c.condition("when", r.When, cache, reads); err != nil {
 			return nil, err
 		}
 	}
-	if c.assert, err = c.program("assert", r.Assert, cache, reads); err != nil {
+	if c.assert, err = c.condition("assert", r.Assert, cache, reads); err != nil {
 		return nil, err
 	}
-	c.says = sync.OnceValues(func() (cel.Program, error) { return c.program("says", r.Says, cache, nil) })
+	c.says = sync.OnceValues(func() (cel.Program, error) {
+		env, checked, err := c.checked("says", r.Says, cache)
+		if err != nil {
+			return nil, err
+		}
+		return env.Program(checked, counted()...)
+	})
 	for path := range reads {
 		c.Reads = append(c.Reads, path)
 	}
@@ -52,31 +58,37 @@ func Compile(r *Rule, cache Cache) (*Compiled, error) {
 	return c, nil
 }
 
-func (c *Compiled) program(field, expression string, cache Cache, reads map[string]bool) (cel.Program, error) {
-	env, err := environment()
-	if err != nil {
-		return nil, fmt.Errorf("make CEL environment: %w", err)
-	}
-	checked, err := c.checked(env, field, expression, cache)
+// condition compiles one condition and notes what it reads.
+func (c *Compiled) condition(field, expression string, cache Cache, reads map[string]bool) (*condition, error) {
+	env, checked, err := c.checked(field, expression, cache)
 	if err != nil {
 		return nil, err
 	}
-	if reads != nil {
-		c.collect(checked.NativeRep().Expr(), reads)
-	}
-	p, err := env.Program(checked, programOptions()...)
+	e := checked.NativeRep().Expr()
+	c.collect(e, reads)
+	free, err := env.Program(checked, uncounted()...)
 	if err != nil {
 		return nil, c.fault(field, err.Error())
 	}
-	return p, nil
+	return &condition{
+		free:    free,
+		counted: sync.OnceValues(func() (cel.Program, error) { return env.Program(checked, counted()...) }),
+		most:    mostNodes(loops(e)),
+		joins:   readsJoined(reads),
+	}, nil
 }
 
-func (c *Compiled) checked(env *cel.Env, field, expression string, cache Cache) (*cel.Ast, error) {
+// checked is an expression's checked form and the environment that it runs in.
+func (c *Compiled) checked(field, expression string, cache Cache) (*cel.Env, *cel.Ast, error) {
+	env, err := environment()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make CEL environment: %w", err)
+	}
 	if cache != nil {
 		if raw := cache(cacheKey(c.Rule, field, expression)); raw != nil {
 			var e exprpb.CheckedExpr
 			if err := proto.Unmarshal(raw, &e); err == nil {
-				return cel.CheckedExprToAst(&e), nil
+				return env, cel.CheckedExprToAst(&e), nil
 			}
 		}
 	}
@@ -86,15 +98,15 @@ func (c *Compiled) checked(env *cel.Env, field, expression string, cache Cache) 
 			declared = append(declared, cel.Variable(name, cel.DynType))
 		}
 	}
-	env, err := env.Extend(declared...)
+	env, err = env.Extend(declared...)
 	if err != nil {
-		return nil, c.fault(field, err.Error())
+		return nil, nil, c.fault(field, err.Error())
 	}
 	checked, issues := env.Compile(expression)
 	if issues.Err() != nil {
-		return nil, c.fault(field, issues.Err().Error())
+		return nil, nil, c.fault(field, issues.Err().Error())
 	}
-	return checked, nil
+	return env, checked, nil
 }
 
 // fault is an error with the place of the expression in the rule's file.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/ext"
-	"github.com/google/cel-go/interpreter"
 	"k8s.io/apiserver/pkg/cel/library"
 )
 
@@ -34,16 +33,3 @@ func libraries() []cel.EnvOption {
 
 // environment is the one that programs run in. Variables need no declaration there.
 var environment = sync.OnceValues(func() (*cel.Env, error) { return cel.NewEnv(libraries()...) })
-
-// maxCost bounds one evaluation, in CEL's units of about one operation. The API server's bound
-// for one expression of an admission policy is ten times lower; objects on disk may be larger
-// than those it takes.
-const maxCost = 10_000_000
-
-func programOptions() []cel.ProgramOption {
-	return []cel.ProgramOption{
-		cel.EvalOptions(cel.OptOptimize),
-		cel.OptimizeRegex(interpreter.MatchesRegexOptimization, library.FindRegexOptimization, library.FindAllRegexOptimization),
-		cel.CostLimit(maxCost),
-	}
-}

@@ -40,8 +40,20 @@ func (ownLibrary) CompileOptions() []cel.EnvOption {
 // container runtimes do: docker.io and library/ filled in).
 func imageOf(v ref.Val) ref.Val {
 	r := parseImage(string(v.(types.String)))
-	return types.DefaultTypeAdapter.NativeToValue(map[string]any{
-		"registry": r.registry, "repository": r.repository, "tag": r.tag, "digest": r.digest, "valid": r.valid,
+	return Lazy(func(name string) (Fact, error) {
+		switch name {
+		case "registry":
+			return types.String(r.registry), nil
+		case "repository":
+			return types.String(r.repository), nil
+		case "tag":
+			return types.String(r.tag), nil
+		case "digest":
+			return types.String(r.digest), nil
+		case "valid":
+			return types.Bool(r.valid), nil
+		}
+		return nil, nil
 	})
 }
 

@@ -16,6 +16,8 @@ type Scope struct {
 	// Item is the item of a rule with an each, under the name that the rule gives it.
 	ItemName string
 	Item     Fact
+	// Nodes is how many values the fact holds: what bounds the cost of a rule on it.
+	Nodes int
 }
 
 // ResolveName finds a variable (cel.Activation).
@@ -51,7 +53,7 @@ func (s *Scope) Parent() cel.Activation { return nil }
 // does not hold; reason says why an unknown is unknown.
 func (c *Compiled) Judge(s *Scope) (v verdict.Verdict, applies bool, reason string) {
 	if c.when != nil {
-		holds, reason := decide(c.when, s)
+		holds, reason := c.when.decide(s)
 		switch {
 		case reason != "":
 			return verdict.Unknown, true, reason
@@ -59,7 +61,7 @@ func (c *Compiled) Judge(s *Scope) (v verdict.Verdict, applies bool, reason stri
 			return verdict.Pass, false, ""
 		}
 	}
-	holds, reason := decide(c.assert, s)
+	holds, reason := c.assert.decide(s)
 	switch {
 	case reason != "":
 		return verdict.Unknown, true, reason
@@ -81,18 +83,6 @@ func (c *Compiled) Message(s *Scope) string {
 		}
 	}
 	return c.Title
-}
-
-func decide(p cel.Program, s *Scope) (holds bool, reason string) {
-	out, _, err := p.Eval(s)
-	if err != nil {
-		return false, explain(err)
-	}
-	b, ok := out.(types.Bool)
-	if !ok {
-		return false, "the rule gave no boolean but " + out.Type().TypeName()
-	}
-	return bool(b), ""
 }
 
 // explain says in plain words why an expression could not be decided.

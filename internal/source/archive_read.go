@@ -73,7 +73,7 @@ func noArchive(name string, err error) error {
 }
 
 var (
-	errTooMuch = errors.New("it unpacks to more than is allowed")
+	errTooMuch = errors.New("it holds more than is allowed")
 	errTooLong = errors.New("the line is longer than is allowed")
 )
 

@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"compress/gzip"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -16,7 +15,7 @@ import (
 	"github.com/coaming/coaming/internal/verdict"
 )
 
-func object(t *testing.T, file, text string) *fact.Object {
+func archivedObject(t *testing.T, file, text string) *fact.Object {
 	t.Helper()
 	doc, fault := document.ParseJSON(text)
 	if fault != nil {
@@ -27,14 +26,14 @@ func object(t *testing.T, file, text string) *fact.Object {
 
 func exampleReading(t *testing.T) *Reading {
 	t.Helper()
-	doubtful := object(t, `/api/v1/namespaces/shop/configmaps/"odd"`, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"<odd>\n","namespace":"shop"},"data":{"k":"v"}}`)
+	doubtful := archivedObject(t, `/api/v1/namespaces/shop/configmaps/"odd"`, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"<odd>\n","namespace":"shop"},"data":{"k":"v"}}`)
 	doubtful.Doubt = "a key stands twice"
 	r := &Reading{
 		Version: "1.36", Live: true,
 		Objects: []*fact.Object{
-			object(t, "/apis/apps/v1/namespaces/shop/deployments/cart", `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"cart","namespace":"shop"},"spec":{"replicas":2}}`),
+			archivedObject(t, "/apis/apps/v1/namespaces/shop/deployments/cart", `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"cart","namespace":"shop"},"spec":{"replicas":2}}`),
 			doubtful,
-			object(t, "/api/v1/namespaces/a", `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a"}}`),
+			archivedObject(t, "/api/v1/namespaces/a", `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a"}}`),
 		},
 	}
 	r.Coverage.Sources = []string{"cluster:prod"}
@@ -125,11 +124,11 @@ func TestArchiveRoundTrip(t *testing.T) {
 func TestArchiveHoldsNoSecretValues(t *testing.T) {
 	const value = "bmV2ZXItdG8tYmUtc2Vlbg=="
 	r := &Reading{Objects: []*fact.Object{
-		object(t, "a", `{"apiVersion":"v1","data":{"k":"`+value+`"},"stringData":{"k":"`+value+`"},"kind":"Secret","metadata":{"name":"a","annotations":{"`+lastApplied+`":"`+value+`"}},"type":"Opaque"}`),
-		object(t, "b", `{"apiVersion":"v1","kind":"SecretList","metadata":{"name":"b"},"items":[{"data":{"k":"`+value+`"}}]}`),
-		object(t, "c", `{"apiVersion":"v1","kind":"List","metadata":{"name":"c"},"items":[{"kind":"Secret","data":{"k":"`+value+`"}}]}`),
-		object(t, "d", `{"apiVersion":"work/v1","kind":"ManifestWork","metadata":{"name":"d"},"spec":{"manifests":[{"stringData":{"k":"`+value+`"},"kind":"Secret"}]}}`),
-		object(t, "e", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"e"},"data":{"kept":"v"}}`),
+		archivedObject(t, "a", `{"apiVersion":"v1","data":{"k":"`+value+`"},"stringData":{"k":"`+value+`"},"kind":"Secret","metadata":{"name":"a","annotations":{"`+lastApplied+`":"`+value+`"}},"type":"Opaque"}`),
+		archivedObject(t, "b", `{"apiVersion":"v1","kind":"SecretList","metadata":{"name":"b"},"items":[{"data":{"k":"`+value+`"}}]}`),
+		archivedObject(t, "c", `{"apiVersion":"v1","kind":"List","metadata":{"name":"c"},"items":[{"kind":"Secret","data":{"k":"`+value+`"}}]}`),
+		archivedObject(t, "d", `{"apiVersion":"work/v1","kind":"ManifestWork","metadata":{"name":"d"},"spec":{"manifests":[{"stringData":{"k":"`+value+`"},"kind":"Secret"}]}}`),
+		archivedObject(t, "e", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"e"},"data":{"kept":"v"}}`),
 	}}
 	text := unzip(t, pack(t, r))
 	if strings.Contains(text, value) {
@@ -280,7 +279,7 @@ func FuzzReadArchive(f *testing.F) {
 			t.Fatal(err)
 		}
 		if len(again.Coverage.Gaps) != len(r.Coverage.Gaps) || len(again.Objects) != len(r.Objects) {
-			t.Fatal(fmt.Sprintf("%d objects and %d gaps became %d and %d: %+v", len(r.Objects), len(r.Coverage.Gaps), len(again.Objects), len(again.Coverage.Gaps), again.Coverage.Gaps))
+			t.Fatalf("%d objects and %d gaps became %d and %d: %+v", len(r.Objects), len(r.Coverage.Gaps), len(again.Objects), len(again.Coverage.Gaps), again.Coverage.Gaps)
 		}
 		var twice bytes.Buffer
 		if err := WriteArchive(&twice, again, ArchiveMeta{}); err != nil {

@@ -96,12 +96,7 @@ func newCluster(o ClusterOptions) (*cluster, error) {
 		o.PageSize = defaultPage
 	}
 	o.Namespaces = slices.Compact(slices.Sorted(slices.Values(o.Namespaces)))
-	config := rest.CopyConfig(o.Config)
-	config.QPS, config.Burst, config.RateLimiter = clusterQPS, clusterBurst, nil
-	config.Timeout = requestTimeout
-	config.UserAgent = cmp.Or(o.UserAgent, "coaming")
-	config.WarningHandler = rest.NoWarnings{} // that an API is old is a rule's business, not a log line's
-	client, err := discovery.NewDiscoveryClientForConfig(config)
+	client, err := newClient(&o)
 	if err != nil {
 		return nil, &verdict.RemedyError{
 			Err:    fmt.Errorf("configure client for cluster %s: %w", o.Context, err),
@@ -227,10 +222,10 @@ func (c *cluster) gather(r *Reading, lists []*list) {
 		r.Objects = append(r.Objects, l.objects...)
 		l.objects = nil
 		r.Coverage.Gaps = append(r.Coverage.Gaps, l.gaps...)
-		var gone *goneError
+		gone, isGone := errors.AsType[*goneError](l.err)
 		switch {
 		case l.err == nil:
-		case errors.As(l.err, &gone):
+		case isGone:
 			lost.add(l, gone)
 		case l.unasked && statusCode(l.err) == forbidden:
 			r.leaveOut(verdict.Exclusion{
@@ -255,6 +250,9 @@ func (c *cluster) exclude(r *Reading, served *served, lists []*list) {
 		if left := r.dropMade(); left > 0 {
 			tell("pods, ReplicaSets and Jobs that a controller made", "they are judged through their controller", left)
 		}
+	}
+	if len(c.o.Namespaces) > 0 {
+		tell("other namespaces", "only "+strings.Join(c.o.Namespaces, ", ")+" was asked for", 0)
 	}
 	for _, group := range served.unneeded(c.asked()) {
 		tell("API group "+group, "the API server could not say what it serves there, and no rule asks for it by name", 0)

@@ -52,11 +52,9 @@ type served struct {
 func (c *cluster) discover(ctx context.Context) (*served, error) {
 	lists, err := c.client.ServerPreferredResourcesWithContext(ctx)
 	s := &served{}
-	var partial *discovery.ErrGroupDiscoveryFailed
-	switch {
-	case errors.As(err, &partial):
+	if partial, ok := errors.AsType[*discovery.ErrGroupDiscoveryFailed](err); ok {
 		s.failed = partial.Groups
-	case err != nil:
+	} else if err != nil {
 		return nil, err
 	}
 	for _, list := range lists {

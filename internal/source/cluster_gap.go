@@ -21,8 +21,7 @@ func (l *list) gap(source string) verdict.Gap {
 		Kinds:     []string{l.groupKind()},
 		Namespace: l.space(),
 	}
-	var fault *document.Error
-	if errors.As(l.err, &fault) {
+	if fault, ok := errors.AsType[*document.Error](l.err); ok {
 		g.Code = verdict.GapCode(fault.Code)
 	}
 	switch statusCode(l.err) {
@@ -115,7 +114,7 @@ func (c *cluster) refusal(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("read cluster %s: %w", c.o.Context, context.Cause(ctx))
 	}
-	var unverified *tls.CertificateVerificationError
+	_, unverified := errors.AsType[*tls.CertificateVerificationError](err)
 	remedy := "Check the server's address in the kubeconfig and that 'kubectl get --raw /version' answers."
 	switch code := statusCode(err); {
 	case code == unauthorized:
@@ -124,7 +123,7 @@ func (c *cluster) refusal(ctx context.Context, err error) error {
 	case code == forbidden:
 		err = fmt.Errorf("the credentials may not ask what the cluster serves: %w", err)
 		remedy = "Bind the ClusterRole system:discovery to the identity."
-	case errors.As(err, &unverified):
+	case unverified:
 		remedy = "Check certificate-authority and server in the kubeconfig: they are not of the same cluster."
 	}
 	return &verdict.RemedyError{Err: fmt.Errorf("read cluster %s: %w", c.o.Context, err), Remedy: remedy}

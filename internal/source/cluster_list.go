@@ -3,16 +3,12 @@ package source
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unsafe"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
@@ -20,10 +16,11 @@ import (
 )
 
 const (
-	pageBytes   = 8 << 20 // what a page should come to; objects vary from 500 bytes to 1.5 MB
-	firstPage   = 100     // objects in the first page, when their size is not known yet
-	maxTries    = 3       // of one page, while the server answers at all
-	maxRestarts = 3       // of one list whose pages expired
+	pageBytes   = 8 << 20   // what a page should come to; objects vary from 500 bytes to 1.5 MB
+	firstPage   = 100       // objects in the first page, when their size is not known yet
+	maxAnswer   = 256 << 20 // of one page; 100 of the largest objects that etcd takes are 150 MB
+	maxTries    = 3         // of one page, while the server answers at all
+	maxRestarts = 3         // of one list whose pages expired
 )
 
 // The statuses that decide something here.
@@ -225,31 +222,4 @@ func (c *cluster) alive(ctx context.Context) bool {
 	defer cancel()
 	_, err := c.get(ctx, "/version", nil)
 	return err == nil || statusCode(err) != 0
-}
-
-// get asks the API server. Nothing in the product asks it but by this and by discovery, and only
-// with GET.
-func (c *cluster) get(ctx context.Context, path string, query map[string]string) (string, error) {
-	request := c.client.RESTClient().Get().AbsPath(path).SetHeader("Accept", "application/json")
-	for key, value := range query {
-		request.Param(key, value)
-	}
-	result := request.Do(ctx)
-	if err := result.Error(); err != nil {
-		return "", err
-	}
-	body, err := result.Raw()
-	if err != nil {
-		return "", err
-	}
-	return unsafe.String(unsafe.SliceData(body), len(body)), nil // nobody else has the bytes
-}
-
-// statusCode is the status that the server refused with, 0 when it did not answer.
-func statusCode(err error) int {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return 0
-	}
-	return int(status.Status().Code)
 }

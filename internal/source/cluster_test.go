@@ -105,8 +105,8 @@ func refuse(w http.ResponseWriter, code int, reason string) bool {
 	return true
 }
 
-// summary is the code, kinds and namespace of each gap.
-func summary(gaps []verdict.Gap) []string {
+// gapSummary is the code, kinds and namespace of each gap.
+func gapSummary(gaps []verdict.Gap) []string {
 	var lines []string
 	for _, g := range gaps {
 		lines = append(lines, fmt.Sprintf("%s %v %s", g.Code, g.Kinds, g.Namespace))
@@ -181,7 +181,7 @@ func TestClusterPagesExpireDouble(t *testing.T) {
 			if len(names) != test.maps || len(slices.Compact(names)) != test.maps {
 				t.Errorf("%d config maps, want %d, each once", len(names), test.maps)
 			}
-			if diff := cmp.Diff(test.gaps, summary(r.Coverage.Gaps)); diff != "" {
+			if diff := cmp.Diff(test.gaps, gapSummary(r.Coverage.Gaps)); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})
@@ -216,7 +216,7 @@ func TestClusterHasOneBrokenListDouble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"unreachable [ConfigMap] "}, summary(r.Coverage.Gaps)); diff != "" {
+	if diff := cmp.Diff([]string{"unreachable [ConfigMap] "}, gapSummary(r.Coverage.Gaps)); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"100", "50", "25"}, limits); diff != "" {
@@ -260,7 +260,7 @@ func TestClusterAnswersNonsenseDouble(t *testing.T) {
 			if n := len(ofKind(r, "ConfigMap")); n != test.maps {
 				t.Errorf("%d config maps", n)
 			}
-			if diff := cmp.Diff(test.gaps, summary(r.Coverage.Gaps)); diff != "" {
+			if diff := cmp.Diff(test.gaps, gapSummary(r.Coverage.Gaps)); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})
@@ -280,6 +280,45 @@ func TestClusterCredentialsEndDouble(t *testing.T) {
 	}
 	if d.asks != 3 {
 		t.Errorf("asked %d times: a refused page is asked once more", d.asks)
+	}
+}
+
+// TestClusterRedirectsDouble sends the client and its credentials elsewhere.
+func TestClusterRedirectsDouble(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("asked for %s with %q", r.URL, r.Header.Get("Authorization"))
+	}))
+	defer elsewhere.Close()
+	d := newDouble(t, 3, func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		return true
+	})
+	r, err := d.read(t, ClusterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"unreachable [ConfigMap] "}, gapSummary(r.Coverage.Gaps)); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
+
+// TestClusterSendsTooMuchDouble sends an answer without an end.
+func TestClusterSendsTooMuchDouble(t *testing.T) {
+	blank := []byte(strings.Repeat(" ", 1<<20))
+	d := newDouble(t, 3, func(w http.ResponseWriter, _ *http.Request, n int) bool {
+		if n > 1 {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		for {
+			if _, err := w.Write(blank); err != nil {
+				return true
+			}
+		}
+	})
+	r, err := d.read(t, ClusterOptions{})
+	if err != nil || len(ofKind(r, "ConfigMap")) != 3 {
+		t.Errorf("%v, %+v", err, r)
 	}
 }
 

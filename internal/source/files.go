@@ -65,7 +65,7 @@ func Files(ctx context.Context, o FileOptions) (*Reading, error) {
 	if len(o.Paths) == 0 && len(o.Releases) == 0 {
 		return nil, &verdict.RemedyError{Err: errors.New("nothing to read"), Remedy: "Name a file, a directory, a chart, or - for standard input."}
 	}
-	p := &plan{ctx: ctx, o: &o, seen: map[string]int{}, units: map[string]bool{}}
+	p := &plan{ctx: ctx, o: &o, seen: map[string]int{}, units: map[string]bool{}, reals: map[string]string{}}
 	if err := p.fill(); err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func (p *plan) tasks() ([]task, error) {
 // read reads one file, or standard input.
 func (o *FileOptions) read(ctx context.Context, in *input) (*Reading, error) {
 	r := &Reading{}
-	origin := &fact.Origin{Source: "files", File: filepath.ToSlash(in.path)}
+	origin := &fact.Origin{Source: cmp.Or(in.overlay, "files"), File: filepath.ToSlash(in.path)}
 	text, gap, err := o.load(ctx, in)
 	if err != nil {
 		return nil, err
@@ -238,7 +238,11 @@ func (o *FileOptions) readText(r *Reading, text string, in *input, origin *fact.
 		width = runtime.GOMAXPROCS(0)
 	}
 	docs, errs := document.Read(decoded, width)
-	r.takeAs(docs, errs, intake{origin: origin, chart: in.chart})
+	how := intake{origin: origin, chart: in.chart}
+	if in.overlay != "" {
+		how.drop = localConfig
+	}
+	r.takeAs(docs, errs, how)
 	if in.named && len(r.Objects) == 0 && len(r.Coverage.Gaps) == 0 {
 		r.gap(in.gap(verdict.GapNotObject, "nothing in it is a Kubernetes object", "Name a file that holds manifests, or the directory of a chart or an overlay."))
 	}

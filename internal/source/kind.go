@@ -30,6 +30,8 @@ var clientGroups = map[string]bool{
 	"krew.googlecontainertools.github.com": true,
 }
 
+const clientReason = "read by kubectl, kustomize, kubeadm and the like, never stored in a cluster"
+
 // clientSide says whether the object is the configuration of a program, not something that a
 // cluster stores: a Kustomization, a kubeconfig, a kubelet's or an API server's configuration file.
 func clientSide(o *fact.Object) bool {

@@ -27,6 +27,8 @@ type input struct {
 	chart bool
 	// stream is set for standard input, pipes and devices: their size is not known.
 	stream bool
+	// overlay is the source of a kustomization that lists the file and changes nothing of it.
+	overlay string
 	// dropped is set when a chart or an overlay turned out to be what reads the file.
 	dropped bool
 }

@@ -158,7 +158,7 @@ func (r *Reading) takeMap(v document.Value, in intake) {
 	case o.Kind == "" || o.APIVersion == "":
 		r.takeHalf(v, o, in)
 	case clientSide(o):
-		r.leaveOut(verdict.Exclusion{What: "client-side configuration", Reason: "read by kubectl, kustomize, kubeadm and the like, never stored in a cluster", Count: 1})
+		r.leaveOut(verdict.Exclusion{What: "client-side configuration", Reason: clientReason, Count: 1})
 	default:
 		r.takeObject(v, o, in)
 	}
@@ -183,7 +183,7 @@ func (r *Reading) takeHalf(v document.Value, o *fact.Object, in intake) {
 	kind, version := v.Get("kind").Kind(), v.Get("apiVersion").Kind()
 	switch {
 	case isChartFile(v):
-		r.leaveOut(verdict.Exclusion{What: "client-side configuration", Reason: "read by kubectl, kustomize, kubeadm and the like, never stored in a cluster", Count: 1})
+		r.leaveOut(verdict.Exclusion{What: "client-side configuration", Reason: clientReason, Count: 1})
 		return
 	case !v.Get("metadata").Exists() && (o.Kind == "" && version != document.String ||
 		version == document.Missing && (o.Kind == "" || o.Kind[0] < 'A' || o.Kind[0] > 'Z')):

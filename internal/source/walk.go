@@ -23,7 +23,8 @@ type plan struct {
 	seen     map[string]int  // absolute path -> index in files
 	units    map[string]bool // absolute directories of charts and overlays
 	links    []link
-	found    Reading // what the search itself has to tell
+	reals    map[string]string // real paths of directories
+	found    Reading           // what the search itself has to tell
 }
 
 // chartDir is a chart found in a walk, or named.

@@ -1,0 +1,119 @@
+package rule
+
+import (
+	"math"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/interpreter"
+	"k8s.io/apiserver/pkg/cel/library"
+)
+
+// maxCost bounds one evaluation, in CEL's units of about one operation. The API server bounds one
+// expression of an admission policy likewise; objects on disk may be larger than those it takes.
+const maxCost = 10_000_000
+
+// maxSteps bounds the steps of an evaluation whose cost is not counted.
+const maxSteps = 1_000_000
+
+// condition is an expression that is true or false of a fact, and never takes longer than its
+// bound. Counting the cost as it runs doubles the time of an evaluation, so it is counted only
+// where the fact's size, to the power of the loops within loops of the expression, could reach the
+// bound, and where the expression reads facts that are joined from other objects.
+type condition struct {
+	free    cel.Program
+	counted func() (cel.Program, error)
+	most    int // nodes of a fact up to which free is taken
+	joins   bool
+}
+
+func uncounted() []cel.ProgramOption {
+	return []cel.ProgramOption{
+		cel.EvalOptions(cel.OptOptimize),
+		cel.OptimizeRegex(interpreter.MatchesRegexOptimization, library.FindRegexOptimization, library.FindAllRegexOptimization),
+	}
+}
+
+func counted() []cel.ProgramOption { return append(uncounted(), cel.CostLimit(maxCost)) }
+
+// decide evaluates the condition; reason says why it could not be decided.
+func (c *condition) decide(s *Scope) (holds bool, reason string) {
+	p := c.free
+	if c.joins || s.Nodes > c.most {
+		var err error
+		if p, err = c.counted(); err != nil {
+			return false, "the rule could not be compiled"
+		}
+	}
+	out, _, err := p.Eval(s)
+	if err != nil {
+		return false, explain(err)
+	}
+	b, ok := out.(types.Bool)
+	if !ok {
+		return false, "the rule gave no boolean but " + out.Type().TypeName()
+	}
+	return bool(b), ""
+}
+
+// mostNodes is the size up to which loops nested that deep stay within maxSteps.
+func mostNodes(depth int) int {
+	return int(math.Pow(maxSteps, 1/float64(max(depth, 1))))
+}
+
+// loops is how deep comprehensions are nested in an expression.
+func loops(e ast.Expr) int {
+	deepest := 0
+	below := func(list ...ast.Expr) {
+		for _, child := range list {
+			deepest = max(deepest, loops(child))
+		}
+	}
+	switch e.Kind() {
+	case ast.CallKind:
+		if e.AsCall().IsMemberFunction() {
+			below(e.AsCall().Target())
+		}
+		below(e.AsCall().Args()...)
+	case ast.ComprehensionKind:
+		f := e.AsComprehension()
+		below(f.LoopCondition(), f.LoopStep(), f.Result())
+		deepest++
+		below(f.IterRange(), f.AccuInit())
+	case ast.ListKind:
+		below(e.AsList().Elements()...)
+	case ast.MapKind:
+		for _, entry := range e.AsMap().Entries() {
+			below(entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
+		}
+	case ast.SelectKind:
+		below(e.AsSelect().Operand())
+	case ast.StructKind, ast.IdentKind, ast.LiteralKind, ast.UnspecifiedExprKind:
+	}
+	return deepest
+}
+
+// ofOne are the fields of workload, ns and binding that come from the one object that is judged.
+var ofOne = map[string]bool{
+	"kind": true, "name": true, "namespace": true, "spec": true, "metadata": true, "labels": true, "annotations": true, "os": true, "workloads": true,
+}
+
+// readsJoined says whether any of the paths is a fact that is joined from other objects.
+func readsJoined(reads map[string]bool) bool {
+	for path := range reads {
+		root, field := firstTwo(path)
+		if (root == "workload" || root == "ns" || root == "binding") && !ofOne[field] {
+			return true
+		}
+	}
+	return false
+}
+
+func firstTwo(path string) (root, field string) {
+	keys := splitPath(path)
+	if len(keys) < 2 {
+		return path, ""
+	}
+	return keys[0], keys[1]
+}

@@ -1,0 +1,449 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// overlayTasks finds the overlays that nothing else refers to, takes what they read out of the
+// plain files, and makes one task that builds them one after another: kustomize keeps its schemas
+// in global variables.
+func (p *plan) overlayTasks() ([]task, error) {
+	if len(p.overlays) == 0 {
+		return nil, nil
+	}
+	s := &overlays{known: map[string]*kustomization{}}
+	var found []*kustomization
+	named := map[*kustomization]bool{}
+	for _, o := range p.overlays {
+		k := s.load(o.path, 0)
+		if k.foreign {
+			if info, err := os.Stat(k.file); err == nil {
+				p.addFile(input{path: k.file, size: info.Size()})
+			}
+			continue
+		}
+		found = append(found, k)
+		named[k] = o.named
+	}
+	roots := s.roots(found, named)
+	p.dropReferred(s, roots)
+	roots = slices.DeleteFunc(roots, p.plainly)
+	if len(roots) == 0 {
+		return nil, nil
+	}
+	return []task{{path: roots[0].dir, done: len(roots), run: func() ([]*Reading, error) { return p.buildAll(s, roots) }}}, nil
+}
+
+// roots are the overlays that nothing refers to and those that were named. A component that
+// nothing uses is no root: its patches mean nothing alone.
+func (s *overlays) roots(found []*kustomization, named map[*kustomization]bool) []*kustomization {
+	referred := map[*kustomization]bool{}
+	for _, k := range s.order {
+		for _, e := range k.entries {
+			if e.sub != nil && e.sub != k {
+				referred[e.sub] = true
+			}
+		}
+	}
+	reached := map[*kustomization]bool{}
+	var roots []*kustomization
+	take := func(k *kustomization) {
+		if !reached[k] || named[k] {
+			roots = append(roots, k)
+		}
+		k.reach(reached)
+	}
+	for _, k := range found {
+		if named[k] || !referred[k] && !k.loose() {
+			take(k)
+		}
+	}
+	for _, k := range found { // overlays that refer to each other in a circle
+		if !reached[k] && !k.loose() {
+			take(k)
+		}
+	}
+	slices.SortFunc(roots, func(a, b *kustomization) int { return strings.Compare(a.dir, b.dir) })
+	return slices.Compact(roots)
+}
+
+// loose says whether it is a component: a part for overlays, not one itself.
+func (k *kustomization) loose() bool { return k.fields.Kind == types.ComponentKind }
+
+// reach marks everything that the kustomization leads to.
+func (k *kustomization) reach(reached map[*kustomization]bool) {
+	if reached[k] {
+		return
+	}
+	reached[k] = true
+	for _, e := range k.entries {
+		if e.sub != nil {
+			e.sub.reach(reached)
+		}
+	}
+}
+
+// dropReferred takes the files that a kustomization reads out of the plain files.
+func (p *plan) dropReferred(s *overlays, roots []*kustomization) {
+	reached := map[*kustomization]bool{}
+	for _, k := range roots {
+		k.reach(reached)
+	}
+	byReal := map[string]*input{}
+	for i := range p.files {
+		if in := &p.files[i]; !in.named && !in.stream {
+			byReal[p.realOf(in.path)] = in
+		}
+	}
+	for _, k := range s.order {
+		for _, e := range k.entries {
+			in := byReal[e.path]
+			if in == nil || !reached[k] && e.role == asResource {
+				continue
+			}
+			in.dropped = true
+		}
+		if !reached[k] && k.loose() {
+			p.leaveOut("kustomize components that no overlay here uses", "patches mean nothing alone; the objects that they add are judged as they stand")
+		}
+	}
+}
+
+// plainly reads a kustomization that only lists resources, and changes none of them, as plain
+// files: that is faster, and places are those in the files. It says whether the kustomization is one.
+func (p *plan) plainly(root *kustomization) bool {
+	reached := map[*kustomization]bool{}
+	root.reach(reached)
+	for k := range reached {
+		bare := k.fields
+		bare.TypeMeta, bare.MetaData, bare.Resources = types.TypeMeta{}, nil, nil
+		if k.broken || !reflect.DeepEqual(bare, types.Kustomization{}) {
+			return false
+		}
+	}
+	for _, k := range sorted(reached) {
+		for _, g := range k.gaps {
+			g.Location.Source = root.source()
+			p.found.gap(g)
+		}
+	}
+	p.found.Coverage.Sources = append(p.found.Coverage.Sources, root.source())
+	root.resources(map[*kustomization]bool{}, func(file, path string) {
+		info, err := os.Stat(path)
+		if err != nil {
+			p.found.gap(unreadable(file, err))
+			return
+		}
+		at, known := p.seen[absolute(file)]
+		if !known {
+			at = len(p.files)
+			p.addFile(input{path: file, size: info.Size(), stream: !info.Mode().IsRegular()})
+		}
+		p.files[at].dropped, p.files[at].overlay = false, cmp.Or(p.files[at].overlay, root.source())
+	})
+	return true
+}
+
+// sorted are the kustomizations in the order of their directories.
+func sorted(set map[*kustomization]bool) []*kustomization {
+	list := slices.Collect(maps.Keys(set))
+	slices.SortFunc(list, func(a, b *kustomization) int { return strings.Compare(a.dir, b.dir) })
+	return list
+}
+
+// localConfig leaves out what kustomize leaves out of every build.
+func localConfig(o *fact.Object) (verdict.Exclusion, bool) {
+	if o.Root.At("metadata", "annotations", "config.kubernetes.io/local-config").Text() != "true" {
+		return verdict.Exclusion{}, false
+	}
+	return verdict.Exclusion{What: "client-side configuration", Reason: clientReason, Count: 1}, true
+}
+
+// realOf is the real path of a file that a walk found, looking up each directory once.
+func (p *plan) realOf(path string) string {
+	dir := filepath.Dir(path)
+	real, known := p.reals[dir]
+	if !known {
+		real = realPath(dir)
+		p.reals[dir] = real
+	}
+	return filepath.Join(real, filepath.Base(path))
+}
+
+// built is an overlay after its turn.
+type built struct {
+	k       *kustomization
+	reading *Reading
+	whole   bool
+}
+
+// buildAll builds the roots. Of those that do not build, the objects that no other overlay shows
+// are judged as they stand.
+func (p *plan) buildAll(s *overlays, roots []*kustomization) ([]*Reading, error) {
+	var all []built
+	shown := map[string]bool{}
+	for _, k := range roots {
+		b := built{k: k, reading: &Reading{}}
+		b.reading.Coverage.Sources = []string{k.source()}
+		if err := p.build(&b); err != nil {
+			return nil, err
+		}
+		if b.whole {
+			k.resources(map[*kustomization]bool{}, func(file, path string) { shown[path] = true })
+		}
+		all = append(all, b)
+	}
+	for i := range p.files {
+		if in := &p.files[i]; !in.dropped {
+			shown[p.realOf(in.path)] = true
+		}
+	}
+	readings := make([]*Reading, 0, len(all))
+	for _, b := range all {
+		if !b.whole {
+			p.asTheyStand(&b, shown)
+		}
+		readings = append(readings, b.reading)
+	}
+	return readings, nil
+}
+
+// resources calls visit for every file of objects that the kustomization leads to.
+func (k *kustomization) resources(seen map[*kustomization]bool, visit func(file, path string)) {
+	if seen[k] {
+		return
+	}
+	seen[k] = true
+	for _, e := range k.entries {
+		switch {
+		case e.sub != nil && e.role != asPlugin:
+			e.sub.resources(seen, visit)
+		case e.role == asResource && e.path != "" && e.sub == nil:
+			visit(filepath.Join(k.dir, filepath.FromSlash(e.text)), e.path)
+		}
+	}
+}
+
+// asTheyStand reads the resources of an overlay that does not build. Its gap says that what the
+// overlay makes of them is not known.
+func (p *plan) asTheyStand(b *built, shown map[string]bool) {
+	b.k.resources(map[*kustomization]bool{}, func(file, path string) {
+		if shown[path] {
+			return
+		}
+		shown[path] = true
+		info, err := os.Stat(path)
+		if err != nil || info.IsDir() {
+			return
+		}
+		r, err := p.o.read(p.ctx, &input{path: file, size: info.Size()})
+		if err == nil {
+			b.reading.Join(r)
+		}
+	})
+}
+
+// building is held while kustomize works; once a build was left to itself no other may begin, for
+// the two would share kustomize's global variables.
+var building struct {
+	sync.Mutex
+	abandoned bool
+}
+
+// build builds one root. What goes wrong is a gap; only an ended context is an error.
+func (p *plan) build(b *built) error {
+	k, r := b.k, b.reading
+	fs := &checkedFS{FileSystem: filesys.MakeFsOnDisk(), files: map[string][]byte{}}
+	if !p.check(k, r, fs) {
+		return p.ctx.Err()
+	}
+	building.Lock()
+	defer building.Unlock()
+	if building.abandoned {
+		r.gap(k.failure(errors.New("an overlay before it did not come to an end")))
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, p.o.BuildTime)
+	defer cancel()
+	made, err := attempt(ctx, func() (resmap.ResMap, error) {
+		return krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, k.real)
+	})
+	if ctx.Err() != nil && made == nil {
+		building.abandoned = true
+		if p.ctx.Err() != nil {
+			return fmt.Errorf("build %s: %w", k.dir, p.ctx.Err())
+		}
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = k.take(r, made)
+	}
+	if err != nil {
+		r.Objects = nil
+		r.gap(p.failed(k, err))
+		return nil
+	}
+	b.whole = len(r.Coverage.Gaps) == 0
+	r.Coverage.Files += len(fs.read)
+	return nil
+}
+
+// check tells the gaps of the kustomization and of those it leads to, and gives kustomize its files.
+// It says whether there is anything that can be built as it is meant.
+func (p *plan) check(k *kustomization, r *Reading, fs *checkedFS) bool {
+	buildable := true
+	reached := map[*kustomization]bool{}
+	k.reach(reached)
+	for _, sub := range sorted(reached) {
+		for _, g := range sub.gaps {
+			g.Location.Source = k.source()
+			r.gap(g)
+		}
+		if sub.broken {
+			buildable = false
+			continue
+		}
+		content, err := sub.content(sub == k)
+		if err != nil {
+			r.gap(k.failure(err))
+			buildable = false
+			continue
+		}
+		fs.files[realPath(sub.file)] = content
+	}
+	return buildable
+}
+
+// content is the kustomization as kustomize gets it: without what is not there, every path marked
+// as one, and the root asking for the origin of each object.
+func (k *kustomization) content(root bool) ([]byte, error) {
+	f := k.fields
+	f.Resources = slices.DeleteFunc(slices.Clone(f.Resources), func(s string) bool { return s == "" })
+	if root && !slices.Contains(f.BuildMetadata, types.OriginAnnotations) {
+		f.BuildMetadata = append(slices.Clone(f.BuildMetadata), types.OriginAnnotations)
+	}
+	content, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("write kustomization: %w", err)
+	}
+	return content, nil
+}
+
+// take makes objects of what was built.
+func (k *kustomization) take(r *Reading, made resmap.ResMap) error {
+	origins := map[string]*fact.Origin{}
+	files := make([]string, 0, made.Size())
+	for _, res := range made.Resources() {
+		file := k.dir
+		if origin, err := res.GetOrigin(); err == nil && origin != nil && origin.Repo == "" {
+			switch {
+			case origin.Path != "":
+				file = filepath.Join(k.dir, filepath.FromSlash(origin.Path))
+			case origin.ConfiguredIn != "":
+				file = filepath.Join(k.dir, filepath.FromSlash(origin.ConfiguredIn))
+			}
+		}
+		files = append(files, filepath.ToSlash(file))
+	}
+	if !slices.Contains(k.fields.BuildMetadata, types.OriginAnnotations) {
+		if err := made.RemoveOriginAnnotations(); err != nil {
+			return fmt.Errorf("remove origins: %w", err)
+		}
+	}
+	for i, res := range made.Resources() {
+		content, err := res.AsYAML()
+		if err != nil {
+			return fmt.Errorf("write %s: %w", files[i], err)
+		}
+		origin := origins[files[i]]
+		if origin == nil {
+			origin = &fact.Origin{Source: k.source(), File: files[i], Rendered: true}
+			origins[files[i]] = origin
+		}
+		docs, errs := document.Read(document.NewText(own(content)), 1)
+		r.takeAs(docs, errs, intake{origin: origin, rendered: true})
+	}
+	return nil
+}
+
+// failure is the gap of an overlay that does not build.
+func (k *kustomization) failure(err error) verdict.Gap {
+	g := verdict.Gap{
+		Code:     verdict.GapRender,
+		Location: place(k.origin(k.file)),
+		Message:  "the overlay does not build: " + oneLine(err.Error(), k.real, k.dir),
+		Remedy:   fmt.Sprintf("Mend it; 'kustomize build %s' fails the same way.", k.dir),
+	}
+	if strings.Contains(err.Error(), "security; file") {
+		g.Remedy = "Move the file below the kustomization, or scan the output of 'kustomize build --load-restrictor LoadRestrictionsNone'."
+	}
+	return g
+}
+
+func (p *plan) failed(k *kustomization, err error) verdict.Gap {
+	g := k.failure(err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		g.Message = fmt.Sprintf("the overlay was not built in %s", p.o.BuildTime)
+		g.Remedy = "Build it elsewhere and scan the output."
+	}
+	return g
+}
+
+// checkedFS is the disk for kustomize, read only, with the kustomizations as they were checked.
+type checkedFS struct {
+	filesys.FileSystem
+	files map[string][]byte
+	read  []string
+}
+
+var errReadOnly = errors.New("nothing is written")
+
+// ReadFile gives a file's content.
+func (fs *checkedFS) ReadFile(path string) ([]byte, error) {
+	if content, checked := fs.files[filepath.Clean(path)]; checked {
+		fs.read = append(fs.read, path)
+		return slices.Clone(content), nil
+	}
+	if isKustomization(filepath.Base(path)) {
+		return nil, fmt.Errorf("read %s: %w", path, os.ErrNotExist) // one that was not checked is not there
+	}
+	content, err := readRegular(path, maxResource)
+	if err != nil {
+		return nil, err
+	}
+	fs.read = append(fs.read, path)
+	if strings.Contains(content, "&") && strings.Contains(content, "*") && isManifest(path) {
+		// Anchors: our own reader knows when they expand beyond all bounds.
+		if _, errs := document.Read(document.NewText(content), 1); len(errs) > 0 && errs[0].Code != document.CodeTemplate {
+			return nil, fmt.Errorf("read %s: %w", path, errs[0])
+		}
+	}
+	return []byte(content), nil
+}
+
+// Create, Mkdir, MkdirAll, RemoveAll and WriteFile refuse.
+func (fs *checkedFS) Create(string) (filesys.File, error) { return nil, errReadOnly }
+func (fs *checkedFS) Mkdir(string) error                  { return errReadOnly }
+func (fs *checkedFS) MkdirAll(string) error               { return errReadOnly }
+func (fs *checkedFS) RemoveAll(string) error              { return errReadOnly }
+func (fs *checkedFS) WriteFile(string, []byte) error      { return errReadOnly }
