@@ -84,7 +84,7 @@ func (f *clusterFlags) options(env *Env) (source.ClusterOptions, error) {
 	if name == "" {
 		name = "in-cluster"
 	}
-	return source.ClusterOptions{Config: config, Context: name}, nil
+	return source.ClusterOptions{Config: config, Context: name, Pods: true, Custom: true, UserAgent: config.UserAgent}, nil
 }
 
 // read reads everything that the arguments and flags name.

@@ -1,6 +1,9 @@
 package fact
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Inventory is the facts at one moment, immutable and indexed; safe for concurrent readers.
 type Inventory struct {
@@ -18,10 +21,12 @@ type Inventory struct {
 
 type place struct{ kind, namespace string }
 
-// NewInventory indexes objects, in their order, and finds their workloads. What a controller in
+// NewInventory indexes objects, in their order, and finds their workloads. Of equal objects the
+// first stays, with the others as its twins. What a controller in
 // the inventory made (a ReplicaSet's pods, a Deployment's ReplicaSets) is judged through the
 // controller; pods of one controller that is not in the inventory are judged once per revision.
 func NewInventory(objects []*Object, version string, live bool) *Inventory {
+	objects = unite(objects)
 	inv := &Inventory{
 		Objects: objects,
 		Version: version,
@@ -40,55 +45,113 @@ func NewInventory(objects []*Object, version string, live bool) *Inventory {
 	return inv
 }
 
-func (inv *Inventory) findWorkloads() {
-	f := folder{byID: map[owner]*Object{}, roots: map[*Object][]*Workload{}, orphans: map[owner]*Workload{}}
-	for _, o := range inv.Objects {
-		if uid := o.Root.At("metadata", "uid").Str(); uid != "" {
-			f.byID[owner{id: uid}] = o
+// identity is what the API server tells objects apart by.
+type identity struct{ kind, namespace, name string }
+
+// unite makes equal objects twins of the first of them.
+func unite(objects []*Object) []*Object {
+	first := make(map[identity][]*Object, len(objects))
+	kept := make([]*Object, 0, len(objects))
+	for _, o := range objects {
+		id := identity{o.GroupKind(), o.Namespace, o.Name}
+		if twin := equalTo(o, first[id]); twin != nil {
+			twin.Twins = append(twin.Twins, o)
+			continue
+		}
+		first[id] = append(first[id], o)
+		kept = append(kept, o)
+	}
+	return kept
+}
+
+func equalTo(o *Object, others []*Object) *Object {
+	if len(others) == 0 || o.Name == "" {
+		return nil
+	}
+	text := o.Root.AppendSorted(nil)
+	for _, other := range others {
+		if o.APIVersion == other.APIVersion && o.Doubt == other.Doubt && bytes.Equal(text, other.Root.AppendSorted(nil)) {
+			return other
 		}
 	}
-	var folded []*Object
+	return nil
+}
+
+func (inv *Inventory) findWorkloads() {
+	f := folder{byID: map[string]*Object{}, roots: map[*Object][]*Workload{}, shapes: map[string]*Workload{}}
+	for _, o := range inv.Objects {
+		if uid := o.Root.At("metadata", "uid").Str(); uid != "" {
+			f.byID[uid] = o
+		}
+	}
 	for _, o := range inv.Objects {
 		found := workloads(o)
 		if len(found) == 0 {
 			continue
 		}
-		if f.owner(o) != nil {
-			folded = append(folded, o)
-			continue
-		}
-		if first := f.sibling(o, found[0]); first != nil {
-			first.Pods++
+		if top := f.through(o, found[0]); top != nil {
+			top.Pods++
 			continue
 		}
 		f.roots[o] = found
 		inv.Workloads = append(inv.Workloads, found...)
 		inv.count[o.Namespace] += len(found)
 	}
-	for _, o := range folded {
-		top := f.top(o)
-		if w := f.roots[top]; w != nil {
-			w[0].Pods++
-			continue
-		}
-		// The owner carries no template (an operator's resource): its pods are all there is to judge.
-		found := workloads(o)
-		if first := f.sibling(o, found[0]); first != nil {
-			first.Pods++
-			continue
-		}
-		inv.Workloads = append(inv.Workloads, found...)
-		inv.count[o.Namespace] += len(found)
-	}
 }
 
-// owner names a controller: by uid, with the revision of its template where pods are grouped.
-type owner struct{ id, revision string }
-
+// folder finds the workload through which another one is judged.
 type folder struct {
-	byID    map[owner]*Object
-	roots   map[*Object][]*Workload
-	orphans map[owner]*Workload
+	byID   map[string]*Object
+	roots  map[*Object][]*Workload
+	shapes map[string]*Workload // the first pod of a controller with a shape of its own
+}
+
+// through is the workload that the object's own is judged through: the controller's for what a
+// controller made, or another pod of the same controller that is equal in all that matters. A pod
+// whose spec is not its controller's (it was changed on the way in, or the owner reference is
+// forged) is judged by itself.
+func (f *folder) through(o *Object, w *Workload) *Workload {
+	uid, kind := controller(o)
+	if uid == "" || kind == "Node" {
+		return nil
+	}
+	var top []*Workload // of the highest owner that carries a template
+	for at, n := o, 0; n < 16; n++ {
+		if at = f.owner(at); at == nil || at == o {
+			break
+		}
+		if found := f.templates(at); len(found) > 0 {
+			top = found
+		}
+	}
+	if o.Kind != "Pod" {
+		if len(top) > 0 {
+			return top[0]
+		}
+		return nil
+	}
+	shape := string(w.shape())
+	for _, candidate := range top {
+		if string(candidate.shape()) == shape {
+			return candidate
+		}
+	}
+	key := uid + "\x00" + shape
+	if first := f.shapes[key]; first != nil {
+		return first
+	}
+	f.shapes[key] = w
+	return nil
+}
+
+// templates is an owner's workloads, made once.
+func (f *folder) templates(o *Object) []*Workload {
+	found, known := f.roots[o]
+	if !known {
+		found = workloads(o)
+		f.roots[o] = found
+	}
+	return found
 }
 
 // controller is the uid and kind of the object's controlling owner, "" for none.
@@ -101,41 +164,15 @@ func controller(o *Object) (uid, kind string) {
 	return "", ""
 }
 
-// owner is the object's controller when it is in the inventory.
+// owner is the object's controller when it is in the inventory and where a controller must be.
 func (f *folder) owner(o *Object) *Object {
-	uid, _ := controller(o)
+	uid, kind := controller(o)
 	if uid == "" {
 		return nil
 	}
-	return f.byID[owner{id: uid}]
-}
-
-// top follows controllers upwards; a loop of owners ends at the object it began with.
-func (f *folder) top(o *Object) *Object {
-	at := o
-	for range 16 {
-		up := f.owner(at)
-		if up == nil || up == o {
-			return at
-		}
-		at = up
+	if up := f.byID[uid]; up != nil && up.Kind == kind && up.Namespace == o.Namespace {
+		return up
 	}
-	return o
-}
-
-// sibling is the workload through which another pod of the same controller and revision is judged
-// already; the first one is remembered. Static pods (owned by their Node) have no siblings.
-func (f *folder) sibling(o *Object, w *Workload) *Workload {
-	uid, kind := controller(o)
-	if uid == "" || kind == "Node" || o.Kind != "Pod" {
-		return nil
-	}
-	labels := o.Labels()
-	key := owner{uid, labels.Get("pod-template-hash").Str() + "/" + labels.Get("controller-revision-hash").Str()}
-	if first, found := f.orphans[key]; found {
-		return first
-	}
-	f.orphans[key] = w
 	return nil
 }
 

@@ -17,6 +17,9 @@ type Origin struct {
 	File string
 	// Rendered is set when the text was made from File by a chart or an overlay.
 	Rendered bool
+	// Served is set when a server sent the object, now or when a snapshot was taken: there is no
+	// file whose lines a person could look up.
+	Served bool
 }
 
 // Object is one Kubernetes object, of any kind. Immutable.
@@ -30,6 +33,9 @@ type Object struct {
 	// Doubt says why the object as read may not be the object as meant (a key given twice); ""
 	// for nearly all. What passes on a doubtful object is unknown.
 	Doubt string
+	// Twins are the equal objects that were read elsewhere, as when two overlays share a base; they
+	// are judged through this one.
+	Twins []*Object
 }
 
 // NewObject reads the identity of a map that has apiVersion and kind.

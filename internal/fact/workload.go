@@ -173,3 +173,34 @@ func newWorkload(o *Object, template document.Value, path []document.Step) *Work
 	}
 	return w
 }
+
+// shape is what a pod shares with the template it was made from, whatever admission and the
+// scheduler added: its containers' images, commands and security contexts, and what it takes of
+// the node.
+func (w *Workload) shape() []byte {
+	var b []byte
+	field := func(v document.Value, keys ...string) {
+		for _, key := range keys {
+			b = append(v.Get(key).AppendSorted(b), 0)
+		}
+	}
+	for i := range w.Containers {
+		c := &w.Containers[i]
+		if c.Role == Ephemeral {
+			continue
+		}
+		b = append(append(b, c.Field...), 0)
+		field(c.Value, "name", "image", "command", "args", "securityContext")
+	}
+	field(w.Spec, "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
+	if s := w.Spec.Get("securityContext"); s.Len() > 0 {
+		b = s.AppendSorted(b)
+	}
+	b = append(append(b, w.ServiceAccount()...), 0)
+	for _, v := range w.Spec.Get("volumes").Items() {
+		if v.Get("hostPath").Exists() {
+			b = v.AppendSorted(b)
+		}
+	}
+	return b
+}

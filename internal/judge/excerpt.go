@@ -40,6 +40,57 @@ func excerpt(o *fact.Object, at document.Value, line int) *verdict.Excerpt {
 	return e
 }
 
+// most is how many lines of a served object's value are shown.
+const most = 6
+
+// fragment is the value itself as YAML, under the last keys of its path, with every credential masked.
+func fragment(o *fact.Object, at document.Value, steps []document.Step) *verdict.Excerpt {
+	from := max(0, len(steps)-2)
+	e := &verdict.Excerpt{First: 1}
+	indent := ""
+	v := o.Root.Follow(steps[:from])
+	for _, s := range steps[from:] {
+		line := indent + "- "
+		if v.Kind() == document.Map {
+			line = indent + s.Key + ":"
+		}
+		e.Lines = append(e.Lines, line)
+		v, indent = v.Follow([]document.Step{s}), indent+"  "
+	}
+	if len(e.Lines) == 0 {
+		return nil
+	}
+	e.Marked = len(e.Lines)
+	if k := at.Kind(); k != document.Map && k != document.List {
+		e.Lines[e.Marked-1] += " " + shownScalar(o, at)
+		return e
+	}
+	n := 0
+	for key, entry := range at.Fields() {
+		if n++; n > most {
+			e.Lines = append(e.Lines, indent+"…")
+			break
+		}
+		text := "…"
+		if k := entry.Kind(); k != document.Map && k != document.List {
+			text = shownScalar(o, entry)
+		}
+		e.Lines = append(e.Lines, cut(indent+key+": "+text))
+	}
+	return e
+}
+
+func shownScalar(o *fact.Object, v document.Value) string {
+	if v.Kind() == document.String && isSecret(o, document.Leaf{Value: v, Key: v.Key()}) {
+		return masked
+	}
+	text := strings.TrimSuffix(document.YAML(v), "\n")
+	if maskLine("x: "+text) != "x: "+text {
+		return masked
+	}
+	return cut(text)
+}
+
 func cut(line string) string {
 	if len(line) <= widest {
 		return line

@@ -40,7 +40,7 @@ func Judge(in Input) *verdict.Result {
 	if findings == nil {
 		findings = []verdict.Finding{}
 	}
-	res := &verdict.Result{Findings: fold(findings), Tally: j.tally(tallies), Coverage: in.Coverage}
+	res := &verdict.Result{Findings: fold(findings, tallies[0]), Tally: j.tally(tallies), Coverage: in.Coverage}
 	for _, r := range in.Rules {
 		res.Rules = append(res.Rules, r.Info())
 	}
@@ -169,6 +169,11 @@ func (t tallies) count(id string, v verdict.Verdict) {
 	n[v]++
 }
 
+func (t tallies) discount(id string, v verdict.Verdict) {
+	t.count(id, v)
+	t[id][v] -= 2
+}
+
 func (j *judgement) tally(parts []tallies) []verdict.Tally {
 	var list []verdict.Tally
 	for _, practice := range rule.Practices {
@@ -206,13 +211,14 @@ func byPlace(a, b verdict.Finding) int {
 }
 
 // fold makes one finding of several with the same fingerprint: the same fault of the same object
-// that was read more than once, as when two overlays share a base.
-func fold(findings []verdict.Finding) []verdict.Finding {
+// that was read in several variants, as when two overlays change a base. Such a fault counts once.
+func fold(findings []verdict.Finding, counts tallies) []verdict.Finding {
 	first := make(map[string]int, len(findings))
 	kept := findings[:0]
 	for _, f := range findings {
 		if at, found := first[f.Fingerprint]; found && kept[at].Verdict == f.Verdict {
-			kept[at].Also = append(kept[at].Also, f.Location)
+			kept[at].Also = append(append(kept[at].Also, f.Location), f.Also...)
+			counts.discount(f.Rule, f.Verdict)
 			continue
 		}
 		first[f.Fingerprint] = len(kept)

@@ -21,25 +21,34 @@ func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item do
 		begin, item = nil, o.Root // what the template lacks is meant of its owner: metadata.name
 	}
 	shown, stable := pathOf(o.Root, begin)
-	at := item
+	there := true
 	for _, key := range r.At {
 		shown, stable = join(shown, keyText(key)), join(stable, keyText(key))
-		if next := at.Get(key); next.Exists() && at.Exists() {
-			at = next
-		} else if next.Exists() == false {
-			item, at = at, document.Value{}
-		}
-		if at.Exists() {
-			item = at
+		next := item.Get(key)
+		if there = there && next.Exists(); there {
+			item, begin = next, append(begin, document.Step{Key: key})
 		}
 	}
 	f.Path = shown
 	f.Fingerprint = fingerprint(r.ID, &f.Subject, m.kind+" "+stable)
-	f.Location = verdict.Location{Source: o.Origin.Source, File: o.Origin.File, Rendered: o.Origin.Rendered}
-	f.Location.Line, f.Location.Column = item.Position()
-	if f.Location.Line > 0 {
-		f.Excerpt = excerpt(o, item, f.Location.Line)
+	f.Location, f.Excerpt = evidence(o, item, begin)
+	for _, twin := range o.Twins {
+		at, _ := evidence(twin, twin.Root.Follow(begin), begin)
+		f.Also = append(f.Also, at)
 	}
+}
+
+// evidence is where a value of an object stands, and the lines around it. What a server sent has
+// no lines: there the value itself is shown.
+func evidence(o *fact.Object, at document.Value, steps []document.Step) (verdict.Location, *verdict.Excerpt) {
+	l := verdict.Location{Source: o.Origin.Source, File: o.Origin.File, Rendered: o.Origin.Rendered}
+	if o.Origin.Served {
+		return l, fragment(o, at, steps)
+	}
+	if l.Line, l.Column = at.Position(); l.Line == 0 {
+		return l, nil
+	}
+	return l, excerpt(o, at, l.Line)
 }
 
 func exists(v document.Value, path []string) bool { return v.At(path...).Exists() }

@@ -238,7 +238,7 @@ func (a *archiveReader) take(line *document.Doc) {
 		a.badLine(verdict.GapCode(fault.Code), "cannot be read: "+fault.Message)
 		return
 	}
-	o := fact.NewObject(doc.Root(), &fact.Origin{Source: a.source, File: strings.Clone(entry.Get("path").Str())})
+	o := fact.NewObject(doc.Root(), &fact.Origin{Source: a.source, File: strings.Clone(entry.Get("path").Str()), Served: true})
 	if o.APIVersion == "" || o.Kind == "" || o.Name == "" {
 		a.badLine(verdict.GapNotObject, "holds no object with apiVersion, kind and name")
 		return

@@ -149,7 +149,7 @@ func (c *cluster) take(l *list, comp *compactor, item document.Value) {
 		l.bad(c.source, verdict.GapCode(fault.Code), fault.Message)
 		return
 	}
-	o.Origin = &fact.Origin{Source: c.source, File: l.base(o.Namespace) + "/" + l.plural + "/" + o.Name}
+	o.Origin = &fact.Origin{Source: c.source, File: l.base(o.Namespace) + "/" + l.plural + "/" + o.Name, Served: true}
 	l.objects = append(l.objects, o)
 }
 

@@ -39,9 +39,9 @@ const (
 )
 
 // Exit is the judgement's exit code: findings at or over the threshold outrank what is unknown,
-// and unknown outranks clean unless it is allowed.
+// and unknown outranks clean unless it is allowed. A judgement of nothing is unknown.
 func (r *Result) Exit(failOn Severity, allowUnknown bool) int {
-	unknown := !r.Coverage.Complete()
+	unknown := !r.Coverage.Complete() || r.Coverage.Objects == 0 && r.Coverage.Evaluations == 0
 	for i := range r.Findings {
 		switch f := &r.Findings[i]; f.Verdict {
 		case Fail:
