@@ -4,14 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
@@ -43,7 +41,7 @@ func (f *ruleFlags) complete(cmd *cobra.Command) {
 	completeFlag(cmd, "practice", rule.Practices...)
 }
 
-// load reads and compiles the chosen rules, on all cores, and tells which were left out.
+// load reads and compiles the chosen rules and tells which were left out.
 func (f *ruleFlags) load() ([]*rule.Compiled, []verdict.Exclusion, error) {
 	rules, err := catalog.Rules()
 	if err != nil {
@@ -56,17 +54,13 @@ func (f *ruleFlags) load() ([]*rule.Compiled, []verdict.Exclusion, error) {
 	if len(chosen) == 0 {
 		return nil, nil, &verdict.RemedyError{Err: errors.New("no rule is left to ask"), Remedy: "See 'coaming rules' for what there is."}
 	}
-	compiled := make([]*rule.Compiled, len(chosen))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, r := range chosen {
-		group.Go(func() (err error) {
-			compiled[i], err = rule.Compile(r, catalog.Checked)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, nil, err
+	compiled := make([]*rule.Compiled, 0, len(chosen))
+	for _, r := range chosen {
+		c, err := rule.Compile(r, catalog.Checked)
+		if err != nil {
+			return nil, nil, err
+		}
+		compiled = append(compiled, c)
 	}
 	var excluded []verdict.Exclusion
 	if n := len(rules) - len(chosen); n > 0 {
@@ -181,7 +175,7 @@ func showRule(w io.Writer, r *rule.Rule) error {
 	text := &strings.Builder{}
 	fmt.Fprintf(text, "%s\n%s\n\n", r.ID, r.Title)
 	fmt.Fprintf(text, "practice  %s\nseverity  %s\nwhy       %s\nremedy    %s\n", r.Practice, r.Severity, r.Why, r.Remedy)
-	fmt.Fprintf(text, "judges    %s\nreads     %s\n", matchText(r), strings.Join(c.Reads, ", "))
+	fmt.Fprintf(text, "judges    %s\nreads     %s\n", matchText(r), strings.Join(c.Reads(), ", "))
 	if r.When != "" {
 		fmt.Fprintf(text, "when      %s\n", r.When)
 	}

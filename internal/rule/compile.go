@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,30 +20,24 @@ import (
 // Compiled is a rule that can judge; safe for concurrent use.
 type Compiled struct {
 	*Rule
-	when   *condition // nil when the rule always applies
-	assert *condition
+	when   func() (*condition, error) // nil when the rule always applies
+	assert func() (*condition, error)
 	says   func() (cel.Program, error)
-	// Reads is what the rule reads, sorted: "container.securityContext.privileged".
-	Reads []string
 }
 
 // Cache finds checked expressions by their key, so that a start needs neither to parse nor to
 // check what was checked when the program was built; nil finds nothing.
 type Cache func(key string) []byte
 
-// Compile makes a rule ready to judge. Expressions that the cache does not know are parsed and
-// compiled without types; Check is what holds rules to the types of their facts.
+// Compile makes a rule ready to judge. Expressions that the cache knows were checked when the
+// program was built, and are made ready when they are first asked: most starts ask few rules.
+// Others are parsed and compiled here, without types; Check is what holds rules to the types of
+// their facts.
 func Compile(r *Rule, cache Cache) (*Compiled, error) {
 	c := &Compiled{Rule: r}
-	reads := map[string]bool{}
-	var err error
+	c.assert = c.condition("assert", r.Assert, cache)
 	if r.When != "" {
-		if c.when, err = c.condition("when", r.When, cache, reads); err != nil {
-			return nil, err
-		}
-	}
-	if c.assert, err = c.condition("assert", r.Assert, cache, reads); err != nil {
-		return nil, err
+		c.when = c.condition("when", r.When, cache)
 	}
 	c.says = sync.OnceValues(func() (cel.Program, error) {
 		env, checked, err := c.checked("says", r.Says, cache)
@@ -51,46 +46,82 @@ func Compile(r *Rule, cache Cache) (*Compiled, error) {
 		}
 		return env.Program(checked, counted()...)
 	})
-	for path := range reads {
-		c.Reads = append(c.Reads, path)
+	if c.isCached(cache) {
+		return c, nil
 	}
-	slices.Sort(c.Reads)
-	return c, nil
+	_, err := c.assert()
+	if r.When != "" && err == nil {
+		_, err = c.when()
+	}
+	if err == nil {
+		_, err = c.says()
+	}
+	return c, err
 }
 
-// condition compiles one condition and notes what it reads.
-func (c *Compiled) condition(field, expression string, cache Cache, reads map[string]bool) (*condition, error) {
-	env, checked, err := c.checked(field, expression, cache)
-	if err != nil {
-		return nil, err
+func (c *Compiled) isCached(cache Cache) bool {
+	if cache == nil {
+		return false
 	}
-	e := checked.NativeRep().Expr()
-	c.collect(e, reads)
-	free, err := env.Program(checked, uncounted()...)
-	if err != nil {
-		return nil, c.fault(field, err.Error())
+	for field, e := range map[string]string{"when": c.When, "assert": c.Assert, "says": c.Says} {
+		if e != "" && cache(cacheKey(c.Rule, field, e)) == nil {
+			return false
+		}
 	}
-	return &condition{
-		free:    free,
-		counted: sync.OnceValues(func() (cel.Program, error) { return env.Program(checked, counted()...) }),
-		most:    mostNodes(loops(e)),
-		joins:   readsJoined(reads),
-	}, nil
+	return true
+}
+
+// condition compiles one condition, once.
+func (c *Compiled) condition(field, expression string, cache Cache) func() (*condition, error) {
+	return sync.OnceValues(func() (*condition, error) {
+		env, checked, err := c.checked(field, expression, cache)
+		if err != nil {
+			return nil, err
+		}
+		e := checked.NativeRep().Expr()
+		free, err := env.Program(checked, uncounted()...)
+		if err != nil {
+			return nil, c.fault(field, err.Error())
+		}
+		reads := map[string]bool{}
+		c.collect(e, reads)
+		return &condition{
+			free:    free,
+			counted: sync.OnceValues(func() (cel.Program, error) { return env.Program(checked, counted()...) }),
+			most:    mostNodes(loops(e)),
+			reads:   reads,
+			joins:   readsJoined(reads),
+		}, nil
+	})
+}
+
+// Reads is what the rule's conditions read, sorted: "container.securityContext.privileged".
+func (c *Compiled) Reads() []string {
+	all := map[string]bool{}
+	for _, compile := range []func() (*condition, error){c.when, c.assert} {
+		if compile == nil {
+			continue
+		}
+		if condition, err := compile(); err == nil {
+			maps.Copy(all, condition.reads)
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
 }
 
 // checked is an expression's checked form and the environment that it runs in.
 func (c *Compiled) checked(field, expression string, cache Cache) (*cel.Env, *cel.Ast, error) {
-	env, err := environment()
-	if err != nil {
-		return nil, nil, fmt.Errorf("make CEL environment: %w", err)
-	}
 	if cache != nil {
 		if raw := cache(cacheKey(c.Rule, field, expression)); raw != nil {
 			var e exprpb.CheckedExpr
 			if err := proto.Unmarshal(raw, &e); err == nil {
-				return env, cel.CheckedExprToAst(&e), nil
+				return environmentFor(cel.CheckedExprToAst(&e))
 			}
 		}
+	}
+	env, err := environment()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make CEL environment: %w", err)
 	}
 	declared := make([]cel.EnvOption, 0, len(variableNames)+1)
 	for _, name := range append(variableNames, c.EachName) {
@@ -130,6 +161,14 @@ func cacheKey(r *Rule, field, expression string) string {
 // matches; every one of them must do.
 func Check(r *Rule, provider types.Provider, variables []map[string]*types.Type) (map[string][]byte, error) {
 	checked := map[string][]byte{}
+	if len(variables) > 1 {
+		// What is kept is the last: it must serve every kind, and so know the types of none.
+		untyped := map[string]*types.Type{}
+		for name := range variables[0] {
+			untyped[name] = types.DynType
+		}
+		variables = append(slices.Clip(variables), untyped)
+	}
 	for _, set := range variables {
 		options := append(libraries(), cel.CustomTypeProvider(provider))
 		for name, t := range set {
@@ -147,9 +186,7 @@ func Check(r *Rule, provider types.Provider, variables []map[string]*types.Type)
 			if err != nil {
 				return nil, r.fault(field, err.Error())
 			}
-			if len(variables) == 1 {
-				checked[cacheKey(r, field, e)] = raw
-			}
+			checked[cacheKey(r, field, e)] = raw
 		}
 	}
 	return checked, nil
@@ -167,7 +204,10 @@ func checkOne(env *cel.Env, expression string, want *types.Type) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+	// Positions and types are for people and for this check; the planner needs overloads alone, and
+	// one type to see that there was a check.
 	e.SourceInfo = nil
+	maps.DeleteFunc(e.GetTypeMap(), func(id int64, _ *exprpb.Type) bool { return id != e.GetExpr().GetId() })
 	return proto.MarshalOptions{Deterministic: true}.Marshal(e)
 }
 

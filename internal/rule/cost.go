@@ -25,6 +25,7 @@ type condition struct {
 	free    cel.Program
 	counted func() (cel.Program, error)
 	most    int // nodes of a fact up to which free is taken
+	reads   map[string]bool
 	joins   bool
 }
 

@@ -53,7 +53,7 @@ func (s *Scope) Parent() cel.Activation { return nil }
 // does not hold; reason says why an unknown is unknown.
 func (c *Compiled) Judge(s *Scope) (v verdict.Verdict, applies bool, reason string) {
 	if c.when != nil {
-		holds, reason := c.when.decide(s)
+		holds, reason := decide(c.when, s)
 		switch {
 		case reason != "":
 			return verdict.Unknown, true, reason
@@ -61,7 +61,7 @@ func (c *Compiled) Judge(s *Scope) (v verdict.Verdict, applies bool, reason stri
 			return verdict.Pass, false, ""
 		}
 	}
-	holds, reason := c.assert.decide(s)
+	holds, reason := decide(c.assert, s)
 	switch {
 	case reason != "":
 		return verdict.Unknown, true, reason
@@ -85,6 +85,14 @@ func (c *Compiled) Message(s *Scope) string {
 	return c.Title
 }
 
+func decide(compile func() (*condition, error), s *Scope) (holds bool, reason string) {
+	c, err := compile()
+	if err != nil {
+		return false, "the rule could not be compiled"
+	}
+	return c.decide(s)
+}
+
 // explain says in plain words why an expression could not be decided.
 func explain(err error) string {
 	if notSeen, ok := errors.AsType[*NotSeen](err); ok {
@@ -106,7 +114,7 @@ func explain(err error) string {
 // ReadsFact says whether the rule reads a variable's field, "workload.services", or when no field
 // is named the variable at all.
 func (c *Compiled) ReadsFact(path string) bool {
-	for _, read := range c.Reads {
+	for _, read := range c.Reads() {
 		if read == path || strings.HasPrefix(read, path+".") {
 			return true
 		}

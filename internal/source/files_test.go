@@ -115,10 +115,10 @@ func TestFiles(t *testing.T) {
 			map[string]string{
 				".gitignore": "out/\n*.gen.yaml\n", ".coamingignore": "!keep.gen.yaml\nsecret.yaml\n",
 				"out/o.yaml": object("o"), "a.gen.yaml": object("a"), "keep.gen.yaml": object("keep"), "secret.yaml": object("s"),
-				"sub/.gitignore": "/x.yaml\n!y.gen.yaml\n", "sub/x.yaml": object("x"), "sub/y.gen.yaml": object("y"), "sub/d/x.yaml": object("dx"),
+				"sub/.gitignore": "/x.yaml\n!y.gen.yaml\n", "sub/x.yaml": object("x"), "sub/y.gen.yaml": object("why"), "sub/d/x.yaml": object("dx"),
 			},
 			[]string{"."},
-			[]string{"keep keep.gen.yaml", "dx sub/d/x.yaml", "y sub/y.gen.yaml", "left out: 4" + ignored},
+			[]string{"keep keep.gen.yaml", "dx sub/d/x.yaml", "why sub/y.gen.yaml", "left out: 4" + ignored},
 		},
 		"what is ignored can be named": {
 			map[string]string{".gitignore": "a.yaml\nout/\n", "a.yaml": object("a"), "out/o.yaml": object("o"), ".git/HEAD": ""},
@@ -150,15 +150,15 @@ func TestFiles(t *testing.T) {
 			map[string]string{"t.yaml": "apiVersion: v1\nkind: {{ .Kind }}\n"}, []string{"."}, []string{"gap template t.yaml:1"},
 		},
 		"binary": {
-			map[string]string{"a.yaml": "\x00GITCRYPT\x00apiVersion", "b.json": "\xff\xfe\xfd"}, []string{"."}, []string{"gap binary a.yaml:1", "gap binary b.json:1"},
+			map[string]string{"a.yaml": "\x00GITCRYPT\x00apiVersion", "b.json": "\xfd\xfd"}, []string{"."}, []string{"gap binary a.yaml:1", "gap binary b.json:1"},
 		},
 		"patterns": {
 			map[string]string{
-				"a/x.yaml": object("ax"), "a/b/y.yaml": object("y"), "a/z.txt": object("z"), "c/x.yaml": object("cx"), ".h/x.yaml": object("h"),
+				"a/x.yaml": object("ax"), "a/b/y.yaml": object("why"), "a/z.txt": object("z"), "c/x.yaml": object("cx"), ".h/x.yaml": object("h"),
 				"node_modules/x.yaml": object("n"), ".gitignore": "c/\n",
 			},
 			[]string{"**/x.yaml", "a/**", "*/*.txt"},
-			[]string{"y a/b/y.yaml", "ax a/x.yaml", "z a/z.txt"},
+			[]string{"why a/b/y.yaml", "ax a/x.yaml", "z a/z.txt"},
 		},
 		"a pattern for directories": {
 			map[string]string{"a/k8s/x.yaml": object("a"), "b/k8s/y/x.yaml": object("b"), "b/other/x.yaml": object("o")},
@@ -208,7 +208,7 @@ func TestWrongPaths(t *testing.T) {
 		"no stdin":         {Paths: []string{"-"}},
 		"no such chart":    {Releases: []Release{{Chart: "x"}}},
 		"values":           {Paths: []string{"."}, Releases: []Release{{Chart: ".", Values: []string{"x.yaml"}}}},
-		"set":              {Releases: []Release{{Chart: ".", Set: []string{"a[=b"}}}},
+		"set":              {Releases: []Release{{Chart: ".", Set: []string{"a[x]=b"}}}},
 		"kube version":     {Releases: []Release{{Chart: "."}}, KubeVersion: "new"},
 	} {
 		_, err := Files(t.Context(), o)

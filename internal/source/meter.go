@@ -118,8 +118,12 @@ func (m *meter) metered(function any, cost func([]reflect.Value) int64) any {
 			results = f.Call(args)
 		}
 		if cost == nil {
-			if k := results[0].Kind(); k == reflect.String || k == reflect.Slice {
-				m.must(int64(results[0].Len()))
+			answer := results[0]
+			if answer.Kind() == reflect.Interface {
+				answer = answer.Elem()
+			}
+			if k := answer.Kind(); k == reflect.String || k == reflect.Slice {
+				m.must(int64(answer.Len()))
 			}
 		}
 		return results

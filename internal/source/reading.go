@@ -225,7 +225,7 @@ func (r *Reading) takeObject(v document.Value, o *fact.Object, in intake) {
 	}
 	r.wrongTypes(v, o, in)
 	meta := v.Get("metadata")
-	if o.Name == "" && (meta.Kind() == document.Map || meta.Kind() == document.Missing || meta.Kind() == document.Null) && !nameless(o) {
+	if o.Name == "" && isEmpty(meta.Get("name")) && (meta.Kind() == document.Map || meta.Kind() == document.Missing || meta.Kind() == document.Null) && !nameless(o) {
 		at := meta
 		if !at.Exists() {
 			at = v
@@ -235,6 +235,11 @@ func (r *Reading) takeObject(v document.Value, o *fact.Object, in intake) {
 		r.gap(g)
 	}
 	r.Objects = append(r.Objects, o)
+}
+
+// isEmpty says whether there is no text where some is wanted; a wrong type is told elsewhere.
+func isEmpty(v document.Value) bool {
+	return v.Kind() <= document.Null || v.Kind() == document.String && v.Str() == ""
 }
 
 // wrongTypes tells the fields of an object's head that are of a type the API server refuses. The
