@@ -95,7 +95,13 @@ func rootCommand(env *Env) *cobra.Command {
 		Version:       env.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return &verdict.RemedyError{Err: fmt.Errorf("there is no command %q", args[0]), Remedy: "See '" + name + " --help'."}
+		},
+		Args: cobra.ArbitraryArgs,
 	}
 	root.AddCommand(scanCommand(env), snapshotCommand(env), rulesCommand(env), explainCommand(env))
 	root.SetArgs(env.Args)

@@ -15,7 +15,7 @@ type Leaf struct {
 // Extent is where the value's entry stands in the source, from its key to what follows it. ok is
 // false for documents whose positions are looked up one by one.
 func (v Value) Extent() (start, end int, ok bool) {
-	if v.doc == nil || v.doc.source == nil || v.doc.foreign {
+	if v.doc == nil || v.doc.source == nil || v.doc.foreign != nil {
 		return 0, 0, false
 	}
 	return v.doc.offset(v.i), v.doc.offset(v.node().next), true
@@ -27,8 +27,9 @@ func (d *Doc) offset(i uint32) int {
 		return int(d.end)
 	}
 	n := &d.nodes[i]
-	if n.meta&flagKeySide != 0 {
-		return int(n.off) // a key with escapes: only the value's place is known
+	if n.meta&flagKeySide != 0 { // its place stands behind the decoded key
+		at := d.side[int(n.pos)+n.keyLen():]
+		return int(at[0]) | int(at[1])<<8 | int(at[2])<<16 | int(at[3])<<24
 	}
 	return int(n.pos)
 }

@@ -2,29 +2,40 @@ package document
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	yamlv2 "go.yaml.in/yaml/v2"
 )
 
-// maxForeign bounds, in bytes, a document that needs the YAML library: the library takes about
-// forty times the text in memory. The API server accepts no request over 3 MiB.
+// maxForeign bounds, in bytes, a document that needs the YAML library: MEASURE. The API server accepts no request over 3 MiB.
 const maxForeign = 8 << 20
 
-// maxExpansion bounds what aliases may blow a document up to, in bytes and in values.
-const maxExpansion = 64 << 20
+// largeForeign is the size from which documents that need the library wait for each other.
+const largeForeign = 256 << 10
+
+var oneLarge sync.Mutex
 
 // readForeign reads a document by the YAML library and the conversion rules of sigs.k8s.io/yaml,
-// which is what kubectl does with every document.
+// which is what kubectl does with every document. Its maps have their keys in sorted order.
 func readForeign(t *Text, start, end int) (*Doc, *Error) {
 	text := t.content[start:end]
 	if len(text) > maxForeign {
 		return nil, t.errorAt(start, CodeTooLarge, fmt.Sprintf("a document of %d MiB in more than plain YAML", len(text)>>20),
 			"Split the document; the API server takes 3 MiB at most.")
+	}
+	if len(text) > largeForeign {
+		oneLarge.Lock()
+		defer oneLarge.Unlock()
+	}
+	if expandsTooFar(text) {
+		return nil, t.errorAt(start, CodeTooLarge, fmt.Sprintf("aliases expand the document to more than %d times its size", expandFactor),
+			"Write out what the aliases stand for, in documents of their own.")
 	}
 	var root any
 	strict := unmarshal(yamlv2.UnmarshalStrict, text, &root)
@@ -34,15 +45,15 @@ func readForeign(t *Text, start, end int) (*Doc, *Error) {
 		if err := unmarshal(yamlv2.Unmarshal, text, &root); err != nil {
 			return nil, t.syntaxError(start, end, err)
 		}
-		doubt = t.findDuplicate(start, end)
+		doubt = t.findDuplicate(start, end, strict)
 	}
-	b := builder{}
+	b := builder{limit: 2 * maxExpansion(text)}
 	if err := b.add(root, "", 0); err != nil {
-		return nil, t.errorAt(start, CodeSyntax, err.Error(), remedySyntax)
+		return nil, t.conversionError(start, end, err)
 	}
-	d := &Doc{source: t, start: uint32(start), end: uint32(end), foreign: true, duplicate: doubt}
+	d := &Doc{source: t, start: uint32(start), end: uint32(end), foreign: new(places), duplicate: doubt}
 	if root != nil {
-		d.nodes, d.side = b.nodes, string(b.side)
+		d.nodes, d.side = slices.Clone(b.nodes), string(b.side)
 	}
 	return d, nil
 }
@@ -57,23 +68,101 @@ func unmarshal(read func([]byte, any) error, text string, out *any) (err error) 
 	return read([]byte(text), out)
 }
 
-var lineOf = regexp.MustCompile(`line (\d+): `)
+var (
+	complaintLine   = regexp.MustCompile(`line (\d+): `)
+	complaintAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+)
+
+// lineOf is the line of the whole text that the library's complaint about a document is about,
+// and the complaint without it.
+func (t *Text) lineOf(start, end int, complaint string) (line int, message string) {
+	message = strings.TrimPrefix(complaint, "yaml: ")
+	message = strings.TrimSpace(strings.TrimPrefix(message, "unmarshal errors:"))
+	message, _, _ = strings.Cut(message, "\n")
+	line, _ = t.Position(start)
+	last, _ := t.Position(max(start, end-1))
+	if m := complaintLine.FindStringSubmatch(message); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		message = strings.Replace(message, m[0], "", 1)
+		if !fromParser(message) {
+			n-- // the library's parser counts lines from 0, its scanner from 1
+		}
+		line += max(n, 0)
+	}
+	if strings.HasPrefix(message, "could not find expected ':'") {
+		line = t.contentBefore(line)
+	}
+	return min(line, last), message
+}
+
+// fromParser says whether the library's parser, not its scanner, complains in these words.
+func fromParser(message string) bool {
+	return strings.HasPrefix(message, "did not find expected ") && !strings.Contains(message, "hexdecimal") && !strings.Contains(message, "whitespace") &&
+		!strings.Contains(message, "digit") && !strings.Contains(message, "alphabetic") && !strings.Contains(message, "comment") && !strings.Contains(message, "'!'") ||
+		strings.HasPrefix(message, "found duplicate %") || strings.HasPrefix(message, "found incompatible") || strings.HasPrefix(message, "found undefined tag handle")
+}
+
+// contentBefore is the last line before line n that is neither blank nor a comment: the scanner
+// misses a key's colon only when it comes to what follows.
+func (t *Text) contentBefore(n int) int {
+	for at := n - 1; at > 0; at-- {
+		if text := strings.TrimSpace(t.Line(at)); text != "" && text[0] != '#' {
+			return at
+		}
+	}
+	return n
+}
 
 // syntaxError places the library's complaint in the whole text.
 func (t *Text) syntaxError(start, end int, err error) *Error {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := strings.Count(t.content[:start], "\n") + 1
-	if m := lineOf.FindStringSubmatch(message); m != nil {
-		n, _ := strconv.Atoi(m[1])
-		line += max(n, 1) - 1
-		message = strings.Replace(message, m[0], "", 1)
-	}
 	text := t.content[start:end]
+	line, message := t.lineOf(start, end, err.Error())
 	e := &Error{Line: line, Code: CodeSyntax, Message: "YAML: " + message, Remedy: remedySyntax}
+	if at := complaintOffset(text, message); at >= 0 {
+		e.Line, e.Column = t.Position(start + at)
+	}
 	if strings.Contains(text, "{{") || strings.Contains(text, "{%") || strings.Contains(text, "<%") {
 		e.Code = CodeTemplate
 		e.Message = "a template, not YAML: " + message
 		e.Remedy = "Scan what the template renders to: give the directory of its chart or overlay, or pipe the output in."
+	}
+	e.Kind, e.APIVersion = headline(text, "kind"), headline(text, "apiVersion")
+	return e
+}
+
+// complaintOffset finds what the library complains of without a line; -1 when it has one.
+func complaintOffset(text, message string) int {
+	if m := complaintAnchor.FindStringSubmatch(message); m != nil {
+		return strings.Index(text, "*"+m[1])
+	}
+	if strings.HasPrefix(message, "control characters are not allowed") {
+		return strings.IndexFunc(text, forbidden)
+	}
+	return -1
+}
+
+// forbidden says whether a YAML stream may not hold the character (YAML 1.1, section 5.1, as
+// go-yaml has it).
+func forbidden(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff
+}
+
+// conversionError places what YAML can say and JSON cannot, or no bound allows.
+func (t *Text) conversionError(start, end int, err error) *Error {
+	text := t.content[start:end]
+	e := t.errorAt(start, CodeSyntax, err.Error(), remedySyntax)
+	switch {
+	case errors.Is(err, errDeep):
+		e.Code, e.Remedy = CodeTooLarge, remedyDeep
+	case errors.Is(err, errExpansion):
+		e.Code = CodeTooLarge
+	case errors.Is(err, errNotations):
+		e.Code = CodeDuplicate
+		if root := parseNodes(text); root != nil {
+			if key := duplicateBelow(root); key != nil {
+				e.Line, e.Column = t.Position(start + newMarks(text).offset(key))
+			}
+		}
 	}
 	e.Kind, e.APIVersion = headline(text, "kind"), headline(text, "apiVersion")
 	return e
@@ -95,8 +184,15 @@ func headline(text, key string) string {
 	return ""
 }
 
-// builder makes nodes of what the library returned, within maxExpansion.
+var (
+	errDeep      = fmt.Errorf("nested more than %d levels deep", maxDepth)
+	errExpansion = errors.New("the document expands too far")
+	errNotations = errors.New("stands twice in one map, in different notations")
+)
+
+// builder makes nodes of what the library returned, within a limit of bytes.
 type builder struct {
+	limit int
 	nodes []node
 	side  []byte
 }
@@ -110,9 +206,9 @@ func (b *builder) str(s string) (off, size int) {
 func (b *builder) add(v any, key string, depth int) error {
 	switch {
 	case depth > maxDepth:
-		return fmt.Errorf("nested more than %d levels deep", maxDepth)
-	case len(b.side)+len(b.nodes)*20 > maxExpansion:
-		return fmt.Errorf("aliases expand the document to more than %d MiB", maxExpansion>>20)
+		return errDeep
+	case len(b.side)+len(b.nodes)*nodeSize > b.limit:
+		return errExpansion
 	case len(key) > maxKey:
 		return fmt.Errorf("a key of %d MiB", len(key)>>20)
 	}
@@ -172,12 +268,12 @@ func (b *builder) addMap(m map[any]any, depth int) error {
 			return err
 		}
 		if _, twice := values[name]; twice {
-			return fmt.Errorf("key %q stands twice in one map, in different notations", name)
+			return fmt.Errorf("key %q %w", name, errNotations)
 		}
 		values[name] = v
 		keys = append(keys, name)
 	}
-	sort.Strings(keys)
+	slices.Sort(keys)
 	for _, k := range keys {
 		if err := b.add(values[k], k, depth+1); err != nil {
 			return err

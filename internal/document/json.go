@@ -1,6 +1,7 @@
 package document
 
 import (
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -27,21 +28,24 @@ func ParseJSON(content string) (*Doc, *Error) {
 // parseJSONStream reads concatenated JSON values.
 func parseJSONStream(t *Text) ([]*Doc, *Error) {
 	var docs []*Doc
-	p := jsonParser{s: t.content}
+	p := jsonParser{source: t, s: t.content}
 	for {
 		p.space()
 		if p.at == len(p.s) {
 			return docs, nil
 		}
-		p.nodes, p.side = p.nodes[:0], p.side[:0]
+		p.nodes, p.side, p.dropped, p.duplicate = p.nodes[:0], p.side[:0], p.dropped[:0], nil
 		start := p.at
 		p.value(uint32(p.at), 0)
 		if p.fault != "" {
-			code := CodeSyntax
+			code, remedy := CodeSyntax, "Mend the JSON at this place."
 			if p.fault == faultDeep {
-				code = CodeTooLarge
+				code, remedy = CodeTooLarge, remedyDeep
 			}
-			return docs, t.errorAt(p.at, code, "JSON: "+p.fault, "Mend the JSON at this place.")
+			return docs, t.errorAt(p.at, code, "JSON: "+p.fault, remedy)
+		}
+		if len(p.dropped) > 0 {
+			p.nodes = without(p.nodes, p.dropped)
 		}
 		d := &Doc{text: t.content, source: t, start: uint32(start), end: uint32(p.at)}
 		d.take(p.nodes, p.side)
@@ -65,14 +69,18 @@ func scratchDoc(text string, side []byte, nodes []node) Doc {
 
 const faultDeep = "nested too deep"
 
+const remedyDeep = "Leave it out: no Kubernetes object is nested over 500 levels deep."
+
 type jsonParser struct {
+	source    *Text
 	s         string
 	at        int
 	nodes     []node
 	side      []byte
 	fault     string
 	depth     int
-	duplicate *Error
+	duplicate *Error // the first in the document at hand
+	dropped   []span // entries of it that a later one with the same key takes the place of
 	keys      keySet
 }
 
@@ -328,6 +336,7 @@ func (p *jsonParser) entry() {
 	}
 	meta := uint32(size)<<8 | flagKeyQuoted
 	if side {
+		p.side = binary.LittleEndian.AppendUint32(p.side, uint32(pos)) // see Doc.offset
 		pos, meta = off, uint32(size)<<8|flagKeySide
 	}
 	p.space()
@@ -348,7 +357,9 @@ func (p *jsonParser) unique(self int) {
 		return
 	}
 	if p.duplicate == nil {
-		p.duplicate = NewText(p.s).duplicateAt(int(p.nodes[again].pos), d.key(first))
+		p.duplicate = p.source.duplicateAt(d.offset(again), d.key(first))
 	}
-	p.nodes = d.dropFirst(uint32(self), &p.keys)
+	before := len(p.dropped)
+	p.dropped = d.outdated(uint32(self), &p.keys, p.dropped)
+	p.nodes[self].size -= uint32(len(p.dropped) - before)
 }

@@ -1,17 +1,54 @@
 package document
 
-import "fmt"
+import (
+	"fmt"
+	"hash/maphash"
+	"math/bits"
+)
 
-// keySet finds equal keys of one map; it is scratch, kept for its memory.
+// keySet finds equal keys of one map: a hash table of node indices with open addressing. It is
+// scratch, kept for its memory; using it costs what the map at hand is wide, however wide the
+// maps before it were (clearing a Go map costs what it ever held).
 type keySet struct {
-	seen map[string]uint32
+	slots []uint32 // 0 is free: the node at index 0 is a root and has no key
+	mask  uint32
+}
+
+// seed keeps a stranger from choosing keys that collide.
+var seed = maphash.MakeSeed()
+
+// reset makes room for n keys, at most half full.
+func (k *keySet) reset(n uint32) {
+	size := 1 << bits.Len32(2*n)
+	if cap(k.slots) < size {
+		k.slots = make([]uint32, size)
+	}
+	k.slots = k.slots[:size]
+	clear(k.slots)
+	k.mask = uint32(size - 1)
+}
+
+// put enters the node at index i under its key, and returns the one that it takes the place of, 0
+// for none.
+func (k *keySet) put(d *Doc, i uint32) (earlier uint32) {
+	key := d.key(i)
+	for at := uint32(maphash.String(seed, key)) & k.mask; ; at = (at + 1) & k.mask {
+		switch other := k.slots[at]; {
+		case other == 0:
+			k.slots[at] = i
+			return 0
+		case d.nodes[other].keyLen() == len(key) && d.key(other) == key:
+			k.slots[at] = i
+			return other
+		}
+	}
 }
 
 // few is the size up to which comparing all pairs of keys beats hashing them.
 const few = 12
 
-// equalKeys finds the first two entries with the same key in the map at index self; again is 0
-// when all keys differ.
+// equalKeys finds two entries with the same key in the map at index self; again is 0 when all
+// keys differ.
 func (d *Doc) equalKeys(self uint32, set *keySet) (first, again uint32) {
 	end := d.nodes[self].next
 	if d.nodes[self].size <= few {
@@ -24,49 +61,65 @@ func (d *Doc) equalKeys(self uint32, set *keySet) (first, again uint32) {
 		}
 		return 0, 0
 	}
-	if set.seen == nil {
-		set.seen = map[string]uint32{}
-	}
-	clear(set.seen)
+	set.reset(d.nodes[self].size)
 	for i := self + 1; i < end; i = d.nodes[i].next {
-		if j, found := set.seen[d.key(i)]; found {
+		if j := set.put(d, i); j != 0 {
 			return j, i
 		}
-		set.seen[d.key(i)] = i
 	}
 	return 0, 0
 }
 
-// dropFirst rebuilds the last nodes, which are the map at index self, with the last of equal keys only.
-func (d *Doc) dropFirst(self uint32, set *keySet) []node {
-	if set.seen == nil {
-		set.seen = map[string]uint32{}
-	}
-	clear(set.seen)
-	end := d.nodes[self].next
-	for i := self + 1; i < end; i = d.nodes[i].next {
-		set.seen[d.key(i)] = i
-	}
-	var kept []node
-	count := uint32(0)
-	for i := self + 1; i < end; i = d.nodes[i].next {
-		if set.seen[d.key(i)] != i {
-			continue
-		}
-		count++
-		shift := i - (self + 1 + uint32(len(kept)))
-		for _, n := range d.nodes[i:d.nodes[i].next] {
-			n.next -= shift
-			kept = append(kept, n)
+// span is a range of nodes.
+type span struct{ from, to uint32 }
+
+// outdated appends the entries of the map at index self that a later one with the same key takes
+// the place of.
+func (d *Doc) outdated(self uint32, set *keySet, dropped []span) []span {
+	set.reset(d.nodes[self].size)
+	for i := self + 1; i < d.nodes[self].next; i = d.nodes[i].next {
+		if j := set.put(d, i); j != 0 {
+			dropped = append(dropped, span{j, d.nodes[j].next})
 		}
 	}
-	nodes := append(d.nodes[:self+1], kept...)
-	nodes[self].size = count
-	nodes[self].next = uint32(len(nodes))
-	return nodes
+	return dropped
+}
+
+// without leaves spans out of nodes, in place. It runs once for a whole document: run for each
+// map, it would move the innermost nodes once for every level of nesting.
+func without(nodes []node, dropped []span) []node {
+	shift := make([]uint32, len(nodes)+1) // by how much the index of each node that stays shrinks
+	for _, s := range dropped {
+		for i := s.from; i < s.to && shift[i] == 0; i++ {
+			shift[i] = 1
+		}
+	}
+	kept, gone := nodes[:0], uint32(0)
+	for i := range shift {
+		drop := shift[i] == 1
+		shift[i] = gone
+		if drop {
+			gone++
+		}
+		if i < len(nodes) && !drop {
+			kept = append(kept, nodes[i])
+		}
+	}
+	for i := range kept {
+		kept[i].next -= shift[kept[i].next]
+	}
+	return kept
 }
 
 func (t *Text) duplicateAt(offset int, key string) *Error {
-	return t.errorAt(offset, CodeDuplicate, fmt.Sprintf("key %q stands twice in one map; only the last is judged", key),
-		"Remove one of the two: which one is meant is a guess, and kubectl refuses the document.")
+	return t.errorAt(offset, CodeDuplicate, duplicateMessage(key), remedyDuplicate)
 }
+
+func duplicateMessage(key string) string {
+	if len(key) > 100 {
+		key = key[:100] + "…"
+	}
+	return fmt.Sprintf("key %q stands twice in one map; only the last is judged", key)
+}
+
+const remedyDuplicate = "Remove one of the two: which one is meant is a guess, and kubectl refuses the document."

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 )
 
 // Read reads every document of a text, in order, on up to width goroutines. What cannot be read
@@ -13,16 +14,29 @@ func Read(t *Text, width int) ([]*Doc, []*Error) {
 		return nil, []*Error{t.errorAt(0, CodeTooLarge, "a text of over 4 GiB", "Split the file.")}
 	}
 	if looksJSON(t.content) {
-		docs, err := parseJSONStream(t)
-		if err == nil {
-			return docs, nil
-		}
-		if err.Code == CodeTooLarge || len(t.content) > maxForeign {
-			return docs, []*Error{err}
-		}
+		return readJSON(t, width)
 	}
 	return readParts(t, split(t.content), width)
 }
+
+// readJSON reads text that looks like JSON as such, and as YAML where it is none.
+func readJSON(t *Text, width int) ([]*Doc, []*Error) {
+	docs, fault := parseJSONStream(t)
+	if fault == nil {
+		return docs, nil
+	}
+	if fault.Code == CodeTooLarge {
+		return docs, []*Error{fault}
+	}
+	read, errs := readParts(t, split(t.content), width)
+	if len(read) == 0 && len(errs) == 1 && errs[0].Code != CodeTemplate && (len(docs) > 0 || quotesFirst(t.content)) {
+		return docs, []*Error{fault} // it was meant as JSON, and the fault's place is exact
+	}
+	return read, errs
+}
+
+// quotesFirst says whether the text begins as JSON does and YAML rarely: with a quoted key or item.
+func quotesFirst(s string) bool { return strings.HasPrefix(strings.TrimLeft(s, " \t\r\n{["), `"`) }
 
 // looksJSON says whether the text begins with a JSON object or list. YAML's flow style does too:
 // what is no JSON is read as YAML.
@@ -33,8 +47,14 @@ func looksJSON(s string) bool {
 
 type part struct{ start, end int }
 
-// split cuts a YAML stream at its document markers, "---" and "...".
+// split cuts a YAML stream at its document markers, "---" and "...". Text behind "..." that
+// begins without "---" is a document too (kubectl ignores it, the library refuses it). A %YAML
+// directive is passed over: what 1.2 changed, manifests do not use.
 func split(s string) []part {
+	next := nextMarker
+	if oddBreaks(s) {
+		next = nextMarkerOdd
+	}
 	var parts []part
 	start := 0
 	for at := 0; at < len(s); {
@@ -43,27 +63,32 @@ func split(s string) []part {
 				parts = append(parts, part{start, at})
 				start = at
 			}
-			line := s[at:]
-			if n := strings.IndexByte(line, '\n'); n >= 0 {
-				line = line[:n]
-			}
-			if rest := strings.TrimSpace(line[3:]); rest == "" || rest[0] == '#' {
-				start = min(at+len(line)+1, len(s))
+			end := at + lineLen(s[at:])
+			if rest := strings.TrimSpace(s[at+3 : end]); (rest == "" || rest[0] == '#') && !hasTags(s[start:at]) {
+				start = end
 			}
 		}
-		n := nextMarker(s[at:])
+		n := next(s[at:])
 		if n < 0 {
 			break
 		}
 		at += n
 	}
-	if hasContent(s[start:]) {
+	if hasContent(s[start:]) || hasDirective(s[start:]) {
 		parts = append(parts, part{start, len(s)})
 	}
 	return parts
 }
 
-// nextMarker is the offset of the next line, after the first, that may be a marker; -1 for none.
+// lineLen is the length of the first line, its end included.
+func lineLen(s string) int {
+	if n := strings.IndexByte(s, '\n'); n >= 0 {
+		return n + 1
+	}
+	return len(s)
+}
+
+// nextMarker is the offset of the next line, after the first, that is a marker; -1 for none.
 func nextMarker(s string) int {
 	for at := 0; ; {
 		n := strings.IndexByte(s[at:], '\n')
@@ -77,20 +102,49 @@ func nextMarker(s string) int {
 	}
 }
 
-func isMarker(s string) bool {
-	return (strings.HasPrefix(s, "---") || strings.HasPrefix(s, "...")) && (len(s) == 3 || s[3] == ' ' || s[3] == '\t' || s[3] == '\n' || s[3] == '\r')
-}
-
-// hasContent says whether there is more than blank lines, comments and directives.
-func hasContent(s string) bool {
-	for line := range strings.Lines(s) {
-		line = strings.TrimSpace(line)
-		if line != "" && line[0] != '#' && line[0] != '%' {
+// oddBreaks says whether the text may have a marker behind a line break that is not LF: CR alone,
+// or one of Unicode's (YAML 1.1, section 4.1.4).
+func oddBreaks(s string) bool {
+	for _, odd := range [...]string{"\r---", "\r...", "\u0085---", "\u0085...", "\u2028---", "\u2028...", "\u2029---", "\u2029..."} {
+		if strings.Contains(s, odd) {
 			return true
 		}
 	}
 	return false
 }
+
+// nextMarkerOdd is nextMarker for all of YAML's line breaks.
+func nextMarkerOdd(s string) int {
+	for i, r := range s {
+		switch r {
+		case '\n', '\r', 0x85, 0x2028, 0x2029:
+			if at := i + utf8.RuneLen(r); isMarker(s[at:]) {
+				return at
+			}
+		}
+	}
+	return -1
+}
+
+func isMarker(s string) bool {
+	return (strings.HasPrefix(s, "---") || strings.HasPrefix(s, "...")) && (len(s) == 3 || strings.IndexByte(" \t\n\r\xc2\xe2", s[3]) >= 0)
+}
+
+// hasContent says whether there is more than blank lines, comments and directives.
+func hasContent(s string) bool {
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' && line[0] != '%' {
+			return true
+		}
+	}
+	return false
+}
+
+// hasDirective says whether there is a directive.
+func hasDirective(s string) bool { return strings.HasPrefix(s, "%") || strings.Contains(s, "\n%") }
+
+// hasTags says whether there is a directive that the document behind it needs.
+func hasTags(s string) bool { return strings.HasPrefix(s, "%TAG") || strings.Contains(s, "\n%TAG") }
 
 // readParts reads the parts on up to width goroutines; each takes the next part that is left.
 func readParts(t *Text, parts []part, width int) ([]*Doc, []*Error) {

@@ -32,6 +32,9 @@ func (b *block) unescape(q byte, start, from int) (off, size int, side, ok bool)
 			for len(b.side) > hard && b.side[len(b.side)-1] == ' ' {
 				b.side = b.side[:len(b.side)-1]
 			}
+			if len(b.side) > hard && b.side[len(b.side)-1] == '\t' {
+				return 0, 0, false, false // folded away too
+			}
 			next := b.foldBreak(i)
 			if next == 0 {
 				return 0, 0, false, false
@@ -153,8 +156,7 @@ func (b *block) blockIndent(parent int) (int, bool) {
 
 // blockLines appends a block scalar's lines without their indentation.
 func (b *block) blockLines(indent int, fold bool) bool {
-	start := len(b.side)
-	blanks := 0
+	blanks, text := 0, false
 	for b.p < b.end {
 		n := strings.IndexByte(b.s[b.p:b.end], '\n')
 		if n < 0 {
@@ -173,47 +175,36 @@ func (b *block) blockLines(indent int, fold bool) bool {
 		case spaces < indent && line[spaces] == '\t':
 			return false
 		case spaces < indent:
-			b.blankLines(start, blanks, fold, true)
+			b.blankLines(blanks, false)
 			return true
 		}
-		text := line[indent:]
-		if fold && (text[0] == ' ' || text[0] == '\t') {
+		line = line[indent:]
+		if fold && (line[0] == ' ' || line[0] == '\t') {
 			return false
 		}
-		b.blankLines(start, blanks, fold, false)
-		blanks = 0
-		b.side = append(b.side, text...)
+		b.blankLines(blanks, fold && text)
+		blanks, text = 0, true
+		b.side = append(b.side, line...)
 		b.side = append(b.side, '\n')
 		b.p += n + 1
 	}
-	b.blankLines(start, blanks, fold, true)
+	b.blankLines(blanks, false)
 	return true
 }
 
 // blankLines appends what blank lines mean: themselves, or in a folded scalar between two lines
 // of text one break less, none being a space.
-func (b *block) blankLines(start, blanks int, fold, last bool) {
-	if fold && !last && len(b.side) > start {
-		if b.side[len(b.side)-1] == '\n' && hasText(b.side[start:]) {
-			if blanks == 0 {
-				b.side[len(b.side)-1] = ' '
-				return
-			}
-			blanks--
+func (b *block) blankLines(blanks int, between bool) {
+	if between {
+		if blanks == 0 {
+			b.side[len(b.side)-1] = ' '
+			return
 		}
+		blanks--
 	}
 	for range blanks {
 		b.side = append(b.side, '\n')
 	}
-}
-
-func hasText(b []byte) bool {
-	for _, c := range b {
-		if c != '\n' {
-			return true
-		}
-	}
-	return false
 }
 
 // isTrue and isFalse are the boolean words of YAML 1.1 as go-yaml reads them.

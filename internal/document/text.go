@@ -115,16 +115,10 @@ func (t *Text) Line(n int) string {
 	return strings.TrimSuffix(line, "\r")
 }
 
-// errorAt makes an Error at an offset without counting the lines of the whole text.
+// errorAt makes an Error at an offset.
 func (t *Text) errorAt(offset int, code Code, message, remedy string) *Error {
-	head := t.content[:min(offset, len(t.content))]
-	return &Error{
-		Line:    strings.Count(head, "\n") + 1,
-		Column:  len(head) - strings.LastIndexByte(head, '\n'),
-		Code:    code,
-		Message: message,
-		Remedy:  remedy,
-	}
+	line, column := t.Position(min(offset, len(t.content)))
+	return &Error{Line: line, Column: column, Code: code, Message: message, Remedy: remedy}
 }
 
 // Offset is where the n-th line begins, from 1; the text's end beyond it.

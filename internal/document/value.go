@@ -36,8 +36,8 @@ func (k Kind) String() string { return kindNames[k] }
 // node is one value of a document, in the order of the text; the descendants of nodes[i] are
 // nodes[i+1:nodes[i].next].
 type node struct {
-	// pos is the offset of the entry: its key in a map, else the value itself. In a document that
-	// the library read (Doc.foreign) it is the offset of the key in Doc.side instead.
+	// pos is the offset of the entry: its key in a map, else the value itself. With flagKeySide it
+	// is the offset of the key in Doc.side instead.
 	pos uint32
 	// meta packs kind (bits 0-2), flags (bits 3-7) and the key's length in bytes (bits 8-31).
 	meta uint32
@@ -48,10 +48,13 @@ type node struct {
 	next uint32
 }
 
+// nodeSize is what a node takes, in bytes.
+const nodeSize = 20
+
 const (
 	flagSide      = 1 << 3 // the scalar's text is in Doc.side
 	flagKeyQuoted = 1 << 4 // the key starts one byte behind pos
-	flagKeySide   = 1 << 5 // the key's text is in Doc.side, at pos
+	flagKeySide   = 1 << 5 // the key's text is in Doc.side, at pos; behind it stands the offset of the entry, in four bytes (but not in Doc.foreign)
 	maxKey        = 1<<24 - 1
 )
 
@@ -68,7 +71,7 @@ type Doc struct {
 	// source is the text that positions count in.
 	source *Text
 	// foreign marks a document that the YAML library read: positions are looked up on demand.
-	foreign bool
+	foreign *places
 	// duplicate is the first key that stands twice.
 	duplicate *Error
 }

@@ -1,7 +1,7 @@
 package fact
 
 import (
-	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -16,26 +16,27 @@ type Inventory struct {
 
 	byKind  map[string][]*Object
 	byPlace map[place][]*Object
+	byName  map[identity]*Object
 	count   map[string]int // workloads by namespace
 }
 
 type place struct{ kind, namespace string }
 
 // NewInventory indexes objects, in their order, and finds their workloads. Of equal objects the
-// first stays, with the others as its twins. What a controller in
-// the inventory made (a ReplicaSet's pods, a Deployment's ReplicaSets) is judged through the
-// controller; pods of one controller that is not in the inventory are judged once per revision.
+// first stays, with the others as its twins. What a controller in the inventory made (a
+// ReplicaSet's pods, a Deployment's ReplicaSets) is judged through the controller; pods of one
+// controller that is not in the inventory are judged once per revision.
 func NewInventory(objects []*Object, version string, live bool) *Inventory {
-	objects = unite(objects)
 	inv := &Inventory{
-		Objects: objects,
 		Version: version,
 		Live:    live,
 		byKind:  map[string][]*Object{},
 		byPlace: map[place][]*Object{},
+		byName:  make(map[identity]*Object, len(objects)),
 		count:   map[string]int{},
 	}
-	for _, o := range objects {
+	inv.Objects = inv.unite(objects)
+	for _, o := range inv.Objects {
 		kind := o.GroupKind()
 		inv.byKind[kind] = append(inv.byKind[kind], o)
 		at := place{kind, o.Namespace}
@@ -48,52 +49,51 @@ func NewInventory(objects []*Object, version string, live bool) *Inventory {
 // identity is what the API server tells objects apart by.
 type identity struct{ kind, namespace, name string }
 
-// unite makes equal objects twins of the first of them.
-func unite(objects []*Object) []*Object {
-	first := make(map[identity][]*Object, len(objects))
+// unite makes equal objects twins of the first of them. Objects of one identity that are not equal
+// are variants, and all of them stay.
+func (inv *Inventory) unite(objects []*Object) []*Object {
+	variants := map[string]*Object{}
 	kept := make([]*Object, 0, len(objects))
 	for _, o := range objects {
 		id := identity{o.GroupKind(), o.Namespace, o.Name}
-		if twin := equalTo(o, first[id]); twin != nil {
-			twin.Twins = append(twin.Twins, o)
-			continue
+		first, known := inv.byName[id]
+		switch {
+		case !known:
+			inv.byName[id] = o
+		case o.Name != "":
+			if text := first.content(); variants[text] == nil {
+				variants[text] = first
+			}
+			text := o.content()
+			if twin := variants[text]; twin != nil {
+				twin.Twins = append(twin.Twins, o)
+				continue
+			}
+			variants[text] = o
 		}
-		first[id] = append(first[id], o)
 		kept = append(kept, o)
 	}
 	return kept
 }
 
-func equalTo(o *Object, others []*Object) *Object {
-	if len(others) == 0 || o.Name == "" {
-		return nil
-	}
-	text := o.Root.AppendSorted(nil)
-	for _, other := range others {
-		if o.APIVersion == other.APIVersion && o.Doubt == other.Doubt && bytes.Equal(text, other.Root.AppendSorted(nil)) {
-			return other
-		}
-	}
-	return nil
-}
-
 func (inv *Inventory) findWorkloads() {
-	f := folder{byID: map[string]*Object{}, roots: map[*Object][]*Workload{}, shapes: map[string]*Workload{}}
+	f := folder{byID: map[string]*Object{}, made: map[*Object][]*Workload{}, shapes: map[string]*Workload{}}
 	for _, o := range inv.Objects {
 		if uid := o.Root.At("metadata", "uid").Str(); uid != "" {
 			f.byID[uid] = o
 		}
 	}
 	for _, o := range inv.Objects {
-		found := workloads(o)
+		found := f.workloads(o)
 		if len(found) == 0 {
 			continue
 		}
-		if top := f.through(o, found[0]); top != nil {
-			top.Pods++
+		if other, folded := f.through(o, found[0]); folded {
+			if other != nil {
+				other.Pods++
+			}
 			continue
 		}
-		f.roots[o] = found
 		inv.Workloads = append(inv.Workloads, found...)
 		inv.count[o.Namespace] += len(found)
 	}
@@ -102,56 +102,74 @@ func (inv *Inventory) findWorkloads() {
 // folder finds the workload through which another one is judged.
 type folder struct {
 	byID   map[string]*Object
-	roots  map[*Object][]*Workload
-	shapes map[string]*Workload // the first pod of a controller with a shape of its own
+	made   map[*Object][]*Workload // every object's, made once
+	shapes map[string]*Workload    // the first pod of a controller with a shape of its own
 }
 
-// through is the workload that the object's own is judged through: the controller's for what a
-// controller made, or another pod of the same controller that is equal in all that matters. A pod
-// whose spec is not its controller's (it was changed on the way in, or the owner reference is
-// forged) is judged by itself.
-func (f *folder) through(o *Object, w *Workload) *Workload {
-	uid, kind := controller(o)
-	if uid == "" || kind == "Node" {
-		return nil
+func (f *folder) workloads(o *Object) []*Workload {
+	found, known := f.made[o]
+	if !known {
+		found = workloads(o)
+		f.made[o] = found
 	}
-	var top []*Workload // of the highest owner that carries a template
-	for at, n := o, 0; n < 16; n++ {
-		if at = f.owner(at); at == nil || at == o {
-			break
+	return found
+}
+
+// through says whether the object is judged through another workload, and through which: one that
+// its owners carry, or another pod of the same controller, equal to its own in all that matters.
+// What differs from its owners' templates (it was changed on the way in, or the reference is
+// forged) is judged by itself, unless it is an old revision that runs nothing: of that there is
+// no workload.
+func (f *folder) through(o *Object, w *Workload) (other *Workload, folded bool) {
+	owners := f.owners(o)
+	shape := string(w.shape())
+	for _, up := range slices.Backward(owners) {
+		if up != owners[len(owners)-1] && idle(up) {
+			continue // not judged itself
 		}
-		if found := f.templates(at); len(found) > 0 {
-			top = found
+		for _, candidate := range f.workloads(up) {
+			if string(candidate.shape()) == shape {
+				return candidate, true
+			}
 		}
 	}
 	if o.Kind != "Pod" {
-		if len(top) > 0 {
-			return top[0]
-		}
-		return nil
+		return nil, len(owners) > 0 && idle(o)
 	}
-	shape := string(w.shape())
-	for _, candidate := range top {
-		if string(candidate.shape()) == shape {
-			return candidate
-		}
+	uid, kind := controller(o)
+	if uid == "" || kind == "Node" {
+		return nil, false
 	}
 	key := uid + "\x00" + shape
 	if first := f.shapes[key]; first != nil {
-		return first
+		return first, true
 	}
 	f.shapes[key] = w
-	return nil
+	return nil, false
 }
 
-// templates is an owner's workloads, made once.
-func (f *folder) templates(o *Object) []*Workload {
-	found, known := f.roots[o]
-	if !known {
-		found = workloads(o)
-		f.roots[o] = found
+// deepest is how many owners above each other are believed: Kubernetes' own are two.
+const deepest = 8
+
+// owners are the object's controllers that carry a template, the nearest first. Owners in a circle
+// or without end are forged, and there are none.
+func (f *folder) owners(o *Object) []*Object {
+	var owners []*Object
+	for at, n := f.owner(o), 0; at != nil; at, n = f.owner(at), n+1 {
+		if at == o || n == deepest {
+			return nil
+		}
+		if len(f.workloads(at)) > 0 {
+			owners = append(owners, at)
+		}
 	}
-	return found
+	return owners
+}
+
+// idle says whether it is a revision that was scaled to nothing.
+func idle(o *Object) bool {
+	n, ok := o.Root.At("spec", "replicas").Int()
+	return ok && n == 0 && o.GroupKind() == "ReplicaSet.apps"
 }
 
 // controller is the uid and kind of the object's controlling owner, "" for none.
@@ -186,12 +204,7 @@ func (inv *Inventory) In(kind, namespace string) []*Object {
 
 // Find is the object of that kind, namespace and name; nil when it is not in the inventory.
 func (inv *Inventory) Find(kind, namespace, name string) *Object {
-	for _, o := range inv.In(kind, namespace) {
-		if o.Name == name {
-			return o
-		}
-	}
-	return nil
+	return inv.byName[identity{kind, namespace, name}]
 }
 
 // WorkloadsIn counts the workloads of a namespace.

@@ -171,12 +171,7 @@ func (p *plan) progress(tasks []task) func(steps int) {
 // tasks orders the work: overlays first, which one goroutine builds one after another, then
 // charts, which take longest, then files.
 func (p *plan) tasks() ([]task, error) {
-	var tasks []task
-	overlays, err := p.overlayTasks()
-	if err != nil {
-		return nil, err
-	}
-	tasks = append(tasks, overlays...)
+	tasks := p.overlayTasks()
 	charts, err := p.chartTasks()
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package source
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -119,7 +118,7 @@ func TestIgnoreAsGit(t *testing.T) {
 		}
 		for _, path := range paths {
 			if got := s.below(path); got != want[path] {
-				t.Fatalf("round %d: %s is ignored by us: %v, by git: %v; patterns:\n%s", round, path, got, want[path], fmt.Sprint(file.String()))
+				t.Fatalf("round %d: %s is ignored by us: %v, by git: %v; patterns:\n%s", round, path, got, want[path], file.String())
 			}
 		}
 	}

@@ -63,17 +63,17 @@ func (m *meter) functions() template.FuncMap {
 
 // costs are how much the functions will answer, told before they are called.
 var costs = map[string]func(args []reflect.Value) int64{
-	"repeat":       func(a []reflect.Value) int64 { return number(a, 0) * max(1, length(a, 1)) },
-	"indent":       func(a []reflect.Value) int64 { return number(a, 0) * (1 + lines(a, 1)) },
-	"nindent":      func(a []reflect.Value) int64 { return number(a, 0) * (1 + lines(a, 1)) },
-	"until":        func(a []reflect.Value) int64 { return 8 * number(a, 0) },
+	"repeat":       func(a []reflect.Value) int64 { return number(a[0]) * max(1, length(a, 1)) },
+	"indent":       func(a []reflect.Value) int64 { return number(a[0]) * (1 + lines(a, 1)) },
+	"nindent":      func(a []reflect.Value) int64 { return number(a[0]) * (1 + lines(a, 1)) },
+	"until":        func(a []reflect.Value) int64 { return 8 * number(a[0]) },
 	"untilStep":    untilStepCost,
 	"seq":          seqCost,
-	"randAlphaNum": func(a []reflect.Value) int64 { return number(a, 0) },
-	"randAlpha":    func(a []reflect.Value) int64 { return number(a, 0) },
-	"randAscii":    func(a []reflect.Value) int64 { return number(a, 0) },
-	"randNumeric":  func(a []reflect.Value) int64 { return number(a, 0) },
-	"randBytes":    func(a []reflect.Value) int64 { return number(a, 0) },
+	"randAlphaNum": func(a []reflect.Value) int64 { return number(a[0]) },
+	"randAlpha":    func(a []reflect.Value) int64 { return number(a[0]) },
+	"randAscii":    func(a []reflect.Value) int64 { return number(a[0]) },
+	"randNumeric":  func(a []reflect.Value) int64 { return number(a[0]) },
+	"randBytes":    func(a []reflect.Value) int64 { return number(a[0]) },
 	"replace": func(a []reflect.Value) int64 {
 		return bounded(int64(strings.Count(a[2].String(), a[0].String()))) * length(a, 1)
 	},
@@ -82,7 +82,7 @@ var costs = map[string]func(args []reflect.Value) int64{
 // bounded keeps a number where multiplying two of them does not overflow.
 func bounded(n int64) int64 { return min(max(n, -n, 0), 1<<31-1) }
 
-func number(args []reflect.Value, i int) int64 { return bounded(args[i].Int()) }
+func number(arg reflect.Value) int64           { return bounded(arg.Int()) }
 func length(args []reflect.Value, i int) int64 { return bounded(int64(args[i].Len())) }
 func lines(args []reflect.Value, i int) int64 {
 	return bounded(int64(strings.Count(args[i].String(), "\n")))
