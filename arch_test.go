@@ -24,8 +24,9 @@ var floors = map[string]int{
 
 	"internal/source": 3,
 
-	"internal/judge":  2,
-	"internal/report": 2,
+	"internal/judge":    2,
+	"internal/report":   2,
+	"internal/kubetype": 2,
 
 	"internal/rule":    1,
 	"internal/catalog": 1,
@@ -66,7 +67,7 @@ var homes = map[string][]string{
 	"k8s.io/cli-runtime":       {"internal/source", "internal/cli"},
 	"helm.sh/helm":             {"internal/source"},
 	"sigs.k8s.io/kustomize":    {"internal/source"},
-	"github.com/google/cel-go": {"internal/rule"},
+	"github.com/google/cel-go": {"internal/rule", "internal/kubetype"},
 	"k8s.io/apiserver":         {"internal/rule"},
 	"go.yaml.in/yaml":          {"internal/document"},
 	"github.com/spf13/cobra":   {"internal/cli"},

@@ -76,14 +76,19 @@ func EndOfLife(version string) (date string, ok bool) {
 }
 
 // ClusterRoles is the cluster roles that every cluster has, as objects.
-var ClusterRoles = sync.OnceValue(func() []document.Value {
-	root, err := support("clusterroles.yaml")
+var ClusterRoles = sync.OnceValue(func() []document.Value { return supportItems("clusterroles.yaml") })
+
+// Roles is the roles that every cluster has in its system namespaces, as objects.
+var Roles = sync.OnceValue(func() []document.Value { return supportItems("roles.yaml") })
+
+func supportItems(name string) []document.Value {
+	root, err := support(name)
 	if err != nil {
-		return nil
+		return nil // TestSupport reads the same file and fails
 	}
-	var roles []document.Value
-	for _, role := range root.Get("items").Items() {
-		roles = append(roles, role)
+	var items []document.Value
+	for _, item := range root.Get("items").Items() {
+		items = append(items, item)
 	}
-	return roles
-})
+	return items
+}

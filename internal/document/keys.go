@@ -1,9 +1,11 @@
 package document
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 )
 
 // keySet finds equal keys of one map: a hash table of node indices with open addressing. It is
@@ -85,26 +87,25 @@ func (d *Doc) outdated(self uint32, set *keySet, dropped []span) []span {
 	return dropped
 }
 
-// without leaves spans out of nodes, in place. It runs once for a whole document: run for each
-// map, it would move the innermost nodes once for every level of nesting.
+// without leaves spans out of nodes, in place; a span may lie in another. It runs once for a whole
+// document: run for each map, it would move the innermost nodes once for every level of nesting.
 func without(nodes []node, dropped []span) []node {
+	slices.SortFunc(dropped, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	shift := make([]uint32, len(nodes)+1) // by how much the index of each node that stays shrinks
-	for _, s := range dropped {
-		for i := s.from; i < s.to && shift[i] == 0; i++ {
-			shift[i] = 1
+	kept, gone, until := nodes[:0], uint32(0), uint32(0)
+	for i := range uint32(len(nodes)) {
+		for len(dropped) > 0 && dropped[0].from == i {
+			until = max(until, dropped[0].to)
+			dropped = dropped[1:]
 		}
-	}
-	kept, gone := nodes[:0], uint32(0)
-	for i := range shift {
-		drop := shift[i] == 1
 		shift[i] = gone
-		if drop {
+		if i < until {
 			gone++
+			continue
 		}
-		if i < len(nodes) && !drop {
-			kept = append(kept, nodes[i])
-		}
+		kept = append(kept, nodes[i])
 	}
+	shift[len(nodes)] = gone
 	for i := range kept {
 		kept[i].next -= shift[kept[i].next]
 	}

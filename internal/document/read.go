@@ -127,13 +127,27 @@ func nextMarkerOdd(s string) int {
 }
 
 func isMarker(s string) bool {
-	return (strings.HasPrefix(s, "---") || strings.HasPrefix(s, "...")) && (len(s) == 3 || strings.IndexByte(" \t\n\r\xc2\xe2", s[3]) >= 0)
+	if !strings.HasPrefix(s, "---") && !strings.HasPrefix(s, "...") {
+		return false
+	}
+	if len(s) == 3 || s[3] == '\n' || s[3] == ' ' {
+		return true
+	}
+	return strings.HasPrefix(s[3:], "\t") || lineBreak(s[3:])
 }
 
-// hasContent says whether there is more than blank lines, comments and directives.
+// lineBreak says whether the text begins with any of YAML's line breaks.
+func lineBreak(s string) bool {
+	return strings.HasPrefix(s, "\n") || strings.HasPrefix(s, "\r") ||
+		strings.HasPrefix(s, "\u0085") || strings.HasPrefix(s, "\u2028") || strings.HasPrefix(s, "\u2029")
+}
+
+// hasContent says whether there is more than blank lines, comments and directives. Behind an odd
+// line break a comment may end and content begin: the library is to decide.
 func hasContent(s string) bool {
 	for line := range strings.Lines(s) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' && line[0] != '%' {
+		line = strings.Trim(line, " \t\r\n")
+		if line != "" && line[0] != '#' && line[0] != '%' || strings.ContainsAny(line, "\r\u0085\u2028\u2029") {
 			return true
 		}
 	}

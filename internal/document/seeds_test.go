@@ -73,3 +73,13 @@ func corpusTexts(tb testing.TB) map[string]string {
 	}
 	return texts
 }
+
+// corpusTextsOrNone is corpusTexts for tests that have more to do without it.
+func corpusTextsOrNone(tb testing.TB) map[string]string {
+	tb.Helper()
+	if _, err := os.Stat(corpus); err != nil {
+		tb.Log("no ../shared/corpus beside this checkout")
+		return nil
+	}
+	return corpusTexts(tb)
+}

@@ -52,7 +52,7 @@ type identity struct{ kind, namespace, name string }
 // unite makes equal objects twins of the first of them. Objects of one identity that are not equal
 // are variants, and all of them stay.
 func (inv *Inventory) unite(objects []*Object) []*Object {
-	variants := map[string]*Object{}
+	variants := map[identity]map[string]*Object{}
 	kept := make([]*Object, 0, len(objects))
 	for _, o := range objects {
 		id := identity{o.GroupKind(), o.Namespace, o.Name}
@@ -61,15 +61,15 @@ func (inv *Inventory) unite(objects []*Object) []*Object {
 		case !known:
 			inv.byName[id] = o
 		case o.Name != "":
-			if text := first.content(); variants[text] == nil {
-				variants[text] = first
+			if variants[id] == nil {
+				variants[id] = map[string]*Object{first.content(): first}
 			}
-			text := o.content()
-			if twin := variants[text]; twin != nil {
+			content := o.content()
+			if twin := variants[id][content]; twin != nil {
 				twin.Twins = append(twin.Twins, o)
 				continue
 			}
-			variants[text] = o
+			variants[id][content] = o
 		}
 		kept = append(kept, o)
 	}
@@ -128,7 +128,7 @@ func (f *folder) through(o *Object, w *Workload) (other *Workload, folded bool) 
 			continue // not judged itself
 		}
 		for _, candidate := range f.workloads(up) {
-			if string(candidate.shape()) == shape {
+			if string(candidate.shape()) == shape && HasLabels(w.Labels(), candidate.Labels()) {
 				return candidate, true
 			}
 		}

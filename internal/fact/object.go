@@ -76,8 +76,7 @@ func (o *Object) GroupKind() string {
 // Labels is metadata.labels.
 func (o *Object) Labels() document.Value { return o.Root.At("metadata", "labels") }
 
-// content is equal for objects that are equal.
+// content is equal for objects of one identity that are equal.
 func (o *Object) content() string {
-	text := o.Root.AppendSorted([]byte(o.APIVersion + "\x00" + o.Namespace + "\x00" + o.Doubt + "\x00"))
-	return string(text)
+	return string(o.Root.AppendSorted([]byte(o.APIVersion + "\x00" + o.Doubt + "\x00")))
 }

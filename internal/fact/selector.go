@@ -5,13 +5,14 @@ import "github.com/coaming/coaming/internal/document"
 // Selects says whether a LabelSelector selects the labels. An empty selector selects everything,
 // an absent or a malformed one nothing (k8s.io/apimachinery meta/v1 LabelSelectorAsSelector).
 func Selects(selector, labels document.Value) bool {
-	if selector.Kind() != document.Map {
+	if selector.Kind() != document.Map || !HasLabels(labels, selector.Get("matchLabels")) {
 		return false
 	}
-	if !HasLabels(labels, selector.Get("matchLabels")) {
+	expressions := selector.Get("matchExpressions")
+	if k := expressions.Kind(); k > document.Null && k != document.List {
 		return false
 	}
-	for _, e := range selector.Get("matchExpressions").Items() {
+	for _, e := range expressions.Items() {
 		if !meets(e, labels) {
 			return false
 		}
@@ -19,32 +20,46 @@ func Selects(selector, labels document.Value) bool {
 	return true
 }
 
-// HasLabels says whether all wanted labels are there with their values.
+// HasLabels says whether all wanted labels are there with their values. A value that is no text is
+// malformed, and equal to none.
 func HasLabels(labels, wanted document.Value) bool {
+	if k := wanted.Kind(); k > document.Null && k != document.Map {
+		return false
+	}
 	for key, value := range wanted.Fields() {
-		got := labels.Get(key)
-		if !got.Exists() || got.Text() != value.Text() {
+		if !hasValue(labels.Get(key), value) {
 			return false
 		}
 	}
 	return true
 }
 
+// hasValue compares a label's value; null is the empty text, as the API server reads it.
+func hasValue(label, want document.Value) bool {
+	return isLabel(label) && isLabel(want) && label.Str() == want.Str()
+}
+
+func isLabel(v document.Value) bool { return v.Kind() == document.String || v.Kind() == document.Null }
+
 func meets(expression, labels document.Value) bool {
-	got := labels.Get(expression.Get("key").Str())
+	key := expression.Get("key").Str()
+	if key == "" {
+		return false
+	}
+	label, values := labels.Get(key), expression.Get("values")
 	within := false
-	for _, v := range expression.Get("values").Items() {
-		within = within || got.Exists() && v.Text() == got.Text()
+	for _, v := range values.Items() {
+		within = within || hasValue(label, v)
 	}
 	switch expression.Get("operator").Str() {
 	case "In":
 		return within
 	case "NotIn":
-		return !within
+		return !within && values.Len() > 0
 	case "Exists":
-		return got.Exists()
+		return label.Exists() && values.Len() == 0
 	case "DoesNotExist":
-		return !got.Exists()
+		return !label.Exists() && values.Len() == 0
 	default:
 		return false
 	}

@@ -110,20 +110,12 @@ func PodKinds() []string {
 // many as it embeds.
 func workloads(o *Object) []*Workload {
 	if path, known := templatePaths[o.GroupKind()]; known {
-		template := o.Root
-		var steps []document.Step
-		if path != "" {
-			for key := range strings.SplitSeq(path, ".") {
-				template = template.Get(key)
-				steps = append(steps, document.Step{Key: key})
-			}
-		}
-		if w := newWorkload(o, template, steps); w != nil {
+		if w := knownWorkload(o, path); w != nil {
 			return []*Workload{w}
 		}
 		return nil
 	}
-	if o.Kind == "CustomResourceDefinition" || !strings.Contains(o.Group(), ".") || strings.HasSuffix(o.Group(), ".k8s.io") {
+	if !mayEmbed(o.Group()) {
 		return nil
 	}
 	var found []*Workload
@@ -134,11 +126,44 @@ func workloads(o *Object) []*Workload {
 			continue
 		}
 		template := o.Root.Follow(steps[:n-2])
-		if w := newWorkload(o, template, steps[:n-2]); w != nil {
-			found = append(found, w)
-		}
+		found = append(found, newWorkload(o, template, steps[:n-2]))
 	}
 	return found
+}
+
+// knownWorkload follows the path of a known kind. A value on it that should be a map and is none
+// stands for the pod spec: what needs the spec is then not known. Without a spec there is no workload.
+func knownWorkload(o *Object, path string) *Workload {
+	template := o.Root
+	var steps []document.Step
+	for key := range strings.SplitSeq(path, ".") {
+		if key == "" {
+			continue
+		}
+		next := template.Get(key)
+		if k := next.Kind(); k > document.Null && k != document.Map {
+			return &Workload{Object: o, Template: template, Spec: next, Path: append(steps, document.Step{Key: key})}
+		}
+		template, steps = next, append(steps, document.Step{Key: key})
+	}
+	if template.Get("spec").Kind() <= document.Null {
+		return nil
+	}
+	return newWorkload(o, template, steps)
+}
+
+// mayEmbed says whether custom resources of the group may hold pod templates. Kubernetes' own
+// groups are known, and what stands in a policy is a pattern, not a template.
+func mayEmbed(group string) bool {
+	if !strings.Contains(group, ".") {
+		return false
+	}
+	for _, suffix := range []string{".k8s.io", "kyverno.io", "gatekeeper.sh"} {
+		if strings.HasSuffix(group, suffix) {
+			return false
+		}
+	}
+	return true
 }
 
 func looksLikeContainers(list document.Value) bool {
@@ -152,9 +177,6 @@ func looksLikeContainers(list document.Value) bool {
 
 func newWorkload(o *Object, template document.Value, path []document.Step) *Workload {
 	spec := template.Get("spec")
-	if spec.Kind() != document.Map {
-		return nil
-	}
 	w := &Workload{Object: o, Template: template, Spec: spec, Path: append(path[:len(path):len(path)], document.Step{Key: "spec"})}
 	for _, field := range []string{"initContainers", "containers", "ephemeralContainers"} {
 		for i, c := range spec.Get(field).Items() {
@@ -175,8 +197,7 @@ func newWorkload(o *Object, template document.Value, path []document.Step) *Work
 }
 
 // shape is what a pod shares with the template it was made from, whatever admission and the
-// scheduler added: its containers' images, commands and security contexts, and what it takes of
-// the node.
+// scheduler added: what its containers run and with which rights, and what it takes of the node.
 func (w *Workload) shape() []byte {
 	var b []byte
 	field := func(v document.Value, keys ...string) {
@@ -186,11 +207,8 @@ func (w *Workload) shape() []byte {
 	}
 	for i := range w.Containers {
 		c := &w.Containers[i]
-		if c.Role == Ephemeral {
-			continue
-		}
 		b = append(append(b, c.Field...), 0)
-		field(c.Value, "name", "image", "command", "args", "securityContext")
+		field(c.Value, "name", "image", "command", "args", "restartPolicy", "securityContext", "ports", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 	}
 	field(w.Spec, "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 	if s := w.Spec.Get("securityContext"); s.Len() > 0 {

@@ -47,6 +47,8 @@ func (j *judgement) rulesOf(kind, namespace, name string) (rule.Fact, error) {
 	case "Role":
 		if o := j.Inventory.Find(role, namespace, name); o != nil {
 			root = o.Root
+		} else if root = j.systemRole(namespace, name); root.Exists() {
+			break
 		} else if err := j.gaps.missed(role, namespace); err != nil {
 			return nil, err
 		}
@@ -97,6 +99,19 @@ func (j *judgement) clusterRole(name string) document.Value {
 	}
 	for _, r := range catalog.ClusterRoles() {
 		if r.At("metadata", "name").Str() == name {
+			return r
+		}
+	}
+	return document.Value{}
+}
+
+// systemRole is a role that every cluster has in a system namespace.
+func (j *judgement) systemRole(namespace, name string) document.Value {
+	if j.Inventory.Live {
+		return document.Value{}
+	}
+	for _, r := range catalog.Roles() {
+		if m := r.Get("metadata"); m.Get("name").Str() == name && m.Get("namespace").Str() == namespace {
 			return r
 		}
 	}

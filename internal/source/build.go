@@ -30,13 +30,13 @@ type built struct {
 
 // buildAll builds the roots. Of those that do not build, the objects that no other overlay shows
 // are judged as they stand.
-func (p *plan) buildAll(roots []*kustomization) ([]*Reading, error) {
+func (p *plan) buildAll(ctx context.Context, roots []*kustomization) ([]*Reading, error) {
 	var all []built
 	shown := map[string]bool{}
 	for _, k := range roots {
 		b := built{k: k, reading: &Reading{}}
 		b.reading.Coverage.Sources = []string{k.source()}
-		if err := p.build(&b); err != nil {
+		if err := p.build(ctx, &b); err != nil {
 			return nil, err
 		}
 		if b.whole {
@@ -52,7 +52,7 @@ func (p *plan) buildAll(roots []*kustomization) ([]*Reading, error) {
 	readings := make([]*Reading, 0, len(all))
 	for _, b := range all {
 		if !b.whole {
-			p.asTheyStand(&b, shown)
+			p.asTheyStand(ctx, &b, shown)
 		}
 		readings = append(readings, b.reading)
 	}
@@ -77,7 +77,7 @@ func (k *kustomization) resources(seen map[*kustomization]bool, visit func(file,
 
 // asTheyStand reads the resources of an overlay that does not build. Its gap says that what the
 // overlay makes of them is not known.
-func (p *plan) asTheyStand(b *built, shown map[string]bool) {
+func (p *plan) asTheyStand(ctx context.Context, b *built, shown map[string]bool) {
 	b.k.resources(map[*kustomization]bool{}, func(file, path string) {
 		if shown[path] {
 			return
@@ -87,7 +87,7 @@ func (p *plan) asTheyStand(b *built, shown map[string]bool) {
 		if err != nil || info.IsDir() {
 			return
 		}
-		r, err := p.o.read(p.ctx, &input{path: file, size: info.Size()})
+		r, err := p.o.read(ctx, &input{path: file, size: info.Size()})
 		if err == nil {
 			b.reading.Join(r)
 		}
@@ -102,11 +102,11 @@ var building struct {
 }
 
 // build builds one root. What goes wrong is a gap; only an ended context is an error.
-func (p *plan) build(b *built) error {
+func (p *plan) build(ctx context.Context, b *built) error {
 	k, r := b.k, b.reading
 	fs := &checkedFS{FileSystem: filesys.MakeFsOnDisk(), files: map[string][]byte{}}
 	if !p.check(k, r, fs) {
-		return p.ctx.Err()
+		return ctx.Err()
 	}
 	building.Lock()
 	defer building.Unlock()
@@ -114,17 +114,17 @@ func (p *plan) build(b *built) error {
 		r.gap(k.failure(errors.New("an overlay before it did not come to an end")))
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, p.o.BuildTime)
+	limited, cancel := context.WithTimeout(ctx, p.o.BuildTime)
 	defer cancel()
-	made, err := attempt(ctx, func() (resmap.ResMap, error) {
+	made, err := attempt(limited, func() (resmap.ResMap, error) {
 		return krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, k.real)
 	})
-	if ctx.Err() != nil && made == nil {
+	if limited.Err() != nil && made == nil {
 		building.abandoned = true
-		if p.ctx.Err() != nil {
-			return fmt.Errorf("build %s: %w", k.dir, p.ctx.Err())
+		if ctx.Err() != nil {
+			return fmt.Errorf("build %s: %w", k.dir, ctx.Err())
 		}
-		err = ctx.Err()
+		err = limited.Err()
 	}
 	if err == nil {
 		err = k.take(r, made)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
@@ -130,7 +131,7 @@ func (f *chartFiles) take(path, name string, info fs.FileInfo, above []string) e
 		if strings.HasPrefix(info.Name(), ".git") || info.Name() == "node_modules" {
 			return nil
 		}
-		return f.dir(path, name+"/", append(above[:len(above):len(above)], realPath(path)))
+		return f.dir(path, name+"/", append(slices.Clip(above), realPath(path)))
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("load chart: %s is a pipe, a device or a socket", path)

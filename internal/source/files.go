@@ -77,7 +77,7 @@ type task struct {
 	path string
 	// done is how many steps of progress the task stands for.
 	done int
-	run  func() ([]*Reading, error)
+	run  func(ctx context.Context) ([]*Reading, error)
 }
 
 // run does the tasks, each on one of a few goroutines, and joins their readings in order.
@@ -101,7 +101,7 @@ func (p *plan) run() (*Reading, error) {
 					return fmt.Errorf("read files: %w", err)
 				}
 				var err error
-				if results[i], err = tasks[i].run(); err != nil {
+				if results[i], err = tasks[i].run(ctx); err != nil {
 					return err
 				}
 				progress(tasks[i].done)
@@ -190,8 +190,8 @@ func (p *plan) tasks() ([]task, error) {
 			total -= in.size
 			continue
 		}
-		tasks = append(tasks, task{path: in.path, done: 1, run: func() ([]*Reading, error) {
-			r, err := p.o.read(p.ctx, in)
+		tasks = append(tasks, task{path: in.path, done: 1, run: func(ctx context.Context) ([]*Reading, error) {
+			r, err := p.o.read(ctx, in)
 			return []*Reading{r}, err
 		}})
 	}

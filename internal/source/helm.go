@@ -65,8 +65,8 @@ func (p *plan) chartTasks() ([]task, error) {
 			return err
 		}
 		j := &rendering{o: p.o, release: r, within: bound, kube: kube, values: values}
-		tasks = append(tasks, task{path: r.Chart, done: 1, run: func() ([]*Reading, error) {
-			reading, err := j.run(p.ctx)
+		tasks = append(tasks, task{path: r.Chart, done: 1, run: func(ctx context.Context) ([]*Reading, error) {
+			reading, err := j.run(ctx)
 			return []*Reading{reading}, err
 		}})
 		return nil

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,9 +24,7 @@ const chartYAML = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
 // charted adds a chart's usual files.
 func charted(files map[string]string) map[string]string {
 	all := map[string]string{"web/Chart.yaml": chartYAML, "web/values.yaml": "name: plain\n"}
-	for name, content := range files {
-		all[name] = content
-	}
+	maps.Copy(all, files)
 	return all
 }
 
@@ -62,7 +61,7 @@ func TestHelm(t *testing.T) {
 		},
 		"a template that is named is no manifest": {
 			map[string]string{"web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"web/templates/pod.yaml"}},
-			[]string{"gap template web/templates/pod.yaml:3"},
+			[]string{"gap template web/templates/pod.yaml:4"},
 		},
 		"values": {
 			map[string]string{"web/templates/pod.yaml": podTemplate + "  labels: {a: {{ .Values.a | quote }}}\n", "v.yaml": "name: file\na: 1\n"},
@@ -115,7 +114,7 @@ func TestHelm(t *testing.T) {
 		},
 		"a template that prints no YAML": {
 			map[string]string{"web/templates/bad.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: [}\n", "web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"web"}},
-			[]string{"web-plain web/templates/pod.yaml", "gap render web/templates/bad.yaml:2"},
+			[]string{"web-plain web/templates/pod.yaml", "gap render web/templates/bad.yaml:3"},
 		},
 		"values against the schema": {
 			map[string]string{"web/values.schema.json": `{"properties":{"name":{"type":"integer"}}}`, "web/templates/pod.yaml": podTemplate},

@@ -168,7 +168,7 @@ func TestKustomize(t *testing.T) {
 		"a bomb": {
 			map[string]string{"k/kustomization.yaml": "resources: [a.yaml]\nnamePrefix: x-\n", "k/a.yaml": bomb},
 			[]string{"."},
-			[]string{"gap render k/kustomization.yaml", "gap syntax k/a.yaml:1"},
+			[]string{"gap render k/kustomization.yaml", "gap too-large k/a.yaml:1"},
 		},
 	}
 	for name, test := range tests {

@@ -93,7 +93,7 @@ func readRegular(path string, limit int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		return "", err
@@ -156,14 +156,14 @@ func (o *FileOptions) loadStream(ctx context.Context, in *input) (string, *verdi
 	case <-ctx.Done():
 		return "", nil, fmt.Errorf("read %s: %w", in.path, ctx.Err())
 	case a := <-answers:
-		switch {
-		case a.cut:
+		if a.cut {
 			g := in.gap(verdict.GapTooLarge, fmt.Sprintf("more than %s; what comes behind the last whole document was not read", bytesText(o.MaxFile)),
 				"Give the manifests as files, or raise the bound.")
 			return wholeDocuments(a.text), &g, nil
-		case a.err != nil:
+		}
+		if a.err != nil {
 			g := unreadable(in.path, a.err)
-			return wholeDocuments(a.text), &g, nil
+			return wholeDocuments(a.text), &g, nil //nolint:nilerr // told as a gap
 		}
 		return a.text, nil, nil
 	}

@@ -111,8 +111,7 @@ func isEmpty(v document.Value) bool {
 // object is judged all the same.
 func (r *Reading) wrongTypes(v document.Value, o *fact.Object, in intake) {
 	check := func(at document.Value, name string, want document.Kind) bool {
-		switch at.Kind() {
-		case document.Missing, document.Null, want:
+		if at.Kind() == want || at.Kind() <= document.Null {
 			return at.Kind() == want
 		}
 		g := in.gapAt(at, verdict.GapWrongType, name+" is a "+at.Kind().String()+", not a "+want.String()+"; the API server refuses it",

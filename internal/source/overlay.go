@@ -2,6 +2,7 @@ package source
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
 )
+
 
 // overlayTasks finds the overlays that nothing else refers to, takes what they read out of the
 // plain files, and makes one task that builds them one after another: kustomize keeps its schemas
@@ -42,7 +44,7 @@ func (p *plan) overlayTasks() []task {
 	if len(roots) == 0 {
 		return nil
 	}
-	return []task{{path: roots[0].dir, done: len(roots), run: func() ([]*Reading, error) { return p.buildAll(roots) }}}
+	return []task{{path: roots[0].dir, done: len(roots), run: func(ctx context.Context) ([]*Reading, error) { return p.buildAll(ctx, roots) }}}
 }
 
 // roots are the overlays that nothing refers to and those that were named. A component that

@@ -49,8 +49,7 @@ func outerScopes(dir string) (outer *scope, below string) {
 	if root == path {
 		return nil, ""
 	}
-	names := strings.Split(path[len(root)+1:], string(filepath.Separator))
-	for _, name := range names {
+	for name := range strings.SplitSeq(path[len(root)+1:], string(filepath.Separator)) {
 		entries := []fs.DirEntry{}
 		for _, file := range [...]string{".coamingignore", ".gitignore"} {
 			if info, err := os.Lstat(filepath.Join(root, file)); err == nil {

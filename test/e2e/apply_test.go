@@ -26,6 +26,8 @@ type applier struct {
 	client *discovery.DiscoveryClient
 	served map[string]resource // by "apiVersion kind"
 
+	namespaced map[string]bool // by "Kind.group"
+
 	mu      sync.Mutex
 	applied map[identity]*fact.Object
 	refused map[identity]string
@@ -52,7 +54,7 @@ func (a *applier) discover(t *testing.T) {
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
 		t.Fatal(err)
 	}
-	a.served = map[string]resource{}
+	a.served, a.namespaced = map[string]resource{}, map[string]bool{}
 	for _, list := range lists {
 		path := "/apis/" + list.GroupVersion
 		if !strings.Contains(list.GroupVersion, "/") {
@@ -61,6 +63,13 @@ func (a *applier) discover(t *testing.T) {
 		for _, r := range list.APIResources {
 			if !strings.Contains(r.Name, "/") {
 				a.served[list.GroupVersion+" "+r.Kind] = resource{path: path, plural: r.Name, namespaced: r.Namespaced}
+				group, _, found := strings.Cut(list.GroupVersion, "/")
+				if found {
+					group = "." + group
+				} else {
+					group = ""
+				}
+				a.namespaced[r.Kind+group] = r.Namespaced
 			}
 		}
 	}
@@ -142,23 +151,31 @@ func (a *applier) applyAll(t *testing.T, objects []*fact.Object) {
 		})
 	}
 	for _, o := range objects {
-		id, ok := a.normal(o)
-		switch {
-		case !ok:
-			a.count("the API server does not serve " + o.APIVersion + " " + o.Kind)
-		case o.Root.At("metadata", "name").Str() == "":
-			a.count("it has no name of its own (generateName)")
-		case a.applied[id] != nil:
-			a.count("another object of its kind, namespace and name was taken")
-		default:
-			a.mu.Lock()
-			a.applied[id] = o // a second one of that name will not be taken; what is refused is taken out again
-			a.mu.Unlock()
+		if a.admit(o) {
 			work <- o
 		}
 	}
 	close(work)
 	wg.Wait()
+}
+
+// admit enters an object as applied, until the API server refuses it.
+func (a *applier) admit(o *fact.Object) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id, ok := a.normal(o)
+	switch {
+	case !ok:
+		a.counts["the API server does not serve "+o.APIVersion+" "+o.Kind]++
+	case o.Root.At("metadata", "name").Str() == "":
+		a.counts["it has no name of its own (generateName)"]++
+	case a.applied[id] != nil:
+		a.counts["another object of its kind, namespace and name was taken"]++
+	default:
+		a.applied[id] = o
+		return true
+	}
+	return false
 }
 
 func (a *applier) applyOne(t *testing.T, o *fact.Object) {
@@ -179,12 +196,6 @@ func (a *applier) applyOne(t *testing.T, o *fact.Object) {
 	delete(a.applied, id)
 	a.refused[id] = err.Error()
 	a.counts[fmt.Sprintf("the API server refused it (%s)", apierrors.ReasonForError(err))]++
-}
-
-func (a *applier) count(reason string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.counts[reason]++
 }
 
 // awaitDefinitions waits until custom resources are served whose definitions were applied.

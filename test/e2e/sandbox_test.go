@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/coaming/coaming/internal/report"
@@ -134,6 +135,7 @@ func (s *sandbox) client(t *testing.T) *discovery.DiscoveryClient {
 		t.Fatal(err)
 	}
 	config.QPS, config.Burst = 1000, 1000
+	config.WarningHandler = rest.NoWarnings{} // what the API server thinks of old manifests
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		t.Fatal(err)

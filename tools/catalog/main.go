@@ -1,4 +1,4 @@
-// Command gen checks the built-in rules against the types of their facts and writes the checked
+// Command catalog checks the built-in rules against the types of their facts and writes the checked
 // expressions that the catalogue embeds.
 package main
 

@@ -1,0 +1,85 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// TestSameFindings puts the same manifests to the product as files, as a live cluster and as its snapshot.
+func TestSameFindings(t *testing.T) {
+	s := startSandbox(t)
+	s.kubectl(t, "apply", "-f", shop+"/base/namespaces.yaml")
+	s.kubectl(t, "apply", "-k", shop+"/base")
+	a := newApplier(t, s)
+	objects := readFiles(t, shop+"/base", shop+"/chart")
+	a.apply(t, objects)
+	a.tell(t, len(objects))
+	if len(a.refused) > 0 {
+		t.Error("the API server refuses an object of the shop")
+	}
+	paths := append([]string{shop + "/base", shop + "/chart"}, applyCorpus(t, a)...)
+
+	live, snapshot := s.readTwice(t)
+	t.Run("cluster and snapshot", func(t *testing.T) { compareExactly(t, live, snapshot) })
+	files := scan(t, []int{1}, paths...)
+	t.Run("cluster and files", func(t *testing.T) { compare(t, a, files, live) })
+}
+
+// applyCorpus applies what can be applied of manifests that nobody here wrote, and writes what was into a file.
+func applyCorpus(t *testing.T, a *applier) []string {
+	t.Helper()
+	if _, err := os.Stat(corpus); err != nil {
+		t.Logf("skipped: the manifests of other projects are not here: %v", err)
+		return nil
+	}
+	objects := readFiles(t, corpus)
+	before := len(a.applied)
+	a.apply(t, objects)
+	a.tell(t, before+len(objects))
+	var text []byte
+	for _, o := range objects {
+		if id, _ := a.normal(o); a.applied[id] == o {
+			text = append(o.Root.AppendJSON(append(text, "---\n"...)), '\n')
+		}
+	}
+	return []string{writeFile(t, "corpus.yaml", string(text))}
+}
+
+// readTwice is the judgement of the cluster, and that of a snapshot, at a moment when the controllers changed nothing in between.
+func (s *sandbox) readTwice(t *testing.T) (live, snapshot *verdict.Result) {
+	t.Helper()
+	before := s.snapshot(t)
+	eventually(t, "the controllers come to rest", func() bool {
+		live = scan(t, []int{1}, "--cluster", "--kubeconfig", s.Kubeconfig)
+		snapshot = s.snapshot(t)
+		same := slices.Equal(fingerprints(before), fingerprints(snapshot)) && before.Coverage.Objects == snapshot.Coverage.Objects
+		before = snapshot
+		return same
+	})
+	return live, snapshot
+}
+
+func (s *sandbox) snapshot(t *testing.T) *verdict.Result {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "cluster.coaming")
+	wantCode(t, coaming(t, "snapshot", "-o", path, "--kubeconfig", s.Kubeconfig), 0)
+	return scan(t, []int{1}, path)
+}
+
+// fingerprints is every finding with its verdict, sorted.
+func fingerprints(r *verdict.Result) []string {
+	var list []string
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		list = append(list, f.Fingerprint+" "+f.Verdict.String()+" "+keyOf(f).String())
+	}
+	slices.Sort(list)
+	return list
+}
+
+var _ fact.Object
