@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	_ "github.com/coaming/coaming/internal/heap" // no garbage collection in short runs
 	"github.com/coaming/coaming/internal/verdict"
 )
 

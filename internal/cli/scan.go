@@ -16,6 +16,7 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/report"
+	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -124,9 +125,9 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err != nil {
 		return nil, err
 	}
-	kinds, all := judge.Needs(rules)
-	if all {
-		kinds = nil
+	var kinds []string
+	if o.cluster {
+		kinds = neededKinds(rules)
 	}
 	bar := newProgress(env)
 	reading, err := o.sourceFlags.read(ctx, env, args, kinds, o.namespaces, bar.stage("reading"))
@@ -153,6 +154,15 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	})
 	bar.clear()
 	return res, nil
+}
+
+// neededKinds is what a cluster must be asked for; none for everything.
+func neededKinds(rules []*rule.Compiled) []string {
+	kinds, all := judge.Needs(rules)
+	if all {
+		return nil
+	}
+	return kinds
 }
 
 // report writes the report where it is wanted.

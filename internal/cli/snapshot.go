@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -48,10 +47,7 @@ func runSnapshot(ctx context.Context, env *Env, o *snapshotOptions) error {
 	if err != nil {
 		return err
 	}
-	kinds, all := judge.Needs(rules)
-	if all {
-		kinds = nil
-	}
+	kinds := neededKinds(rules)
 	if o.printRole {
 		_, err := io.WriteString(env.Stdout, source.ClusterRole(kinds))
 		return err

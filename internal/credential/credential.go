@@ -1,6 +1,7 @@
 // Package credential tells what looks like a credential, so that rules can find them and reports
-// can mask them. It looks at one literal and the name it stands under; it never keeps, logs or
-// returns a value.
+// can mask them. It looks at one literal and the name it stands under; it never keeps or logs a
+// value. Kind is for rules, which must not cry wolf; Masks and Spans are for what is shown, and
+// rather hide too much.
 package credential
 
 import (
@@ -28,7 +29,10 @@ func Kind(key, value string) string {
 	if kind := ByForm(value); kind != None {
 		return kind
 	}
-	if key != "" && namesSecret(key) && isLiteral(key, value) {
+	switch {
+	case strings.EqualFold(key, "authorization") && hasScheme(value):
+		return Token
+	case namesSecret(key) && isLiteral(key, value):
 		return Password
 	}
 	return None
@@ -43,7 +47,7 @@ func ByForm(text string) string {
 		return AWSKey
 	case hasURLPassword(text):
 		return URLPassword
-	case hasToken(text), hasFlagPassword(text):
+	case hasToken(text), hasAuthorization(text), hasAssignment(text):
 		return Token
 	default:
 		return None
@@ -109,8 +113,8 @@ func hasURLPassword(s string) bool {
 		if end := strings.IndexAny(authority, "/?# \t\n\"'`"); end >= 0 {
 			authority = authority[:end]
 		}
-		user, _, found := cutLast(authority, "@")
-		if !found {
+		user, host, found := cutLast(authority, "@")
+		if !found || strings.HasPrefix(host, "sha256:") {
 			continue
 		}
 		if _, password, found := strings.Cut(user, ":"); found && len(password) > 0 && !isReference(password) {
@@ -176,91 +180,193 @@ func hasJWT(s string) bool {
 	return len(parts) == 3 && strings.HasPrefix(parts[1], "eyJ") && len(parts[0]) > 10 && len(parts[2]) > 10
 }
 
-// hasFlagPassword finds --password=literal and its like in a command line.
-func hasFlagPassword(s string) bool {
+// hasAuthorization finds a header "Authorization: Bearer literal" in a text.
+func hasAuthorization(s string) bool {
+	const name = "uthorization:"
 	for rest := s; ; {
-		at := strings.Index(rest, "--")
+		at := strings.Index(rest, name)
 		if at < 0 {
 			return false
 		}
-		rest = rest[at+2:]
-		name := rest[:run(rest, func(c byte) bool { return wordByte(c) && c != '.' })]
-		value := rest[len(name):]
-		if value == "" || value[0] != '=' && value[0] != ' ' || !namesSecret(name) {
-			continue
-		}
-		value = strings.TrimLeft(value[1:], `"'`)
-		if end := strings.IndexAny(value, " \t\n\"';&|"); end >= 0 {
-			value = value[:end]
-		}
-		if len(value) >= 4 && !strings.HasPrefix(value, "-") && isLiteral(name, value) {
+		rest = rest[at+len(name):]
+		if hasScheme(strings.TrimLeft(rest[:min(len(rest), 200)], " ")) {
 			return true
 		}
 	}
 }
 
-// secretWords name a secret when they are the last word of a name, or of its last but one before
-// a harmless ending.
-var secretWords = []string{
-	"password", "passwd", "pwd", "passphrase", "secret", "token", "apikey", "api_key", "accesskey", "access_key",
-	"secretkey", "secret_key", "secret_access_key", "privatekey", "private_key", "authkey", "auth_key", "encryptionkey", "encryption_key",
-	"clientsecret", "client_secret", "credential", "credentials", "signingkey", "signing_key", "pass",
+// hasScheme says whether it is the value of an Authorization header (RFC 9110, 11.6.2) with a literal in it.
+func hasScheme(value string) bool {
+	scheme, rest, found := strings.Cut(value, " ")
+	if !found || !strings.EqualFold(scheme, "bearer") && !strings.EqualFold(scheme, "basic") && !strings.EqualFold(scheme, "token") {
+		return false
+	}
+	word := rest[:wordEnd(rest, " \t\n\"'")]
+	return len(word) >= 6 && !isReference(word)
 }
 
-// namesSecret says whether a name promises a secret: DB_PASSWORD does, DB_PASSWORD_FILE does not.
-func namesSecret(name string) bool {
-	var words strings.Builder
-	for i, c := range []byte(name) {
-		switch {
-		case c == '-' || c == '.' || c == '/' || c == ' ':
-			words.WriteByte('_')
-		case c >= 'A' && c <= 'Z':
-			if i > 0 && name[i-1] >= 'a' && name[i-1] <= 'z' {
-				words.WriteByte('_')
-			}
-			words.WriteByte(c + 'a' - 'A')
-		default:
-			words.WriteByte(c)
+// hasAssignment finds a name that promises a secret with a literal behind it: --password=literal
+// and --password literal in a command line, PASSWORD=literal before a command, password=literal in
+// a URL's query or a connection string.
+func hasAssignment(s string) bool {
+	for at := 0; at < len(s); {
+		if at > 0 && !strings.ContainsRune(" \t\n\"'`;&|?({[,", rune(s[at-1])) {
+			at++
+			continue
 		}
-	}
-	flat := strings.TrimRight(words.String(), "_0123456789")
-	for _, w := range secretWords {
-		if rest, found := strings.CutSuffix(flat, w); found && (rest == "" || rest[len(rest)-1] == '_' || len(w) > 5) {
+		dashes := run(s[at:min(len(s), at+2)], func(c byte) bool { return c == '-' })
+		name := s[at+dashes:]
+		name = name[:run(name, func(c byte) bool { return wordByte(c) && c != '.' })]
+		begin := at + dashes + len(name)
+		at = max(begin, at+1)
+		if name == "" || begin == len(s) {
+			continue
+		}
+		switch sep := s[begin]; {
+		case dashes > 0 && (sep == '=' || sep == ' '):
+		case dashes == 0 && sep == '=' && (isUpper(name) || isParameter(s, begin-len(name))):
+		default:
+			continue
+		}
+		if !namesSecret(name) {
+			continue
+		}
+		value := strings.TrimLeft(s[begin+1:], `"'`)
+		value = value[:wordEnd(value, " \t\n\"';&|),")]
+		if len(value) >= 4 && !strings.HasPrefix(value, "-") && !strings.ContainsAny(value, "([{<") && isLiteral(name, value) {
 			return true
 		}
 	}
 	return false
 }
 
+func isUpper(name string) bool { return name == strings.ToUpper(name) && name[0] >= 'A' }
+
+// isParameter says whether what begins there follows another parameter of a URL or a connection string.
+func isParameter(s string, at int) bool {
+	return at > 1 && strings.ContainsRune("?&;", rune(s[at-1])) && s[at-2] != s[at-1]
+}
+
+func wordEnd(s, ends string) int {
+	if end := strings.IndexAny(s, ends); end >= 0 {
+		return end
+	}
+	return len(s)
+}
+
+// secretWords name a secret when they are the last word of a name.
+var secretWords = []string{
+	"password", "passwd", "pwd", "passphrase", "passcode", "pass", "requirepass", "masterauth", "secret", "token", "authtoken", "apitoken",
+	"apikey", "api_key", "appkey", "app_key", "accesskey", "access_key", "accountkey", "account_key", "masterkey", "master_key",
+	"licensekey", "license_key", "secretkey", "secret_key", "secret_key_base", "privatekey", "private_key", "authkey", "auth_key",
+	"encryptionkey", "encryption_key", "clientsecret", "client_secret", "credential", "credentials", "signingkey", "signing_key",
+}
+
+// secretNames are words before "secret" with which it is the name of a Secret, and names that end
+// like a secret's and are none's.
+var secretNames = []string{
+	"pull_secret", "existing_secret", "tls_secret", "ssl_secret", "cert_secret", "certificate_secret", "ca_secret",
+	"k8s_secret", "kube_secret", "kubernetes_secret", "initial_cluster_token", "page_token", "continue_token",
+}
+
+// longest is the longest name that is looked at.
+const longest = 200
+
+// namesSecret says whether a name promises a secret: DB_PASSWORD does, DB_PASSWORD_FILE does not.
+func namesSecret(name string) bool {
+	if name == "" || len(name) > longest {
+		return false
+	}
+	flat := words(name)
+	for _, w := range secretNames {
+		if hasWord(flat, w) {
+			return false
+		}
+	}
+	for _, w := range secretWords {
+		if hasWord(flat, w) || len(w) > 5 && strings.HasSuffix(flat, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasWord says whether a flat name ends in the word.
+func hasWord(flat, word string) bool {
+	rest, found := strings.CutSuffix(flat, word)
+	return found && (rest == "" || rest[len(rest)-1] == '_')
+}
+
+// words is a name as lower-case words with underscores between them, without the number it may end in.
+func words(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c == '-' || c == '.' || c == '/' || c == ' ':
+			b.WriteByte('_')
+		case isCapital(c):
+			if i > 0 && (!isCapital(name[i-1]) && wordByte(name[i-1]) || i+1 < len(name) && isCapital(name[i-1]) && name[i+1] >= 'a' && name[i+1] <= 'z') {
+				b.WriteByte('_') // dbPassword, APIToken
+			}
+			b.WriteByte(c + 'a' - 'A')
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return strings.TrimRight(b.String(), "_0123456789")
+}
+
+func isCapital(c byte) bool { return c >= 'A' && c <= 'Z' }
+
 // isLiteral says whether a value under a secret's name is the secret itself, and not a reference,
 // a place holder, a path, a switch or the name of something.
 func isLiteral(key, value string) bool {
-	v := strings.ToLower(strings.TrimSpace(value))
-	switch v {
-	case "", "true", "false", "null", "none", "nil", "yes", "no", "enabled", "disabled", "optional", "required", "auto", "default":
+	if isReference(value) || isSwitch(value) || isPath(value) || strings.Contains(value, "://") {
 		return false
 	}
-	if isReference(value) || strings.HasPrefix(v, "/") || strings.HasPrefix(v, "./") || strings.HasPrefix(v, "file:") || strings.Contains(v, "://") {
-		return false
-	}
-	if strings.ContainsAny(value, "\n") && len(value) > 200 {
+	if strings.Contains(value, "\n") && len(value) > 200 {
 		return false // a configuration file that stands under a telling name is judged by its form
 	}
-	return !strings.EqualFold(key, value) && !strings.Contains(v, " ")
+	return !strings.EqualFold(key, value) && !strings.Contains(strings.TrimSpace(value), " ")
 }
 
-// isReference says whether the text only points to a value: $(VAR), ${VAR}, $VAR, {{ .x }}, <x>, ***.
-func isReference(s string) bool {
-	s = strings.TrimSpace(s)
-	switch {
-	case s == "":
-		return true
-	case strings.HasPrefix(s, "$"), strings.Contains(s, "{{"), strings.Contains(s, "${"), strings.Contains(s, "$("):
-		return true
-	case strings.HasPrefix(s, "<") && strings.HasSuffix(s, ">"):
-		return true
-	case strings.HasPrefix(s, "%") && strings.HasSuffix(s, "%"):
+// isSwitch says whether the value only turns something on or off.
+func isSwitch(value string) bool {
+	switch strings.ToLower(strings.TrimSpace(value)) {
+	case "", "true", "false", "null", "none", "nil", "~", "yes", "no", "on", "off", "enabled", "disabled", "optional", "required", "auto", "default", "undefined":
 		return true
 	}
-	return strings.Trim(s, "*xX.-_") == ""
+	return false
+}
+
+// isPath says whether the value says where a secret is kept.
+func isPath(value string) bool {
+	value = strings.TrimSpace(value)
+	for _, prefix := range []string{"/", "./", "../", "~/", "file:", "env:", "vault:", "ref+", "arn:", "projects/", "@Microsoft.KeyVault("} {
+		if strings.HasPrefix(value, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// isReference says whether the text points to a value somewhere in it.
+func isReference(s string) bool {
+	return isPlaceholder(s) || strings.HasPrefix(s, "$") || strings.Contains(s, "{{") || strings.Contains(s, "${") || strings.Contains(s, "$(")
+}
+
+// isPlaceholder says whether the whole text only stands for a value: $(VAR), ${VAR}, $VAR, {{ .x }},
+// <x>, %s, ***, or one that SOPS encrypted.
+func isPlaceholder(s string) bool {
+	s = strings.TrimSpace(s)
+	for _, form := range [][2]string{{"$(", ")"}, {"${", "}"}, {"{{", "}}"}, {"<", ">"}, {"%", "%"}, {"__", "__"}, {"ENC[", "]"}} {
+		if len(s) >= len(form[0])+len(form[1]) && strings.HasPrefix(s, form[0]) && strings.HasSuffix(s, form[1]) {
+			return true
+		}
+	}
+	if name, found := strings.CutPrefix(s, "$"); found {
+		return run(name, func(c byte) bool { return wordByte(c) && c != '-' && c != '.' }) == len(name)
+	}
+	return s == "%s" || s == "%v" || s == "%q" || strings.Trim(s, "*xX.-_") == ""
 }

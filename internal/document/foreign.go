@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,11 +39,11 @@ func readForeign(t *Text, start, end int) (*Doc, *Error) {
 			"Write out what the aliases stand for, in documents of their own.")
 	}
 	var root any
-	strict := unmarshal(yamlv2.UnmarshalStrict, text, &root)
+	strict := readOne(text, true, &root)
 	doubt := (*Error)(nil)
 	if strict != nil {
 		root = nil
-		if err := unmarshal(yamlv2.Unmarshal, text, &root); err != nil {
+		if err := readOne(text, false, &root); err != nil {
 			return nil, t.syntaxError(start, end, err)
 		}
 		doubt = t.findDuplicate(start, end, strict)
@@ -58,14 +59,33 @@ func readForeign(t *Text, start, end int) (*Doc, *Error) {
 	return d, nil
 }
 
-// unmarshal turns the library's panics into errors.
-func unmarshal(read func([]byte, any) error, text string, out *any) (err error) {
+// readOne reads the only document of a text. The library by itself passes over whatever stands
+// behind a document's end, and so does kubectl: that would be text which nobody judged.
+func readOne(text string, strict bool, out *any) error {
+	decoder := yamlv2.NewDecoder(strings.NewReader(text))
+	decoder.SetStrict(strict)
+	err := decode(decoder, out)
+	if err != nil {
+		return err
+	}
+	var more any
+	if err = decode(decoder, &more); errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("text behind the document's end")
+	}
+	return err
+}
+
+// decode turns the library's panics into errors.
+func decode(decoder *yamlv2.Decoder, out *any) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("yaml: %v", r)
 		}
 	}()
-	return read([]byte(text), out)
+	return decoder.Decode(out)
 }
 
 var (

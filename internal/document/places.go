@@ -6,7 +6,6 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	yamlv2 "go.yaml.in/yaml/v2"
 	yamlv3 "go.yaml.in/yaml/v3"
 )
 
@@ -146,7 +145,7 @@ func keyName(key *yamlv3.Node) string {
 		return jsonText(key.Value)
 	}
 	var k any
-	if err := unmarshal(yamlv2.Unmarshal, key.Value, &k); err == nil {
+	if err := readOne(key.Value, false, &k); err == nil {
 		if name, err := keyText(k); err == nil {
 			return name
 		}

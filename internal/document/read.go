@@ -29,7 +29,8 @@ func readJSON(t *Text, width int) ([]*Doc, []*Error) {
 		return docs, []*Error{fault}
 	}
 	read, errs := readParts(t, split(t.content), width)
-	if len(read) == 0 && len(errs) == 1 && errs[0].Code != CodeTemplate && (len(docs) > 0 || quotesFirst(t.content)) {
+	broken := len(read) == 0 && len(errs) == 1 && (errs[0].Code == CodeSyntax || len(t.content) > maxForeign)
+	if broken && (len(docs) > 0 || quotesFirst(t.content)) {
 		return docs, []*Error{fault} // it was meant as JSON, and the fault's place is exact
 	}
 	return read, errs

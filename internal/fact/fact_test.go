@@ -171,7 +171,7 @@ func owned(kind, name, owner, spec string) string {
 	case "Node", "Prometheus":
 		body = "{}"
 	}
-	return fmt.Sprintf("---\n{apiVersion: %s, kind: %s, metadata: {name: %s, namespace: n, uid: %s%s%s}, spec: %s}\n", version, kind, name, name, ref, labels, body)
+	return fmt.Sprintf("---\n{apiVersion: %s, kind: %s, metadata: {name: %s, namespace: shop, uid: %s%s%s}, spec: %s}\n", version, kind, name, name, ref, labels, body)
 }
 
 // TestFolding demands that what runs is judged, and judged once.
@@ -307,25 +307,25 @@ func TestTwins(t *testing.T) {
 	pod := func(namespace, name, image string) string {
 		return fmt.Sprintf("---\n{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: %s}, spec: {containers: [{image: %s}]}}\n", name, namespace, image)
 	}
-	list := objects(t, pod("n", "a", "x")+pod("n", "a", "y")+pod("n", "a", "x")+pod("m", "a", "x")+pod("n", "b", "x")+pod("n", "a", "y")+
-		"---\n{kind: Pod, metadata: {namespace: n, name: a}, apiVersion: v1, spec: {containers: [{image: x}]}}\n"+
+	list := objects(t, pod("shop", "a", "x")+pod("shop", "a", "z")+pod("shop", "a", "x")+pod("m", "a", "x")+pod("shop", "b", "x")+pod("shop", "a", "z")+
+		"---\n{kind: Pod, metadata: {namespace: shop, name: a}, apiVersion: v1, spec: {containers: [{image: x}]}}\n"+
 		"---\n{apiVersion: v1, kind: Pod, spec: {}}\n---\n{apiVersion: v1, kind: Pod, spec: {}}\n")
-	doubtful := objects(t, pod("n", "a", "x"))[0]
+	doubtful := objects(t, pod("shop", "a", "x"))[0]
 	doubtful.Doubt = "a key stands twice"
 	inv := fact.NewInventory(append(list, doubtful), "1.36", false)
 	var got []string
 	for _, o := range inv.Objects {
 		got = append(got, fmt.Sprintf("%s/%s %s +%d%s", o.Namespace, o.Name, o.Root.At("spec", "containers").Index(0).Get("image").Str(), len(o.Twins), o.Doubt))
 	}
-	want := []string{"n/a x +2", "n/a y +1", "m/a x +0", "n/b x +0", "/  +0", "/  +0", "n/a x +0a key stands twice"}
+	want := []string{"shop/a x +2", "shop/a z +1", "m/a x +0", "shop/b x +0", "/  +0", "/  +0", "shop/a x +0a key stands twice"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
-	if inv.Find("Pod", "n", "a") != list[0] || inv.Find("Pod", "n", "c") != nil {
+	if inv.Find("Pod", "shop", "a") != list[0] || inv.Find("Pod", "shop", "c") != nil {
 		t.Error("an object is not found by its name")
 	}
-	if inv.WorkloadsIn("n") != 4 || len(inv.In("Pod", "n")) != 4 {
-		t.Errorf("namespace n has %d workloads in %d pods", inv.WorkloadsIn("n"), len(inv.In("Pod", "n")))
+	if inv.WorkloadsIn("shop") != 4 || len(inv.In("Pod", "shop")) != 4 {
+		t.Errorf("namespace shop has %d workloads in %d pods", inv.WorkloadsIn("shop"), len(inv.In("Pod", "shop")))
 	}
 }
 

@@ -29,6 +29,9 @@ func value(t *testing.T, text string) document.Value {
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
+	if len(docs) == 0 {
+		return document.Value{}
+	}
 	return docs[0].Root()
 }
 

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +14,6 @@ import (
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
-	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/coaming/coaming/internal/document"
@@ -70,9 +70,17 @@ func (k *kustomization) resources(seen map[*kustomization]bool, visit func(file,
 		case e.sub != nil && e.role != asPlugin:
 			e.sub.resources(seen, visit)
 		case e.role == asResource && e.path != "" && e.sub == nil:
-			visit(filepath.Join(k.dir, filepath.FromSlash(e.text)), e.path)
+			visit(k.shown(e), e.path)
 		}
 	}
+}
+
+// shown is an entry's path from where the user stands, however the kustomization walks there.
+func (k *kustomization) shown(e entry) string {
+	if filepath.IsAbs(e.text) {
+		return e.path
+	}
+	return filepath.Join(k.dir, filepath.FromSlash(e.text))
 }
 
 // asTheyStand reads the resources of an overlay that does not build. Its gap says that what the
@@ -154,7 +162,7 @@ func (p *plan) check(k *kustomization, r *Reading, fs *checkedFS) bool {
 			buildable = false
 			continue
 		}
-		content, err := sub.content(sub == k)
+		content, err := sub.content()
 		if err != nil {
 			r.gap(k.failure(err))
 			buildable = false
@@ -165,14 +173,11 @@ func (p *plan) check(k *kustomization, r *Reading, fs *checkedFS) bool {
 	return buildable
 }
 
-// content is the kustomization as kustomize gets it: without what is not there, every path marked
-// as one, and the root asking for the origin of each object.
-func (k *kustomization) content(root bool) ([]byte, error) {
+// content is the kustomization as kustomize gets it: without what is not there, and every path
+// marked as one.
+func (k *kustomization) content() ([]byte, error) {
 	f := k.fields
 	f.Resources = slices.DeleteFunc(slices.Clone(f.Resources), func(s string) bool { return s == "" })
-	if root && !slices.Contains(f.BuildMetadata, types.OriginAnnotations) {
-		f.BuildMetadata = append(slices.Clone(f.BuildMetadata), types.OriginAnnotations)
-	}
 	content, err := json.Marshal(f)
 	if err != nil {
 		return nil, fmt.Errorf("write kustomization: %w", err)
@@ -182,36 +187,24 @@ func (k *kustomization) content(root bool) ([]byte, error) {
 
 // take makes objects of what was built.
 func (k *kustomization) take(r *Reading, made resmap.ResMap) error {
+	came := provenanceOf(k)
 	origins := map[string]*fact.Origin{}
-	files := make([]string, 0, made.Size())
 	for _, res := range made.Resources() {
-		file := k.dir
-		if origin, err := res.GetOrigin(); err == nil && origin != nil && origin.Repo == "" {
-			switch {
-			case origin.Path != "":
-				file = filepath.Join(k.dir, filepath.FromSlash(origin.Path))
-			case origin.ConfiguredIn != "":
-				file = filepath.Join(k.dir, filepath.FromSlash(origin.ConfiguredIn))
-			}
-		}
-		files = append(files, filepath.ToSlash(file))
-	}
-	if !slices.Contains(k.fields.BuildMetadata, types.OriginAnnotations) {
-		if err := made.RemoveOriginAnnotations(); err != nil {
-			return fmt.Errorf("remove origins: %w", err)
-		}
-	}
-	for i, res := range made.Resources() {
 		content, err := res.AsYAML()
 		if err != nil {
-			return fmt.Errorf("write %s: %w", files[i], err)
-		}
-		origin := origins[files[i]]
-		if origin == nil {
-			origin = &fact.Origin{Source: k.source(), File: files[i], Rendered: true}
-			origins[files[i]] = origin
+			return fmt.Errorf("write %s: %w", res.GetName(), err)
 		}
 		docs, errs := document.Read(document.NewText(own(content)), 1)
+		file := ""
+		if len(docs) == 1 {
+			file = came.file(fact.NewObject(docs[0].Root(), nil))
+		}
+		file = filepath.ToSlash(cmp.Or(file, k.dir))
+		origin := origins[file]
+		if origin == nil {
+			origin = &fact.Origin{Source: k.source(), File: file, Rendered: true}
+			origins[file] = origin
+		}
 		r.takeAs(docs, errs, intake{origin: origin, rendered: true})
 	}
 	return nil

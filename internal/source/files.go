@@ -69,7 +69,7 @@ func Files(ctx context.Context, o FileOptions) (*Reading, error) {
 	if err := p.fill(); err != nil {
 		return nil, err
 	}
-	return p.run()
+	return p.run(ctx)
 }
 
 // task makes one Reading, or several.
@@ -81,7 +81,7 @@ type task struct {
 }
 
 // run does the tasks, each on one of a few goroutines, and joins their readings in order.
-func (p *plan) run() (*Reading, error) {
+func (p *plan) run(ctx context.Context) (*Reading, error) {
 	tasks, err := p.tasks()
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (p *plan) run() (*Reading, error) {
 	results := make([][]*Reading, len(tasks))
 	progress := p.progress(tasks)
 	var taken atomic.Int64
-	group, ctx := errgroup.WithContext(p.ctx)
+	group, ctx := errgroup.WithContext(ctx)
 	for range min(runtime.GOMAXPROCS(0), len(tasks)) {
 		group.Go(func() error {
 			for {

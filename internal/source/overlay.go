@@ -16,7 +16,6 @@ import (
 	"github.com/coaming/coaming/internal/verdict"
 )
 
-
 // overlayTasks finds the overlays that nothing else refers to, takes what they read out of the
 // plain files, and makes one task that builds them one after another: kustomize keeps its schemas
 // in global variables.

@@ -156,12 +156,7 @@ func (s *overlays) directory(k *kustomization, e *entry, at document.Value, dept
 		return // kustomize says what it thinks of a directory there
 	case asPlugin, asResource, asComponent:
 	}
-	// Shown from where the user stands, however the overlay walks there.
-	shown := filepath.Join(k.dir, filepath.FromSlash(e.text))
-	if filepath.IsAbs(e.text) {
-		shown = e.path
-	}
-	e.sub = s.load(shown, depth+1)
+	e.sub = s.load(k.shown(*e), depth+1)
 	if e.role == asPlugin {
 		bare := e.sub.fields
 		bare.TypeMeta, bare.Resources = types.TypeMeta{}, nil

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 
@@ -196,6 +198,26 @@ func (a *applier) applyOne(t *testing.T, o *fact.Object) {
 	delete(a.applied, id)
 	a.refused[id] = err.Error()
 	a.counts[fmt.Sprintf("the API server refused it (%s)", apierrors.ReasonForError(err))]++
+}
+
+// taken asks whether a controller has laid hands on an object since it was applied: adopted it, because its
+// selector matches, or removed it as one too many.
+func (a *applier) taken(t *testing.T, id identity) bool {
+	t.Helper()
+	r := a.served[a.applied[id].APIVersion+" "+a.applied[id].Kind]
+	path := r.path
+	if r.namespaced {
+		path += "/namespaces/" + id.namespace
+	}
+	body, err := a.client.RESTClient().Get().AbsPath(path, r.plural, id.name).SetHeader("Accept", "application/json").Do(t.Context()).Raw()
+	if err != nil {
+		return apierrors.IsNotFound(err)
+	}
+	var object metav1.PartialObjectMetadata
+	if err := json.Unmarshal(body, &object); err != nil {
+		t.Fatal(err)
+	}
+	return metav1.GetControllerOf(&object) != nil
 }
 
 // awaitDefinitions waits until custom resources are served whose definitions were applied.

@@ -4,9 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
-	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -28,6 +28,7 @@ func TestSameFindings(t *testing.T) {
 	t.Run("cluster and snapshot", func(t *testing.T) { compareExactly(t, live, snapshot) })
 	files := scan(t, []int{1}, paths...)
 	t.Run("cluster and files", func(t *testing.T) { compare(t, a, files, live) })
+	t.Run("what controllers made", func(t *testing.T) { judgedOnce(t, s, a, live) })
 }
 
 // applyCorpus applies what can be applied of manifests that nobody here wrote, and writes what was into a file.
@@ -71,15 +72,30 @@ func (s *sandbox) snapshot(t *testing.T) *verdict.Result {
 	return scan(t, []int{1}, path)
 }
 
-// fingerprints is every finding with its verdict, sorted.
-func fingerprints(r *verdict.Result) []string {
-	var list []string
-	for i := range r.Findings {
-		f := &r.Findings[i]
-		list = append(list, f.Fingerprint+" "+f.Verdict.String()+" "+keyOf(f).String())
+// judgedOnce looks for what controllers made of the applied objects: it is judged through them.
+func judgedOnce(t *testing.T, s *sandbox, a *applier, live *verdict.Result) {
+	t.Helper()
+	made := map[string]int{}
+	owned := `{range .items[?(@.metadata.ownerReferences)]}{.kind} {.metadata.namespace}{"\n"}{end}`
+	for line := range strings.Lines(s.kubectl(t, "get", "pods,replicasets,jobs", "-A", "-o", "jsonpath="+owned)) {
+		made[strings.TrimSpace(line)]++
 	}
-	slices.Sort(list)
-	return list
+	for _, what := range []string{"ReplicaSet quayside-shop", "Pod quayside-shop", "Pod quayside-data", "Job quayside-data", "Pod quayside-payments"} {
+		t.Logf("controllers made %d: %s", made[what], what)
+	}
+	if made["ReplicaSet quayside-shop"] == 0 || made["Pod quayside-shop"] == 0 || made["Pod quayside-payments"] == 0 {
+		t.Error("the controllers did not make what this test is about")
+	}
+	through := 0
+	for i := range live.Findings {
+		switch id := subjectOf(&live.Findings[i]); {
+		case a.applied[id] != nil && id.kind == "Deployment.apps" && id.namespace == "quayside-shop":
+			through++
+		case a.applied[id] == nil && (id.kind == "Pod" || id.kind == "ReplicaSet.apps" || id.kind == "Job.batch"):
+			t.Errorf("judged beside what it was made from: %s", keyOf(&live.Findings[i]))
+		}
+	}
+	if through == 0 {
+		t.Error("the Deployments themselves were not judged")
+	}
 }
-
-var _ fact.Object
