@@ -16,7 +16,7 @@ import (
 	"github.com/coaming/coaming/internal/rule"
 )
 
-//go:generate go run ../../tools/catalog checked.bin
+//go:generate go run ../../tools/catalog checked.bin ../../docs/rules.md
 
 //go:embed rules support
 var files embed.FS

@@ -157,8 +157,13 @@ var tokenForms = []struct {
 
 func hasToken(s string) bool {
 	for _, form := range tokenForms {
-		if at := strings.Index(s, form.prefix); at >= 0 {
-			if run(s[at+len(form.prefix):], wordByte) >= form.least {
+		for rest := s; ; {
+			at := strings.Index(rest, form.prefix)
+			if at < 0 {
+				break
+			}
+			rest = rest[at+len(form.prefix):]
+			if run(rest[:min(len(rest), form.least)], wordByte) == form.least {
 				return true
 			}
 		}
@@ -172,12 +177,18 @@ func wordByte(c byte) bool {
 
 // hasJWT finds a signed JSON web token: three base64url parts, the first two beginning with '{"'.
 func hasJWT(s string) bool {
-	at := strings.Index(s, "eyJ")
-	if at < 0 {
-		return false
+	for rest := s; ; {
+		at := strings.Index(rest, "eyJ")
+		if at < 0 {
+			return false
+		}
+		word := rest[at : at+run(rest[at:], wordByte)]
+		rest = rest[at+len(word):]
+		parts := strings.SplitN(word, ".", 4)
+		if len(parts) >= 3 && strings.HasPrefix(parts[1], "eyJ") && len(parts[0]) > 10 && len(parts[2]) > 10 {
+			return true
+		}
 	}
-	parts := strings.Split(s[at:at+run(s[at:], wordByte)], ".")
-	return len(parts) == 3 && strings.HasPrefix(parts[1], "eyJ") && len(parts[0]) > 10 && len(parts[2]) > 10
 }
 
 // hasAuthorization finds a header "Authorization: Bearer literal" in a text.
@@ -306,7 +317,7 @@ func words(name string) string {
 		case c == '-' || c == '.' || c == '/' || c == ' ':
 			b.WriteByte('_')
 		case isCapital(c):
-			if i > 0 && (!isCapital(name[i-1]) && wordByte(name[i-1]) || i+1 < len(name) && isCapital(name[i-1]) && name[i+1] >= 'a' && name[i+1] <= 'z') {
+			if i > 0 && (isSmall(name[i-1]) || i+1 < len(name) && isCapital(name[i-1]) && isSmall(name[i+1])) {
 				b.WriteByte('_') // dbPassword, APIToken
 			}
 			b.WriteByte(c + 'a' - 'A')
@@ -318,6 +329,7 @@ func words(name string) string {
 }
 
 func isCapital(c byte) bool { return c >= 'A' && c <= 'Z' }
+func isSmall(c byte) bool   { return c >= 'a' && c <= 'z' }
 
 // isLiteral says whether a value under a secret's name is the secret itself, and not a reference,
 // a place holder, a path, a switch or the name of something.
@@ -356,11 +368,14 @@ func isReference(s string) bool {
 	return isPlaceholder(s) || strings.HasPrefix(s, "$") || strings.Contains(s, "{{") || strings.Contains(s, "${") || strings.Contains(s, "$(")
 }
 
+// placeholders are the marks around the name of a value.
+var placeholders = [][2]string{{"$(", ")"}, {"${", "}"}, {"{{", "}}"}, {"<", ">"}, {"%", "%"}, {"__", "__"}, {"ENC[", "]"}}
+
 // isPlaceholder says whether the whole text only stands for a value: $(VAR), ${VAR}, $VAR, {{ .x }},
 // <x>, %s, ***, or one that SOPS encrypted.
 func isPlaceholder(s string) bool {
 	s = strings.TrimSpace(s)
-	for _, form := range [][2]string{{"$(", ")"}, {"${", "}"}, {"{{", "}}"}, {"<", ">"}, {"%", "%"}, {"__", "__"}, {"ENC[", "]"}} {
+	for _, form := range placeholders {
 		if len(s) >= len(form[0])+len(form[1]) && strings.HasPrefix(s, form[0]) && strings.HasSuffix(s, form[1]) {
 			return true
 		}

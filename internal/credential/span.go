@@ -63,15 +63,15 @@ func inLine(line string) (from int, opens bool) {
 		if !namesSecret(name) {
 			continue
 		}
-		rest := strings.TrimLeft(line[at+1:], " \t\\\"'")
+		rest := strings.TrimLeft(line[at+1:min(len(line), at+farthest)], " \t\\\"'")
 		if mark := strings.TrimRight(rest, " \t\r+-"); mark == "" || mark == "|" || mark == ">" {
-			if line[at] != ' ' && !strings.ContainsAny(line[at+1:], `"'`) {
+			if line[at] != ' ' && at+farthest >= len(line) && !strings.ContainsAny(line[at+1:], `"'`) {
 				return -1, true
 			}
 			continue
 		}
 		value := rest[:wordEnd(rest, "\"' \t,}])<")]
-		if !isPlaceholder(value) && !isSwitch(value) && (!isPath(value) || line[at] == '>') {
+		if !standsIn(rest) && !isPlaceholder(value) && !isSwitch(value) && (!isPath(value) || line[at] == '>') {
 			return at + 1, false
 		}
 	}
@@ -81,7 +81,22 @@ func inLine(line string) (from int, opens bool) {
 	if at := strings.IndexAny(line, ":="); at > 0 && ByForm(line[:at]) == None && ByForm(line[at+1:]) != None {
 		return at + 1, false
 	}
-	return len(line) - len(strings.TrimLeft(line, " \t-#")), false
+	content := strings.TrimLeft(line, " \t")
+	return len(line) - len(strings.TrimPrefix(strings.TrimPrefix(content, "- "), "# ")), false
+}
+
+// standsIn says whether the text begins with a place holder that is all of a value, blanks in it included.
+func standsIn(rest string) bool {
+	for _, form := range placeholders {
+		if !strings.HasPrefix(rest, form[0]) {
+			continue
+		}
+		if end := strings.Index(rest[len(form[0]):], form[1]); end >= 0 {
+			rest = rest[len(form[0])+end+len(form[1]):]
+			return rest == "" || strings.IndexByte("\"' \t\r,}])<", rest[0]) >= 0
+		}
+	}
+	return false
 }
 
 // nameBefore is the name that ends at a separator of names and values, "" where there is none:
@@ -90,7 +105,7 @@ func nameBefore(line string, at int) string {
 	switch c := line[at]; {
 	case c == '=' || c == '>':
 	case c == ':' && (at+1 == len(line) || strings.IndexByte(" \t\r\"'\\", line[at+1]) >= 0):
-	case c == ' ':
+	case c == ' ' && at > 0 && line[at-1] != ' ' && strings.IndexByte("=:", firstBehind(line[at:])) < 0:
 	default:
 		return ""
 	}
@@ -105,6 +120,18 @@ func nameBefore(line string, at int) string {
 	return name[begin:]
 }
 
+// farthest is how far behind its name a value is looked for.
+const farthest = 500
+
+// firstBehind is the first character behind blanks, 0 where there is none near.
+func firstBehind(s string) byte {
+	s = strings.TrimLeft(s[:min(len(s), farthest)], " ")
+	if s == "" {
+		return 0
+	}
+	return s[0]
+}
+
 // isKeyMaterial says whether a line is nothing but a long piece of base64: the inside of a key whose
 // head is not shown. Digests in hex are none.
 func isKeyMaterial(line string) bool {
@@ -116,7 +143,7 @@ func isKeyMaterial(line string) bool {
 	for i := range len(line) {
 		c := line[i]
 		digit := c >= '0' && c <= '9'
-		if !digit && !(c >= 'a' && c <= 'z') && !isCapital(c) && c != '+' && c != '/' && c != '=' {
+		if !digit && !isSmall(c) && !isCapital(c) && c != '+' && c != '/' && c != '=' {
 			return false
 		}
 		hex = hex && (digit || c >= 'a' && c <= 'f')

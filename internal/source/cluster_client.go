@@ -19,7 +19,7 @@ import (
 func newClient(o *ClusterOptions) (*discovery.DiscoveryClient, error) {
 	config := rest.CopyConfig(o.Config)
 	config.QPS, config.Burst, config.RateLimiter = clusterQPS, clusterBurst, nil
-	config.Timeout = requestTimeout
+	config.Timeout = cmp.Or(config.Timeout, requestTimeout)
 	config.UserAgent = cmp.Or(o.UserAgent, "coaming")
 	config.WarningHandler = rest.NoWarnings{} // that an API is old is a rule's business, not a log line's
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &boundedAnswers{next} })

@@ -50,10 +50,10 @@ func (r *Reading) takeHalf(v document.Value, o *fact.Object, in intake) {
 	case isChartFile(v):
 		r.leaveOut(verdict.Exclusion{What: "client-side configuration", Reason: clientReason, Count: 1})
 		return
-	case !v.Get("metadata").Exists() && (o.Kind == "" && version != document.String ||
+	case !v.Get("metadata").Exists() && (o.Kind == "" && kind <= document.Null ||
 		version == document.Missing && (o.Kind == "" || o.Kind[0] < 'A' || o.Kind[0] > 'Z')):
-		// Grafana's "apiVersion: 1", Drone's "kind: pipeline".
-		r.leaveOut(verdict.Exclusion{What: "documents that are no Kubernetes objects", Reason: "they have neither apiVersion nor kind", Count: 1})
+		// Grafana's "apiVersion: 1", the index of a chart repository, Drone's "kind: pipeline".
+		r.leaveOut(noObject)
 		return
 	case kind > document.Null && kind != document.String, version > document.Null && version != document.String:
 		r.wrongTypes(v, o, in)

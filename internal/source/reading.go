@@ -56,6 +56,9 @@ func (r *Reading) leaveOut(e verdict.Exclusion) {
 
 func (r *Reading) gap(g verdict.Gap) { r.Coverage.Gaps = append(r.Coverage.Gaps, g) }
 
+// noObject is what is told of a document that is not meant for a cluster.
+var noObject = verdict.Exclusion{What: "documents that are no Kubernetes objects", Reason: "values, pipelines and the like, without apiVersion and kind", Count: 1}
+
 // intake says how the documents of one text are taken.
 type intake struct {
 	origin *fact.Origin
@@ -89,7 +92,7 @@ func (r *Reading) takeAs(docs []*document.Doc, errs []*document.Error, in intake
 			g.Kinds = kindsOf(d.Root())
 			r.gap(g)
 		}
-		r.takeRoot(d.Root(), in)
+		r.takeRoot(prune(d).Root(), in)
 	}
 	for _, e := range errs {
 		if in.chart && e.Code == document.CodeTemplate {
@@ -113,7 +116,7 @@ func (r *Reading) takeRoot(v document.Value, in intake) {
 		return
 	}
 	if v.Kind() != document.Map || !v.Get("kind").Exists() && !v.Get("apiVersion").Exists() {
-		r.leaveOut(verdict.Exclusion{What: "documents that are no Kubernetes objects", Reason: "they have neither apiVersion nor kind", Count: 1})
+		r.leaveOut(noObject)
 		return
 	}
 	r.takeMap(v, in)

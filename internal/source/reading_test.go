@@ -73,6 +73,7 @@ func TestTake(t *testing.T) {
 		"scalar":               {"hello", []string{none}},
 		"list of scalars":      {"- a\n- b", []string{none}},
 		"grafana":              {"apiVersion: 1\ndatasources: []", []string{none}},
+		"index of charts":      {"apiVersion: v1\nentries: {}", []string{none}},
 		"drone":                {"kind: pipeline\ntype: docker", []string{none}},
 		"chart file":           {"apiVersion: v2\nname: a\nversion: 1.0.0", []string{client}},
 		"kustomization":        {"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a]", []string{client}},

@@ -13,8 +13,7 @@ import (
 // TestSameFindings puts the same manifests to the product as files, as a live cluster and as its snapshot.
 func TestSameFindings(t *testing.T) {
 	s := startSandbox(t)
-	s.kubectl(t, "apply", "-f", shop+"/base/namespaces.yaml")
-	s.kubectl(t, "apply", "-k", shop+"/base")
+	s.applyShop(t)
 	a := newApplier(t, s)
 	objects := readFiles(t, shop+"/base", shop+"/chart")
 	a.apply(t, objects)
@@ -22,12 +21,12 @@ func TestSameFindings(t *testing.T) {
 	if len(a.refused) > 0 {
 		t.Error("the API server refuses an object of the shop")
 	}
-	paths := append([]string{shop + "/base", shop + "/chart"}, applyCorpus(t, a)...)
+	others := applyCorpus(t, a)
 
 	live, snapshot := s.readTwice(t)
 	t.Run("cluster and snapshot", func(t *testing.T) { compareExactly(t, live, snapshot) })
-	files := scan(t, []int{1}, paths...)
-	t.Run("cluster and files", func(t *testing.T) { compare(t, a, files, live) })
+	files := scan(t, []int{1}, append([]string{shop + "/base", shop + "/chart"}, others...)...)
+	t.Run("cluster and files", func(t *testing.T) { compare(t, a, files, live, len(others) > 0) })
 	t.Run("what controllers made", func(t *testing.T) { judgedOnce(t, s, a, live) })
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,6 +213,11 @@ func scan(t *testing.T, codes []int, args ...string) *verdict.Result {
 	t.Helper()
 	o := coaming(t, append([]string{"scan", "--format", "json"}, args...)...)
 	wantCode(t, o, codes...)
+	return readResult(t, o)
+}
+
+func readResult(t *testing.T, o outcome) *verdict.Result {
+	t.Helper()
 	res, err := report.ReadJSON(strings.NewReader(o.stdout))
 	if err != nil {
 		t.Fatalf("read the report: %v\n%s", err, o.stderr)
@@ -222,10 +228,7 @@ func scan(t *testing.T, codes []int, args ...string) *verdict.Result {
 // wantCode ends the test when the exit code is none of those.
 func wantCode(t *testing.T, o outcome, codes ...int) {
 	t.Helper()
-	for _, code := range codes {
-		if o.code == code {
-			return
-		}
+	if !slices.Contains(codes, o.code) {
+		t.Fatalf("exit code %d, want one of %v\n%s", o.code, codes, o.stderr)
 	}
-	t.Fatalf("exit code %d, want %v\n%s", o.code, codes, o.stderr)
 }

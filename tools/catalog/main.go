@@ -1,5 +1,5 @@
 // Command catalog checks the built-in rules against the types of their facts and writes the checked
-// expressions that the catalogue embeds.
+// expressions that the catalogue embeds, and the page that lists the rules.
 package main
 
 import (
@@ -10,20 +10,43 @@ import (
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/kubetype"
+	"github.com/coaming/coaming/internal/rule"
 )
 
 func main() {
-	if err := run(os.Args[1]); err != nil {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: catalog CHECKED.bin RULES.md")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(file string) error {
+func run(checkedFile, pageFile string) error {
 	rules, err := catalog.Rules()
 	if err != nil {
 		return err
 	}
+	checked, err := check(rules)
+	if err != nil {
+		return err
+	}
+	text, err := page(rules)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(checkedFile, checked, 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", checkedFile, err)
+	}
+	if err := os.WriteFile(pageFile, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", pageFile, err)
+	}
+	return nil
+}
+
+func check(rules []*rule.Rule) ([]byte, error) {
 	all := map[string][]byte{}
 	var errs []error
 	for _, r := range rules {
@@ -31,11 +54,5 @@ func run(file string) error {
 		errs = append(errs, err)
 		maps.Copy(all, checked)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, catalog.WriteChecked(all), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
-	}
-	return nil
+	return catalog.WriteChecked(all), errors.Join(errs...)
 }

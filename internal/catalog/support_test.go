@@ -1,0 +1,231 @@
+package catalog_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/document"
+)
+
+var minorVersion = regexp.MustCompile(`^1\.[1-9]?[0-9]$`)
+
+// TestSupport reads every support file by itself, because the catalogue leaves out what it cannot read.
+func TestSupport(t *testing.T) {
+	files, err := filepath.Glob("support/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no support files: %v", err)
+	}
+	checks := map[string]func(t *testing.T, root document.Value){
+		"apis.yaml":         checkAPIs,
+		"kubernetes.yaml":   checkVersions,
+		"clusterroles.yaml": checkRoles,
+		"roles.yaml":        checkRoles,
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			check := checks[filepath.Base(file)]
+			if check == nil {
+				t.Fatal("no test knows what this file holds")
+			}
+			check(t, wholeFile(t, file))
+		})
+	}
+}
+
+func wholeFile(t *testing.T, file string) document.Value {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, errs := document.Read(document.NewText(string(raw)), 1)
+	if len(errs) > 0 || len(docs) != 1 {
+		t.Fatalf("%d documents, want one: %v", len(docs), errs)
+	}
+	if doubt := docs[0].Doubt(); doubt != nil {
+		t.Fatal(doubt)
+	}
+	return docs[0].Root()
+}
+
+// only reports keys that no reader knows: a misspelt one would be an absent one.
+func only(t *testing.T, v document.Value, keys ...string) {
+	t.Helper()
+	for key := range v.Fields() {
+		if !slices.Contains(keys, key) {
+			line, _ := v.Position()
+			t.Errorf("line %d: unknown key %q", line, key)
+		}
+	}
+}
+
+func checkAPIs(t *testing.T, root document.Value) {
+	only(t, root, "apis")
+	seen := map[string]bool{}
+	for _, entry := range root.Get("apis").Items() {
+		only(t, entry, "group", "version", "kinds", "deprecatedIn", "removedIn", "replacement")
+		line, _ := entry.Position()
+		version := strings.TrimPrefix(entry.Get("group").Str()+"/"+entry.Get("version").Str(), "/")
+		if entry.Get("group").Kind() != document.String || !apiVersion.MatchString(version) {
+			t.Errorf("line %d: %q is no group and version", line, version)
+		}
+		if entry.Get("kinds").Len() == 0 {
+			t.Errorf("line %d: no kinds", line)
+		}
+		for _, kind := range entry.Get("kinds").Items() {
+			key := version + " " + kind.Str()
+			if seen[key] {
+				t.Errorf("line %d: %s for the second time", line, key)
+			}
+			seen[key] = true
+			checkAPI(t, line, version, kind.Str())
+		}
+	}
+	if api, ok := catalog.APIOf("extensions/v1beta1", "Ingress"); !ok || api.RemovedIn != "1.22" || api.Replacement != "networking.k8s.io/v1" {
+		t.Errorf("of extensions/v1beta1 Ingress is known: %+v", api)
+	}
+}
+
+var apiVersion = regexp.MustCompile(`^([a-z0-9.-]+/)?v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?$`)
+
+func checkAPI(t *testing.T, line int, version, kind string) {
+	t.Helper()
+	api, ok := catalog.APIOf(version, kind)
+	if !ok {
+		t.Errorf("line %d: the catalogue does not know %s %s", line, version, kind)
+		return
+	}
+	for _, milestone := range []string{api.DeprecatedIn, api.RemovedIn} {
+		if milestone != "" && !minorVersion.MatchString(milestone) {
+			t.Errorf("line %d: %q is no version", line, milestone)
+		}
+	}
+	if api.DeprecatedIn == "" && api.RemovedIn == "" {
+		t.Errorf("line %d: neither deprecated nor removed", line)
+	}
+	if api.DeprecatedIn != "" && api.RemovedIn != "" && !catalog.Reached(api.RemovedIn, api.DeprecatedIn) {
+		t.Errorf("line %d: removed in %s, before it is deprecated in %s", line, api.RemovedIn, api.DeprecatedIn)
+	}
+	if api.Replacement == "" {
+		return
+	}
+	if !apiVersion.MatchString(api.Replacement) || api.Replacement == version {
+		t.Errorf("line %d: the replacement of %s %s is %q", line, version, kind, api.Replacement)
+	}
+	if next, ok := catalog.APIOf(api.Replacement, kind); ok && catalog.Reached(catalog.Newest, next.RemovedIn) {
+		t.Errorf("line %d: the replacement of %s %s, %s, is itself removed in %s", line, version, kind, api.Replacement, next.RemovedIn)
+	}
+}
+
+func checkVersions(t *testing.T, root document.Value) {
+	only(t, root, "versions")
+	last := ""
+	for _, v := range root.Get("versions").Items() {
+		only(t, v, "version", "released", "endOfLife", "planned")
+		version := v.Get("version").Str()
+		if !minorVersion.MatchString(version) {
+			t.Errorf("%q is no version: is it in quotes?", version)
+		}
+		if last != "" && (catalog.Reached(last, version) || !catalog.Reached(version, last)) {
+			t.Errorf("%s stands after %s", version, last)
+		}
+		last = version
+		released, end := date(t, v.Get("released")), date(t, v.Get("endOfLife"))
+		if months := end.Sub(released).Hours() / 24 / 30; months < 12 || months > 16 {
+			t.Errorf("%s is supported for %.0f months, from %s to %s; it was 14 for all of them", version, months, released, end)
+		}
+		if known, ok := catalog.EndOfLife(version); !ok || known != v.Get("endOfLife").Text() {
+			t.Errorf("the catalogue says that %s ends at %q", version, known)
+		}
+	}
+	if _, ok := catalog.EndOfLife(catalog.Newest); !ok {
+		t.Errorf("the end of life of %s, the newest version, is not known", catalog.Newest)
+	}
+	if end, ok := catalog.EndOfLife("1.5"); ok {
+		t.Errorf("1.5 ends at %q", end)
+	}
+}
+
+func date(t *testing.T, v document.Value) time.Time {
+	t.Helper()
+	d, err := time.Parse(time.DateOnly, v.Text())
+	if err != nil {
+		t.Error(err)
+	}
+	return d
+}
+
+// checkRoles wants a list of cluster roles or roles, each with its name and with rules or what
+// they are aggregated from.
+func checkRoles(t *testing.T, root document.Value) {
+	only(t, root, "apiVersion", "kind", "items")
+	var names []string
+	for _, role := range root.Get("items").Items() {
+		only(t, role, "apiVersion", "kind", "metadata", "rules", "aggregationRule")
+		only(t, role.Get("metadata"), "name", "namespace", "labels")
+		name := role.At("metadata", "namespace").Str() + "/" + role.At("metadata", "name").Str()
+		if role.At("metadata", "name").Str() == "" || slices.Contains(names, name) {
+			t.Errorf("a role has no name of its own: %q", name)
+		}
+		names = append(names, name)
+		namespaced := role.At("metadata", "namespace").Exists()
+		if kind := role.Get("kind").Str(); namespaced != (kind == "Role") || !namespaced != (kind == "ClusterRole") {
+			t.Errorf("%s is a %q", name, kind)
+		}
+		if role.Get("rules").Len() == 0 && !role.Get("aggregationRule").Exists() {
+			t.Errorf("%s allows nothing", name)
+		}
+		for _, rule := range role.Get("rules").Items() {
+			only(t, rule, "apiGroups", "resources", "resourceNames", "verbs", "nonResourceURLs")
+			if rule.Get("verbs").Len() == 0 || rule.Get("resources").Len()+rule.Get("nonResourceURLs").Len() == 0 {
+				t.Errorf("%s has a rule without verbs or without resources", name)
+			}
+		}
+	}
+}
+
+// TestRolesOfEveryCluster asks for what the files above are there for.
+func TestRolesOfEveryCluster(t *testing.T) {
+	for name, test := range map[string]struct {
+		roles []document.Value
+		want  []string
+	}{
+		"cluster roles": {catalog.ClusterRoles(), []string{"cluster-admin", "admin", "edit", "view", "system:node", "system:basic-user"}},
+		"roles":         {catalog.Roles(), []string{"extension-apiserver-authentication-reader", "system:controller:token-cleaner"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, want := range test.want {
+				if !slices.ContainsFunc(test.roles, func(v document.Value) bool { return v.At("metadata", "name").Str() == want }) {
+					t.Errorf("of %d there is no %s", len(test.roles), want)
+				}
+			}
+		})
+	}
+}
+
+func TestReached(t *testing.T) {
+	for _, test := range []struct {
+		version, milestone string
+		want               bool
+	}{
+		{"1.25", "1.25", true},
+		{"1.25", "1.9", true},
+		{"1.9", "1.25", false},
+		{"v1.36.3", "1.36", true},
+		{"1.36+", "1.36", true}, // as some providers write it
+		{"2.0", "1.36", true},
+		{"1.25", "", false},
+		{"", "1.25", false},
+		{"nonsense", "1.25", false},
+	} {
+		if got := catalog.Reached(test.version, test.milestone); got != test.want {
+			t.Errorf("Reached(%q, %q) is %t", test.version, test.milestone, got)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// TestLeastPrivilege scans with the ClusterRole that the product prints, and looks at what the API server saw of it.
+func TestLeastPrivilege(t *testing.T) {
+	s := startSandbox(t, "--audit")
+	s.applyShop(t)
+	s.apply(t, widgets)
+	s.kubectl(t, "wait", "--for=condition=Established", "crd/widgets.example.com")
+	s.apply(t, widget)
+
+	role := coaming(t, "snapshot", "--print-role")
+	wantCode(t, role, 0)
+	s.apply(t, role.stdout)
+	s.kubectl(t, "create", "clusterrolebinding", "coaming-scan", "--clusterrole=coaming-scan", "--user=scanner")
+	scanner := s.user(t, "--user", "scanner")
+
+	admin := scan(t, []int{1}, "--cluster", "--kubeconfig", s.Kubeconfig)
+	least := scan(t, []int{1}, "--cluster", "--kubeconfig", scanner)
+	wantCode(t, coaming(t, "snapshot", "-o", t.TempDir()+"/cluster.coaming", "--kubeconfig", scanner), 0)
+
+	t.Run("nothing is lost", func(t *testing.T) {
+		if len(least.Coverage.Gaps) > 0 {
+			t.Errorf("gaps: %+v", least.Coverage.Gaps)
+		}
+		// No role can name a kind that somebody will define one day: that it was not read is told.
+		mine := *admin
+		mine.Findings = slices.DeleteFunc(slices.Clone(admin.Findings), func(f verdict.Finding) bool { return f.Subject.Kind == "Widget" })
+		if len(mine.Findings) == len(admin.Findings) {
+			t.Error("the administrator's scan does not judge the pod in the custom resource")
+		}
+		if !slices.ContainsFunc(least.Coverage.Exclusions, func(e verdict.Exclusion) bool { return e.What == "Widget.example.com" }) {
+			t.Errorf("that Widgets were not read is not told: %+v", least.Coverage.Exclusions)
+		}
+		if diff := cmp.Diff(fingerprints(&mine), fingerprints(least)); diff != "" {
+			t.Errorf("findings (-administrator +scanner):\n%s", diff)
+		}
+	})
+	t.Run("secrets stay shut", func(t *testing.T) {
+		for _, args := range [][]string{
+			{"get", "secrets", "-A"},
+			{"get", "secret", "orders-db", "-n", "quayside-data"},
+			{"get", "--raw", "/api/v1/secrets"},
+			{"get", "--raw", "/api/v1/namespaces/quayside-data/secrets?watch=1"},
+		} {
+			_, message, err := s.tryKubectl(t, "", append([]string{"--kubeconfig=" + scanner}, args...)...)
+			if err == nil || !strings.Contains(message, "orbidden") {
+				t.Errorf("kubectl %s: %v %s", strings.Join(args, " "), err, message)
+			}
+		}
+	})
+	t.Run("audit log", func(t *testing.T) { onlyLists(t, s.AuditLog) })
+}
+
+// applyShop applies the shop's manifests as a person would.
+func (s *sandbox) applyShop(t *testing.T) {
+	t.Helper()
+	s.kubectl(t, "apply", "-f", shop+"/base/namespaces.yaml")
+	s.kubectl(t, "apply", "-k", shop+"/base")
+}
+
+// auditEvent is what of an event of the audit log is looked at.
+type auditEvent struct {
+	Verb, RequestURI, UserAgent string
+	User                        struct{ Username string }
+	ObjectRef                   *struct{ Resource, Subresource, Name string }
+	ResponseStatus              struct{ Code int }
+}
+
+// onlyLists holds all that the product asked for, as whomever, to listing and discovery.
+func onlyLists(t *testing.T, path string) {
+	t.Helper()
+	log, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for line := range bytes.Lines(log) {
+		var e auditEvent
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatalf("audit log: %v in %s", err, line)
+		}
+		if !strings.HasPrefix(e.UserAgent, "coaming/") {
+			continue
+		}
+		switch {
+		case e.ObjectRef == nil && e.Verb == "get" && discovers(e.RequestURI):
+			counts["discovery"]++
+		case e.ObjectRef != nil && e.Verb == "list" && e.ObjectRef.Resource != "secrets" && e.ObjectRef.Subresource == "" && e.ObjectRef.Name == "":
+			counts["lists"]++
+		default:
+			t.Errorf("neither a list nor discovery: %s", line)
+		}
+		if e.ResponseStatus.Code == 403 {
+			counts["refused"]++
+			if !strings.Contains(e.RequestURI, "/widgets") {
+				t.Errorf("asked for what the role does not grant: %s", line)
+			}
+		}
+		counts[e.User.Username]++
+	}
+	t.Logf("requests: %v", counts)
+	if counts["lists"] < 60 || counts["discovery"] < 3 || counts["scanner"] < 40 {
+		t.Errorf("the audit log has not seen two scans and a snapshot: %v", counts)
+	}
+}
+
+// discovers says whether a path tells what the API server serves, and its version: "/api", "/apis", "/apis/apps/v1".
+func discovers(uri string) bool {
+	path, _, _ := strings.Cut(uri, "?")
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	switch parts[0] {
+	case "version":
+		return len(parts) == 1
+	case "api":
+		return len(parts) <= 2
+	case "apis":
+		return len(parts) <= 3
+	}
+	return false
+}
+
+// widgets is a kind that nobody has heard of, with a pod in it.
+const widgets = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, kind: Widget}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties: {spec: {type: object, properties: {template: {type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+`
+
+const widget = `
+apiVersion: example.com/v1
+kind: Widget
+metadata: {name: saw, namespace: quayside-shop}
+spec: {template: {spec: {containers: [{name: saw, image: "example.test/saw:1", securityContext: {privileged: true}}]}}}
+`
