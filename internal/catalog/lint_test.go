@@ -234,14 +234,7 @@ func credentials(key string, v document.Value) []string {
 	switch v.Kind() {
 	case document.Map:
 		if v.Get("kind").Str() == "Secret" {
-			for _, data := range []string{"data", "stringData"} {
-				for _, entry := range v.Get(data).Fields() {
-					list = append(list, entry.Str())
-					if text := credential.Decode(entry.Str()); !strings.Contains(v.At("metadata", "name").Str(), text) {
-						list = append(list, text) // a bootstrap token's id, which is in its name, is public
-					}
-				}
-			}
+			list = append(list, contents(v)...)
 		}
 		if name := v.Get("name").Str(); name != "" && v.Get("value").Exists() {
 			list = append(list, credentials(name, v.Get("value"))...)
@@ -260,6 +253,22 @@ func credentials(key string, v document.Value) []string {
 	default: // no number is a credential
 	}
 	return slices.DeleteFunc(list, func(s string) bool { return len(s) < 4 })
+}
+
+// contents is what a Secret holds, encoded and not, less what its name tells anyway: a bootstrap token's id.
+func contents(secret document.Value) []string {
+	name := secret.At("metadata", "name").Str()
+	var list []string
+	for _, data := range []string{"data", "stringData"} {
+		for _, entry := range secret.Get(data).Fields() {
+			for _, text := range []string{entry.Str(), credential.Decode(entry.Str())} {
+				if !strings.Contains(name, text) {
+					list = append(list, text)
+				}
+			}
+		}
+	}
+	return list
 }
 
 // messages is what a rule says of an example.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +67,9 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // Run runs one command and returns its exit code.
 func Run(ctx context.Context, env Env) int {
+	// Libraries log through these; what a person should know of them is a gap in the coverage.
+	log.SetOutput(io.Discard)
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	root := rootCommand(&env)
 	err := root.ExecuteContext(ctx)
 	if code, ok := errors.AsType[exitError](err); ok {

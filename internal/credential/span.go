@@ -64,11 +64,14 @@ func inLine(line string) (from int, opens bool) {
 			continue
 		}
 		rest := strings.TrimLeft(line[at+1:min(len(line), at+farthest)], " \t\\\"'")
-		if mark := strings.TrimRight(rest, " \t\r+-"); mark == "" || mark == "|" || mark == ">" {
-			if line[at] != ' ' && at+farthest >= len(line) && !strings.ContainsAny(line[at+1:], `"'`) {
-				return -1, true
-			}
+		mark := strings.TrimRight(rest, " \t\r+-")
+		switch {
+		case (mark == "" || mark == "|" || mark == ">") && at+farthest < len(line):
+			return at + 1, false
+		case mark == "" && strings.ContainsAny(line[at+1:], `"'`), mark == "" && line[at] == ' ':
 			continue
+		case mark == "", mark == "|", mark == ">":
+			return -1, true
 		}
 		value := rest[:wordEnd(rest, "\"' \t,}])<")]
 		if !standsIn(rest) && !isPlaceholder(value) && !isSwitch(value) && (!isPath(value) || line[at] == '>') {

@@ -39,14 +39,14 @@ func readForeign(t *Text, start, end int) (*Doc, *Error) {
 			"Write out what the aliases stand for, in documents of their own.")
 	}
 	var root any
-	strict := readOne(text, true, &root)
-	doubt := (*Error)(nil)
-	if strict != nil {
-		root = nil
-		if err := readOne(text, false, &root); err != nil {
-			return nil, t.syntaxError(start, end, err)
-		}
-		doubt = t.findDuplicate(start, end, strict)
+	var doubt *Error
+	err := readOne(text, true, &root)
+	if _, twice := errors.AsType[*yamlv2.TypeError](err); twice {
+		doubt, root = t.findDuplicate(start, end, err), nil
+		err = readOne(text, false, &root)
+	}
+	if err != nil {
+		return nil, t.syntaxError(start, end, err)
 	}
 	b := builder{limit: 2 * maxExpansion(text)}
 	if err := b.add(root, "", 0); err != nil {
@@ -65,6 +65,9 @@ func readOne(text string, strict bool, out *any) error {
 	decoder := yamlv2.NewDecoder(strings.NewReader(text))
 	decoder.SetStrict(strict)
 	err := decode(decoder, out)
+	if errors.Is(err, io.EOF) {
+		return nil // nothing but comments
+	}
 	if err != nil {
 		return err
 	}

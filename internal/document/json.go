@@ -34,6 +34,9 @@ func parseJSONStream(t *Text) ([]*Doc, *Error) {
 		if p.at == len(p.s) {
 			return docs, nil
 		}
+		if len(docs) == maxDocuments {
+			return docs, t.tooMany(p.at)
+		}
 		p.nodes, p.side, p.dropped, p.duplicate = p.nodes[:0], p.side[:0], p.dropped[:0], nil
 		start := p.at
 		p.value(uint32(p.at), 0)

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,6 +164,11 @@ func hasTags(s string) bool { return strings.HasPrefix(s, "%TAG") || strings.Con
 
 // readParts reads the parts on up to width goroutines; each takes the next part that is left.
 func readParts(t *Text, parts []part, width int) ([]*Doc, []*Error) {
+	var tooMany *Error
+	if len(parts) > maxDocuments {
+		tooMany = t.tooMany(parts[maxDocuments].start)
+		parts = parts[:maxDocuments]
+	}
 	docs := make([]*Doc, len(parts))
 	errs := make([]*Error, len(parts))
 	work := func(next func() int) {
@@ -183,7 +189,15 @@ func readParts(t *Text, parts []part, width int) ([]*Doc, []*Error) {
 		i := -1
 		work(func() int { i++; return i })
 	}
-	return compact(docs), compact(errs)
+	return compact(docs), compact(append(errs, tooMany))
+}
+
+// maxDocuments bounds the documents of one text: each costs time and memory that its size, which
+// may be two bytes, does not tell. The largest clusters have some hundred thousand objects.
+const maxDocuments = 1 << 20
+
+func (t *Text) tooMany(offset int) *Error {
+	return t.errorAt(offset, CodeTooLarge, fmt.Sprintf("more than %d documents in one text", maxDocuments), "Split the file.")
 }
 
 // blocks keeps the scratch memory of readers.

@@ -48,6 +48,7 @@ func TestLeastPrivilege(t *testing.T) {
 			t.Errorf("findings (-administrator +scanner):\n%s", diff)
 		}
 	})
+	t.Run("asked alone", func(t *testing.T) { askedAlone(t, scanner, least) })
 	t.Run("secrets stay shut", func(t *testing.T) {
 		for _, args := range [][]string{
 			{"get", "secrets", "-A"},
@@ -62,6 +63,22 @@ func TestLeastPrivilege(t *testing.T) {
 		}
 	})
 	t.Run("audit log", func(t *testing.T) { onlyLists(t, s.AuditLog) })
+}
+
+// askedAlone asks each rule that found something for itself: it has then to read all that it needs to decide.
+func askedAlone(t *testing.T, kubeconfig string, all *verdict.Result) {
+	t.Helper()
+	for _, rule := range all.Rules {
+		among := *all
+		among.Findings = slices.DeleteFunc(slices.Clone(all.Findings), func(f verdict.Finding) bool { return f.Rule != rule.ID })
+		if len(among.Findings) == 0 {
+			continue
+		}
+		alone := scan(t, []int{0, 1, 3}, "--cluster", "--kubeconfig", kubeconfig, "--rule", rule.ID)
+		if diff := cmp.Diff(fingerprints(&among), fingerprints(alone)); diff != "" {
+			t.Errorf("%s (-among others +alone):\n%s", rule.ID, diff)
+		}
+	}
 }
 
 // applyShop applies the shop's manifests as a person would.
