@@ -16,7 +16,6 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/report"
-	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -127,7 +126,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	}
 	var kinds []string
 	if o.cluster {
-		kinds = neededKinds(rules)
+		kinds = judge.Needs(rules)
 	}
 	bar := newProgress(env)
 	reading, err := o.sourceFlags.read(ctx, env, args, kinds, o.namespaces, bar.stage("reading"))
@@ -154,15 +153,6 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	})
 	bar.clear()
 	return res, nil
-}
-
-// neededKinds is what a cluster must be asked for; none for everything.
-func neededKinds(rules []*rule.Compiled) []string {
-	kinds, all := judge.Needs(rules)
-	if all {
-		return nil
-	}
-	return kinds
 }
 
 // report writes the report where it is wanted.

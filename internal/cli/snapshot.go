@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -47,7 +48,7 @@ func runSnapshot(ctx context.Context, env *Env, o *snapshotOptions) error {
 	if err != nil {
 		return err
 	}
-	kinds := neededKinds(rules)
+	kinds := judge.Needs(rules)
 	if o.printRole {
 		_, err := io.WriteString(env.Stdout, source.ClusterRole(kinds))
 		return err

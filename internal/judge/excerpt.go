@@ -1,7 +1,10 @@
 package judge
 
 import (
+	"cmp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/coaming/coaming/internal/credential"
 	"github.com/coaming/coaming/internal/document"
@@ -10,29 +13,36 @@ import (
 )
 
 const (
-	before = 2 // lines shown before the faulty one
-	after  = 2 // lines shown behind it
-	widest = 300
-	masked = "[masked]"
+	before   = 2   // lines shown before the faulty one
+	after    = 2   // lines shown behind it
+	widest   = 300 // bytes of a line that are shown
+	margin   = 60  // of them before the fault, where the line is longer
+	masked   = "[masked]"
+	ellipsis = "…"
 )
 
 // excerpt is the lines around the fault, with every credential masked; nil where it cannot be
 // told which part of the text is one.
-func excerpt(o *fact.Object, at document.Value, line int) *verdict.Excerpt {
+func (j *judgement) excerpt(o *fact.Object, at document.Value, line, column int) *verdict.Excerpt {
 	d := at.Doc()
 	if d == nil || d.Source() == nil {
 		return nil
 	}
 	text := d.Source()
-	first, last := objectLines(o, text)
-	e := &verdict.Excerpt{First: max(first, line-before), Marked: line}
-	last = min(last, line+after)
-	hidden, ok := hiddenParts(o, text, e.First, last)
-	if !ok {
+	if _, _, known := d.Root().Extent(); !known && j.holdsSecret(d) {
 		return nil
 	}
-	for n := e.First; n <= last; n++ {
-		e.Lines = append(e.Lines, cut(maskLine(hidden.apply(text, n))))
+	first, last := objectLines(o, text)
+	e := &verdict.Excerpt{First: max(first, line-before), Marked: line}
+	hidden := hider{doc: d, text: text.Content(), leaves: map[int][]credential.Span{}}
+	for n := e.First; n <= min(last, line+after); n++ {
+		begin := text.Offset(n)
+		end := begin + len(text.Line(n))
+		from := begin
+		if n == line && end-begin > widest {
+			from = max(begin, begin+column-1-margin)
+		}
+		e.Lines = append(e.Lines, hidden.show(begin, end, from))
 	}
 	for n := len(e.Lines); n > 1 && strings.TrimSpace(e.Lines[n-1]) == "" && e.First+n-1 > line; n-- {
 		e.Lines = e.Lines[:n-1]
@@ -40,113 +50,146 @@ func excerpt(o *fact.Object, at document.Value, line int) *verdict.Excerpt {
 	return e
 }
 
-// most is how many lines of a served object's value are shown.
-const most = 6
-
-// fragment is the value itself as YAML, under the last keys of its path, with every credential masked.
-func fragment(o *fact.Object, at document.Value, steps []document.Step) *verdict.Excerpt {
-	from := max(0, len(steps)-2)
-	e := &verdict.Excerpt{First: 1}
-	indent := ""
-	v := o.Root.Follow(steps[:from])
-	for _, s := range steps[from:] {
-		line := indent + "- "
-		if v.Kind() == document.Map {
-			line = indent + s.Key + ":"
-		}
-		e.Lines = append(e.Lines, line)
-		v, indent = v.Follow([]document.Step{s}), indent+"  "
+// objectLines are the first and last line of an object in its text.
+func objectLines(o *fact.Object, text *document.Text) (first, last int) {
+	start, end, ok := o.Root.Extent()
+	if !ok {
+		start, end = o.Root.Doc().Span()
 	}
-	if len(e.Lines) == 0 {
-		return nil
-	}
-	e.Marked = len(e.Lines)
-	if k := at.Kind(); k != document.Map && k != document.List {
-		e.Lines[e.Marked-1] += " " + shownScalar(o, at)
-		return e
-	}
-	n := 0
-	for key, entry := range at.Fields() {
-		if n++; n > most {
-			e.Lines = append(e.Lines, indent+"…")
-			break
-		}
-		text := "…"
-		if k := entry.Kind(); k != document.Map && k != document.List {
-			text = shownScalar(o, entry)
-		}
-		e.Lines = append(e.Lines, cut(indent+key+": "+text))
-	}
-	return e
+	first, _ = text.Position(start)
+	last, _ = text.Position(max(start, end-1))
+	return first, last
 }
 
-func shownScalar(o *fact.Object, v document.Value) string {
-	if v.Kind() == document.String && isSecret(o, document.Leaf{Value: v, Key: v.Key()}) {
-		return masked
-	}
-	text := strings.TrimSuffix(document.YAML(v), "\n")
-	if maskLine("x: "+text) != "x: "+text {
-		return masked
-	}
-	return cut(text)
+// hider finds what of a document's text is not to be shown.
+type hider struct {
+	doc    *document.Doc
+	text   string
+	leaves map[int][]credential.Span // by their beginning: what is hidden of each
 }
 
-func cut(line string) string {
-	if len(line) <= widest {
-		return line
+// show is the part of a line that is shown, from the given offset on.
+func (h *hider) show(begin, end, from int) string {
+	to := min(end, from+widest)
+	for from > begin && !utf8.RuneStart(h.text[from]) {
+		from--
 	}
-	end := widest
-	for end > 0 && line[end]&0xc0 == 0x80 {
-		end--
+	for to < end && !utf8.RuneStart(h.text[to]) {
+		to--
 	}
-	return line[:end] + "…"
-}
-
-// parts are ranges of the source, in order.
-type parts []struct{ start, end int }
-
-// hiddenParts finds the credentials in a range of lines; ok is false where positions are not known
-// and there is something to hide.
-func hiddenParts(o *fact.Object, text *document.Text, first, last int) (parts, bool) {
-	if _, _, known := o.Root.Extent(); !known {
-		return nil, o.Kind != "Secret" && !holdsCredential(o.Root, 0)
+	var b strings.Builder
+	if from > begin {
+		b.WriteString(ellipsis)
 	}
-	var hidden parts
-	for _, leaf := range o.Root.Leaves(text.Offset(first), text.Offset(last+1)) {
-		if leaf.Value.Kind() != document.String || !isSecret(o, leaf) {
+	at := from
+	for _, s := range h.spans(from, to) {
+		start, stop := max(s.Start, at), min(s.End, to)
+		if start >= stop || strings.TrimSpace(h.text[start:stop]) == "" {
 			continue
 		}
-		start := leaf.Start
-		if leaf.Key != "" {
-			start += len(leaf.Key) + 1
-			if colon := strings.IndexByte(text.Content()[start-1:min(leaf.End, len(text.Content()))], ':'); colon >= 0 {
-				start += colon
-			}
+		if indent := start - begin + len(h.text[start:stop]) - len(strings.TrimLeft(h.text[start:stop], " ")); strings.TrimSpace(h.text[begin:start]) == "" {
+			start = begin + indent // a line that is hidden whole keeps its indentation
 		}
-		hidden = append(hidden, struct{ start, end int }{start, leaf.End})
+		b.WriteString(h.text[at:max(at, start)])
+		if kept := b.String(); kept != "" && !strings.HasSuffix(kept, " ") {
+			b.WriteByte(' ')
+		}
+		b.WriteString(masked)
+		at = stop
 	}
-	return hidden, true
+	b.WriteString(h.text[at:to])
+	if to < end {
+		b.WriteString(ellipsis)
+	}
+	return b.String()
+}
+
+// spans are the hidden parts of the text that reach into a range, in order.
+func (h *hider) spans(from, to int) []credential.Span {
+	var spans []credential.Span
+	if start, end := h.doc.Span(); from < start || to > end { // another document on the same line
+		spans = append(spans, credential.Span{Start: from, End: start}, credential.Span{Start: end, End: to})
+	}
+	for _, s := range credential.Spans(h.text[from:to]) {
+		spans = append(spans, credential.Span{Start: s.Start + from, End: s.End + from})
+	}
+	for _, leaf := range h.doc.Root().Leaves(from, to) {
+		parts, known := h.leaves[leaf.Start]
+		if !known {
+			parts = h.ofLeaf(leaf)
+			h.leaves[leaf.Start] = parts
+		}
+		spans = append(spans, parts...)
+	}
+	slices.SortFunc(spans, func(a, b credential.Span) int { return cmp.Compare(a.Start, b.Start) })
+	return spans
+}
+
+// ofLeaf is what is hidden of a scalar: all of it, or the parts of a longer text that are credentials.
+func (h *hider) ofLeaf(leaf document.Leaf) []credential.Span {
+	whole := credential.Span{Start: leaf.Start, End: leaf.End}
+	if leaf.Key != "" {
+		if colon := strings.IndexByte(h.text[leaf.Start:leaf.End], ':'); colon >= 0 && !strings.Contains(leaf.Key, ":") {
+			whole.Start += colon + 1
+		}
+	}
+	switch {
+	case isSecret(leaf.Value):
+		return []credential.Span{whole}
+	case leaf.Value.Kind() != document.String || len(credential.Spans(leaf.Value.Text())) == 0:
+		return nil
+	}
+	source := h.text[whole.Start:whole.End]
+	if strings.Contains(source, `\`) || !strings.HasPrefix(strings.TrimSpace(source), "|") && strings.Contains(strings.TrimSpace(source), "\n") {
+		return []credential.Span{whole} // written otherwise than it is read
+	}
+	var spans []credential.Span
+	for _, s := range credential.Spans(source) {
+		spans = append(spans, credential.Span{Start: whole.Start + s.Start, End: whole.Start + s.End})
+	}
+	if len(spans) == 0 {
+		return []credential.Span{whole}
+	}
+	return spans
 }
 
 // isSecret says whether a scalar is a credential by its form, by the name it stands under, or
 // because everything in its place is one.
-func isSecret(o *fact.Object, leaf document.Leaf) bool {
-	value := leaf.Value.Text()
-	if leaf.Key == "kubectl.kubernetes.io/last-applied-configuration" {
-		return true
+func isSecret(v document.Value) bool {
+	if k := v.Kind(); k == document.Null || k == document.Bool {
+		return false
 	}
-	parent := leaf.Value.Parent()
-	if o.Kind == "Secret" && (parent.Key() == "data" || parent.Key() == "stringData") {
-		return true
+	key, value, parent := v.Key(), v.Text(), v.Parent()
+	if isObject(value) && parent.Key() == "annotations" || inSecretData(v) {
+		return true // last-applied-configuration and its like
 	}
-	key := leaf.Key
 	switch {
 	case key == "value":
 		key = parent.Get("name").Str()
 	case key == "" && parent.Kind() == document.List:
-		key = flagBefore(parent, leaf.Value)
+		key = flagBefore(parent, v)
 	}
-	return credential.Kind(key, value) != credential.None || credential.ByForm(credential.Decode(value)) != credential.None
+	return credential.Masks(key, value)
+}
+
+// isObject says whether the text is an object in JSON.
+func isObject(text string) bool {
+	return strings.HasPrefix(strings.TrimSpace(text), "{") && strings.Contains(text, `"kind"`)
+}
+
+// inSecretData says whether a value stands anywhere below the data of a Secret.
+func inSecretData(v document.Value) bool {
+	for v.Exists() {
+		parent := v.Parent()
+		if key := v.Key(); (key == "data" || key == "stringData") && parent.Get("kind").Str() == "Secret" {
+			return true
+		}
+		if parent.Get("kind").Exists() {
+			return false
+		}
+		v = parent
+	}
+	return false
 }
 
 // flagBefore is the flag that stands before an item of an argument list: --password, then hunter2.
@@ -164,76 +207,111 @@ func flagBefore(list, item document.Value) string {
 	return strings.TrimLeft(previous, "-")
 }
 
-// holdsCredential looks through a whole object.
-func holdsCredential(v document.Value, depth int) bool {
-	if depth > 100 {
-		return true
+// holdsSecret says whether there is anything to hide in a document of which it is not known what
+// stands where.
+func (j *judgement) holdsSecret(d *document.Doc) bool {
+	if known, found := j.secretive.Load(d); found {
+		return known.(bool)
 	}
-	for key, entry := range v.Fields() {
-		if key == "value" {
-			key = v.Get("name").Str()
-		}
-		if entry.Kind() == document.String && (credential.Kind(key, entry.Str()) != credential.None || strings.HasSuffix(key, "last-applied-configuration")) ||
-			holdsCredential(entry, depth+1) {
-			return true
-		}
-	}
-	for _, item := range v.Items() {
-		if item.Kind() == document.String && credential.Kind(flagBefore(v, item), item.Str()) != credential.None || holdsCredential(item, depth+1) {
-			return true
-		}
-	}
-	return false
+	start, end := d.Span()
+	found := len(credential.Spans(d.Source().Content()[start:end])) > 0 || secretBelow(d.Root())
+	j.secretive.Store(d, found)
+	return found
 }
 
-// apply is a line of the text with what is hidden of it masked.
-func (p parts) apply(text *document.Text, n int) string {
-	line := text.Line(n)
-	start := text.Offset(n)
-	end := start + len(line)
-	for i := len(p) - 1; i >= 0; i-- {
-		if p[i].start >= end || p[i].end <= start {
-			continue
+func secretBelow(v document.Value) bool {
+	switch v.Kind() {
+	case document.Map:
+		for _, entry := range v.Fields() {
+			if secretBelow(entry) {
+				return true
+			}
 		}
-		from, to := max(p[i].start-start, 0), min(p[i].end-start, len(line))
-		if p[i].start < start {
-			from = len(line) - len(strings.TrimLeft(line, " "))
-			from = min(from, to)
+		return false
+	case document.List:
+		for _, item := range v.Items() {
+			if secretBelow(item) {
+				return true
+			}
 		}
-		rest := line[from:to]
-		if strings.TrimSpace(rest) == "" {
-			continue
-		}
-		line = line[:from] + " " + masked + line[to:]
+		return false
 	}
-	return line
+	return isSecret(v) || len(credential.Spans(v.Text())) > 0
 }
 
-// maskLine masks what looks like "name: credential" or "name=credential" in a line by itself: in
-// comments, and in configuration files that stand inside a scalar.
-func maskLine(line string) string {
-	if strings.Contains(line, masked) {
-		return line
+// most is how many lines of a served object's value are shown.
+const most = 6
+
+// fragment is the value itself as YAML, under the last keys of its path, with every credential masked.
+func fragment(o *fact.Object, at document.Value, steps []document.Step) *verdict.Excerpt {
+	from := max(0, len(steps)-2)
+	e := &verdict.Excerpt{First: 1}
+	indent := ""
+	v := o.Root.Follow(steps[:from])
+	for _, s := range steps[from:] {
+		line := indent + "- "
+		if v.Kind() == document.Map {
+			line = indent + s.Key + ":"
+		}
+		e.Lines = append(e.Lines, cut(line))
+		v, indent = v.Follow([]document.Step{s}), indent+"  "
 	}
-	if credential.ByForm(line) != credential.None {
-		indent := len(line) - len(strings.TrimLeft(line, " -"))
-		if at := strings.IndexAny(line, ":="); at > 0 && credential.ByForm(line[:at]) == credential.None {
-			return line[:at+1] + " " + masked
-		}
-		return line[:indent] + masked
+	if len(e.Lines) == 0 {
+		return nil
 	}
-	for at := 0; at < len(line); at++ {
-		if line[at] != ':' && line[at] != '=' {
-			continue
+	e.Marked = len(e.Lines)
+	if !isBranch(at) {
+		e.Lines[e.Marked-1] += " " + shownScalar(at)
+		return e
+	}
+	n := 0
+	for key, entry := range at.Fields() {
+		if n++; n > most {
+			e.Lines = append(e.Lines, indent+ellipsis)
+			break
 		}
-		key := strings.Trim(line[:at], " \t\"'#-{,")
-		if space := strings.LastIndexAny(key, " \t,{\"'"); space >= 0 {
-			key = key[space+1:]
+		text := ellipsis
+		if !isBranch(entry) {
+			text = shownScalar(entry)
 		}
-		value := strings.Trim(line[at+1:], " \t\"',}")
-		if credential.Kind(key, value) != credential.None {
-			return line[:at+1] + " " + masked
+		e.Lines = append(e.Lines, cut(indent+key+": "+text))
+	}
+	return e
+}
+
+func isBranch(v document.Value) bool { return v.Kind() == document.Map || v.Kind() == document.List }
+
+func shownScalar(v document.Value) string {
+	if isSecret(v) || len(credential.Spans(v.Text())) > 0 {
+		return masked
+	}
+	return cut(strings.TrimSuffix(document.YAML(v), "\n"))
+}
+
+// saying is a rule's message as it is shown: bounded, and without what is a credential by its form.
+func saying(message string) string {
+	if credential.ByForm(message) != credential.None {
+		words := strings.Split(message, " ")
+		for i, word := range words {
+			if credential.ByForm(word) != credential.None {
+				words[i] = masked
+			}
+		}
+		if message = strings.Join(words, " "); credential.ByForm(message) != credential.None {
+			message = masked
 		}
 	}
-	return line
+	return cut(message)
+}
+
+// cut bounds a text.
+func cut(text string) string {
+	if len(text) <= widest {
+		return text
+	}
+	end := widest
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
 }

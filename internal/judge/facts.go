@@ -191,8 +191,9 @@ func (j *judgement) api(o *fact.Object) rule.Fact {
 }
 
 // Needs is the object kinds that the rules judge or compute named facts from, each "Kind" or
-// "Kind.group": what a live cluster must be asked for. all is set when a rule judges every object.
-func Needs(rules []*rule.Compiled) (kinds []string, all bool) {
+// "Kind.group": what a live cluster must be asked for. A rule on every object adds none: it judges
+// what the others need.
+func Needs(rules []*rule.Compiled) []string {
 	need := map[string]bool{}
 	for _, r := range rules {
 		switch r.Match.Fact {
@@ -202,8 +203,6 @@ func Needs(rules []*rule.Compiled) (kinds []string, all bool) {
 			}
 		case "namespace":
 			need["Namespace"] = true
-		case "object":
-			all = true
 		}
 		for _, kind := range r.Match.Kinds {
 			need[kind] = true
@@ -216,5 +215,5 @@ func Needs(rules []*rule.Compiled) (kinds []string, all bool) {
 			}
 		}
 	}
-	return sortedKeys(need), all
+	return sortedKeys(need)
 }

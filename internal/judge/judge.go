@@ -67,6 +67,7 @@ type judgement struct {
 	outside                                              int
 	gaps                                                 gaps
 	accounts                                             func() map[string][]*fact.Object
+	secretive                                            sync.Map // documents whose parts have no known place -> whether they hold a secret
 }
 
 // subject is one object or one workload that is to be judged; of the cluster both are nil.
@@ -213,15 +214,20 @@ func byPlace(a, b verdict.Finding) int {
 // fold makes one finding of several with the same fingerprint: the same fault of the same object
 // that was read in several variants, as when two overlays change a base. Such a fault counts once.
 func fold(findings []verdict.Finding, counts tallies) []verdict.Finding {
-	first := make(map[string]int, len(findings))
+	type fault struct {
+		fingerprint string
+		verdict     verdict.Verdict
+	}
+	first := make(map[fault]int, len(findings))
 	kept := findings[:0]
 	for _, f := range findings {
-		if at, found := first[f.Fingerprint]; found && kept[at].Verdict == f.Verdict {
+		same := fault{f.Fingerprint, f.Verdict}
+		if at, found := first[same]; found {
 			kept[at].Also = append(append(kept[at].Also, f.Location), f.Also...)
 			counts.discount(f.Rule, f.Verdict)
 			continue
 		}
-		first[f.Fingerprint] = len(kept)
+		first[same] = len(kept)
 		kept = append(kept, f)
 	}
 	return kept

@@ -31,24 +31,31 @@ func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item do
 	}
 	f.Path = shown
 	f.Fingerprint = fingerprint(r.ID, &f.Subject, m.kind+" "+stable)
-	f.Location, f.Excerpt = evidence(o, item, begin)
+	f.Location, f.Excerpt = w.evidence(o, item, begin)
 	for _, twin := range o.Twins {
-		at, _ := evidence(twin, twin.Root.Follow(begin), begin)
-		f.Also = append(f.Also, at)
+		f.Also = append(f.Also, location(twin, twin.Root.Follow(begin)))
 	}
 }
 
 // evidence is where a value of an object stands, and the lines around it. What a server sent has
 // no lines: there the value itself is shown.
-func evidence(o *fact.Object, at document.Value, steps []document.Step) (verdict.Location, *verdict.Excerpt) {
-	l := verdict.Location{Source: o.Origin.Source, File: o.Origin.File, Rendered: o.Origin.Rendered}
-	if o.Origin.Served {
+func (j *judgement) evidence(o *fact.Object, at document.Value, steps []document.Step) (verdict.Location, *verdict.Excerpt) {
+	l := location(o, at)
+	switch {
+	case o.Origin.Served:
 		return l, fragment(o, at, steps)
-	}
-	if l.Line, l.Column = at.Position(); l.Line == 0 {
+	case l.Line == 0:
 		return l, nil
 	}
-	return l, excerpt(o, at, l.Line)
+	return l, j.excerpt(o, at, l.Line, l.Column)
+}
+
+func location(o *fact.Object, at document.Value) verdict.Location {
+	l := verdict.Location{Source: o.Origin.Source, File: o.Origin.File, Rendered: o.Origin.Rendered}
+	if !o.Origin.Served {
+		l.Line, l.Column = at.Position()
+	}
+	return l
 }
 
 func exists(v document.Value, path []string) bool { return v.At(path...).Exists() }
@@ -115,15 +122,4 @@ func fingerprint(ruleID string, s *verdict.Subject, path string) string {
 	}
 	sum := sha256.Sum256([]byte(strings.Join([]string{ruleID, group, s.Kind, s.Namespace, s.Name, path}, "\x00")))
 	return hex.EncodeToString(sum[:8])
-}
-
-// objectLines are the first and last line of an object in its text.
-func objectLines(o *fact.Object, text *document.Text) (first, last int) {
-	start, end, ok := o.Root.Extent()
-	if !ok {
-		start, end = o.Root.Doc().Span()
-	}
-	first, _ = text.Position(start)
-	last, _ = text.Position(max(start, end-1))
-	return first, last
 }

@@ -126,7 +126,7 @@ func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []
 	if v == verdict.Unknown {
 		f.Message = r.Title + ": could not be decided"
 	} else {
-		f.Message = r.Message(scope)
+		f.Message = saying(r.Message(scope))
 	}
 	if m.object == nil {
 		f.Subject = verdict.Subject{Kind: "Cluster", Name: w.Inventory.Version}
