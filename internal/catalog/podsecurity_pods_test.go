@@ -156,7 +156,7 @@ func (m podMaker) volume() string {
 	}
 	if m.IntN(4) == 0 {
 		return "hostPath: {path: " + m.any("/", "/etc", "/run", "//var/./run/docker.sock", "/opt/data", "/proc", "/sys", "/var/log", "/dev/sda",
-			"/usr/bin", "/var/lib/kubelet/pods/x", "/var/lib/kubelet/plugins", "/etc/cron.d", "/etc/localtime", "/home/a/.ssh") + "}"
+			"/usr/bin", "/var/lib/kubelet/pods/x", "/var/lib/kubelet/plugins", "/etc/cron.d", "/etc/localtime", "/home") + "}"
 	}
 	return m.any("nfs: {server: a, path: a}", "gitRepo: {repository: a}", "iscsi: {}", "azureDisk: {}", "portworxVolume: {}", "glusterfs: {}",
 		"rbd: {}", "flexVolume: {}", "cinder: {}", "cephfs: {}", "flocker: {}", "fc: {}", "azureFile: {}", "vsphereVolume: {}", "quobyte: {}",

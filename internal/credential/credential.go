@@ -191,20 +191,30 @@ func hasJWT(s string) bool {
 	}
 }
 
-// hasAuthorization finds a header "Authorization: Bearer literal" in a text.
+// hasAuthorization finds a header with a literal in a text: Authorization: Bearer literal.
 func hasAuthorization(s string) bool {
-	const name = "uthorization:"
-	for rest := s; ; {
-		at := strings.Index(rest, name)
+	at := authorization(s)
+	return at >= 0 && strings.ContainsAny(s[at:at+wordEnd(s[at:], wordEnds)], "0123456789=")
+}
+
+// authorization is where the literal of the first such header begins, -1 where there is none.
+func authorization(s string) int {
+	const name = "uthorization"
+	for from := 0; ; {
+		at := strings.Index(s[from:], name)
 		if at < 0 {
-			return false
+			return -1
 		}
-		rest = rest[at+len(name):]
-		if hasScheme(strings.TrimLeft(rest[:min(len(rest), 200)], " ")) {
-			return true
+		from += at + len(name)
+		rest := s[from:min(len(s), from+longest)]
+		value := strings.TrimLeft(rest, " :=\t\\\"'")
+		if hasScheme(value) {
+			return from + len(rest) - len(value) + strings.IndexByte(value, ' ') + 1
 		}
 	}
 }
+
+const wordEnds = " \t\n\"'\\"
 
 // hasScheme says whether it is the value of an Authorization header (RFC 9110, 11.6.2) with a literal in it.
 func hasScheme(value string) bool {
@@ -212,7 +222,7 @@ func hasScheme(value string) bool {
 	if !found || !strings.EqualFold(scheme, "bearer") && !strings.EqualFold(scheme, "basic") && !strings.EqualFold(scheme, "token") {
 		return false
 	}
-	word := rest[:wordEnd(rest, " \t\n\"'")]
+	word := rest[:wordEnd(rest, wordEnds)]
 	return len(word) >= 6 && !isReference(word)
 }
 

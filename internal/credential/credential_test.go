@@ -93,7 +93,8 @@ func TestKind(t *testing.T) {
 		{"", "PGPASSWORD=hunter2 psql -h db", credential.Token},
 		{"", "set -e; export DB_PASSWORD='hunter2'; run", credential.Token},
 		{"", "curl -H 'Authorization: Bearer abcdef123' http://x", credential.Token},
-		{"", "curl --header=authorization:\"token abcdef123\" x", ""},
+		{"", "curl --header=authorization:\"token abcdef123\" x", credential.Token},
+		{"", "proxy_set_header Authorization \"Bearer abcdef123\";", credential.Token},
 	}
 	for _, test := range tests {
 		if got := credential.Kind(test.key, test.value); got != test.want {
@@ -201,6 +202,7 @@ func TestKindNone(t *testing.T) {
 		{"", "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----"},
 		{"", "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 		{"", "Authorization: Bearer $TOKEN"},
+		{"", "Authorization: Basic authentication is off"},
 		{"", "a bearer of the password and the token is welcome"},
 	}
 	for _, test := range tests {
@@ -269,6 +271,7 @@ func TestSpans(t *testing.T) {
 		"a digest":              "sha256sum\n9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 		"switch in a flow":      "{automountServiceAccountToken: false, containers: {}}",
 		"empty":                 `password: ""` + "\nuser: x",
+		"header":                "curl -H 'Authorization: Bearer [abcdefgh' http://x]",
 		"prose":                 "where the password of the user is kept",
 	}
 	for name, marked := range tests {

@@ -78,6 +78,9 @@ func inLine(line string) (from int, opens bool) {
 			return at + 1, false
 		}
 	}
+	if at := authorization(line); at >= 0 {
+		return at, false
+	}
 	if ByForm(line) == None && !isKeyMaterial(line) {
 		return -1, false
 	}

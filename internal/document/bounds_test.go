@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -120,6 +121,9 @@ func laughs(deep, wide int) string {
 }
 
 func TestMeasure(t *testing.T) {
+	if os.Getenv("MEASURE") == "" {
+		t.Skip("MEASURE is not set")
+	}
 	for name, make := range hostile {
 		text := make(4 << 20)
 		line := fmt.Sprintf("%-32s %5.1f MB", name, float64(len(text))/1e6)

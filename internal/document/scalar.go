@@ -1,6 +1,10 @@
 package document
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
 
 // quoted reads a quoted scalar that ends on its line and says where its content is: in the text,
 // or decoded in side.
@@ -19,8 +23,8 @@ func (b *block) quoted() (off, size int, side, ok bool) {
 	return 0, 0, false, false
 }
 
-// unescape decodes a quoted scalar with the common escapes and with line breaks, which fold as in
-// a plain one; from is where the first of either stands.
+// unescape decodes a quoted scalar with escapes and with line breaks, which fold as in a plain one;
+// from is where the first of either stands.
 func (b *block) unescape(q byte, start, from int) (off, size int, side, ok bool) {
 	off = len(b.side)
 	b.side = append(b.side, b.s[start:from]...)
@@ -45,15 +49,11 @@ func (b *block) unescape(q byte, start, from int) (off, size int, side, ok bool)
 		case c == '\t':
 			return 0, 0, false, false
 		case c == '\\' && q == '"':
-			i++
-			if i >= b.end {
+			next := b.escape(i + 1)
+			if next == 0 {
 				return 0, 0, false, false
 			}
-			at := strings.IndexByte(`"\nrt `, b.s[i])
-			if at < 0 {
-				return 0, 0, false, false
-			}
-			b.side = append(b.side, "\"\\\n\r\t "[at])
+			i = next - 1
 			hard = len(b.side)
 			continue
 		case c == q && q == '\'' && i+1 < b.end && b.s[i+1] == q:
@@ -65,6 +65,64 @@ func (b *block) unescape(q byte, start, from int) (off, size int, side, ok bool)
 		b.side = append(b.side, c)
 	}
 	return 0, 0, false, false
+}
+
+// escape decodes the escape sequence behind the backslash (YAML 1.1, section 5.6) and returns where
+// the text goes on, 0 to give up. Those of Unicode's line breaks are longer than they look in the
+// text, and the library's.
+func (b *block) escape(i int) int {
+	if i >= b.end {
+		return 0
+	}
+	digits := 0
+	switch c := b.s[i]; c {
+	case '\n':
+		return b.continued(i)
+	case 'x':
+		digits = 2
+	case 'u':
+		digits = 4
+	case 'U':
+		digits = 8
+	default:
+		at := strings.IndexByte(`0abtnvfre "'\`, c)
+		if at < 0 {
+			return 0
+		}
+		b.side = append(b.side, "\x00\a\b\t\n\v\f\r\x1b \"'\\"[at])
+		return i + 1
+	}
+	i++
+	if i+digits > b.end {
+		return 0
+	}
+	n, err := strconv.ParseUint(b.s[i:i+digits], 16, 32)
+	if err != nil || n > utf8.MaxRune || !utf8.ValidRune(rune(n)) {
+		return 0
+	}
+	b.side = utf8.AppendRune(b.side, rune(n))
+	return i + digits
+}
+
+// continued passes an escaped line break and the blanks that begin the next line.
+func (b *block) continued(i int) int {
+	b.line = i + 1
+	for i++; i < b.end; i++ {
+		switch b.s[i] {
+		case ' ':
+		case '\n':
+			b.side = append(b.side, '\n')
+			b.line = i + 1
+		case '\t':
+			return 0
+		default:
+			if i == b.line {
+				return 0
+			}
+			return i
+		}
+	}
+	return 0
 }
 
 // foldBreak folds the line break at offset i of a quoted scalar and returns where the text goes
@@ -101,17 +159,16 @@ func (b *block) foldBreak(i int) int {
 func (b *block) scalarBlock(pos, meta uint32, parent int) bool {
 	fold := b.s[b.p] == '>'
 	b.p++
-	chomp := byte(0)
-	if b.p < b.end && (b.s[b.p] == '-' || b.s[b.p] == '+') {
-		chomp = b.s[b.p]
-		b.p++
-	}
+	width, chomp := b.blockHead()
 	if b.p < b.end && b.s[b.p] != ' ' && b.s[b.p] != '\n' || !b.endLine() {
 		return false
 	}
-	indent, ok := b.blockIndent(parent)
-	if !ok {
-		return false
+	indent := max(parent, 0) + width
+	if width == 0 {
+		ok := false
+		if indent, ok = b.blockIndent(parent); !ok {
+			return false
+		}
 	}
 	off := len(b.side)
 	if !b.blockLines(indent, fold) {
@@ -130,6 +187,30 @@ func (b *block) scalarBlock(pos, meta uint32, parent int) bool {
 	}
 	b.add(pos, meta|flagSide, String, off, len(b.side)-off)
 	return true
+}
+
+// blockHead reads a block scalar's indentation, 0 when its first line is to tell, and its chomping.
+func (b *block) blockHead() (width int, chomp byte) {
+	for range 2 {
+		switch c := byteAt(b.s, b.p); {
+		case chomp == 0 && (c == '-' || c == '+'):
+			chomp = c
+		case width == 0 && c >= '1' && c <= '9':
+			width = int(c - '0')
+		default:
+			return width, chomp
+		}
+		b.p++
+	}
+	return width, chomp
+}
+
+// byteAt is the byte at offset i, 0 behind the end.
+func byteAt(s string, i int) byte {
+	if i >= len(s) {
+		return 0
+	}
+	return s[i]
 }
 
 // blockIndent is the column of a block scalar's first line with content.
@@ -243,38 +324,44 @@ func resolve(s string) (kind Kind, ok bool) {
 }
 
 // resolveNumber tells integers and decimals in JSON's notation, and what can be no number in any
-// notation (nor a date: those stay strings anyway).
+// notation (nor a date: those stay strings anyway). The library reads as numbers, with every "_"
+// left out, what strconv.ParseInt reads in base 0, decimals with an exponent, and ".inf" and ".nan".
 func resolveNumber(s string) (Kind, bool) {
+	whole := strings.TrimPrefix(s, "-")
+	switch c := byteAt(whole, 0); {
+	case c == '-' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+		return String, true
+	case c != '.' && (c < '0' || c > '9'):
+		return Missing, false
+	}
 	digits, dots, exponents := 0, 0, 0
-	odd, word := false, false // a sign or underscore inside; a letter of another base
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
+	word, under := false, false // a letter of no decimal; an underscore
+	for i := 0; i < len(whole); i++ {
+		switch c := whole[i]; {
 		case c >= '0' && c <= '9':
 			digits++
 		case c == '.':
 			dots++
-		case c == '-' && i == 0:
 		case c == 'e' || c == 'E':
 			exponents++
-		case c >= 'a' && c <= 'f', c >= 'A' && c <= 'F', c == 'x', c == 'X', c == 'o', c == 'O':
+		case c == '_':
+			under = true
+		case c == '+' || c == '-':
+			word = word || whole[i-1] != 'e' && whole[i-1] != 'E'
+		case strings.IndexByte("abcdfinoxABCDFINOX", c) >= 0:
 			word = true
-		case c == '_' || c == '+' || c == '-':
-			odd = true
-		case (c == 'i' || c == 'I' || c == 'n' || c == 'N') && strings.IndexByte(s, '.') >= 0 && len(s) <= 5:
-			return Missing, false // ".inf" and ".nan"
 		default:
 			return String, true
 		}
 	}
-	whole := strings.TrimPrefix(s, "-")
 	switch {
-	case whole == "" || s[0] == '+' || s[0] == '_':
+	case under || whole[0] == '.' && word:
 		return Missing, false
-	case dots > 1:
+	case len(whole) > 1 && whole[0] == '0' && strings.IndexByte("xXoObB", whole[1]) >= 0:
+		return Missing, false
+	case word || dots > 1 || exponents > 1:
 		return String, digits > 0
-	case whole[0] >= '1' && whole[0] <= '9' && !odd && (word || exponents > 1):
-		return String, true
-	case word || odd || exponents > 0 || digits == 0 || digits > 15:
+	case exponents > 0 || digits == 0 || digits > 15:
 		return Missing, false
 	case whole[0] == '.' || whole[len(whole)-1] == '.' || len(whole) > 1 && whole[0] == '0' && whole[1] != '.':
 		return Missing, false

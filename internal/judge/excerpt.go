@@ -179,12 +179,14 @@ func isObject(text string) bool {
 
 // inSecretData says whether a value stands anywhere below the data of a Secret.
 func inSecretData(v document.Value) bool {
+	data := false
 	for v.Exists() {
-		parent := v.Parent()
-		if key := v.Key(); (key == "data" || key == "stringData") && parent.Get("kind").Str() == "Secret" {
-			return true
-		}
-		if parent.Get("kind").Exists() {
+		key, parent := v.Key(), v.Parent()
+		data = data || key == "data" || key == "stringData"
+		switch kind := parent.Get("kind"); {
+		case kind.Str() == "Secret" || kind.Str() == "SecretList":
+			return data
+		case kind.Exists() && parent.Key() != "data" && parent.Key() != "stringData":
 			return false
 		}
 		v = parent

@@ -79,7 +79,7 @@ func judgedOnce(t *testing.T, s *sandbox, a *applier, live *verdict.Result) {
 	for line := range strings.Lines(s.kubectl(t, "get", "pods,replicasets,jobs", "-A", "-o", "jsonpath="+owned)) {
 		made[strings.TrimSpace(line)]++
 	}
-	for _, what := range []string{"ReplicaSet quayside-shop", "Pod quayside-shop", "Pod quayside-data", "Job quayside-data", "Pod quayside-payments"} {
+	for _, what := range []string{"ReplicaSet quayside-shop", "Pod quayside-shop", "Pod quayside-data", "Pod quayside-payments"} {
 		t.Logf("controllers made %d: %s", made[what], what)
 	}
 	if made["ReplicaSet quayside-shop"] == 0 || made["Pod quayside-shop"] == 0 || made["Pod quayside-payments"] == 0 {
