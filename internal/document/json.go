@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -28,7 +29,12 @@ func ParseJSON(content string) (*Doc, *Error) {
 // parseJSONStream reads concatenated JSON values.
 func parseJSONStream(t *Text) ([]*Doc, *Error) {
 	var docs []*Doc
-	p := jsonParser{source: t, s: t.content}
+	p := jsonParsers.Get().(*jsonParser)
+	p.source, p.s, p.at, p.fault, p.depth = t, t.content, 0, "", 0
+	defer func() {
+		p.source, p.s, p.duplicate = nil, "", nil
+		jsonParsers.Put(p)
+	}()
 	for {
 		p.space()
 		if p.at == len(p.s) {
@@ -56,6 +62,9 @@ func parseJSONStream(t *Text) ([]*Doc, *Error) {
 		docs = append(docs, d)
 	}
 }
+
+// jsonParsers keeps the scratch memory of parsers.
+var jsonParsers = sync.Pool{New: func() any { return new(jsonParser) }}
 
 // take copies scratch nodes and decoded text at their exact size.
 func (d *Doc) take(nodes []node, side []byte) {
@@ -195,46 +204,51 @@ func (p *jsonParser) number(pos, keyMeta uint32) {
 
 // str reads a string and says where its content is: in the text, or decoded in side.
 func (p *jsonParser) str() (off, size int, side bool) {
-	p.at++
-	start := p.at
-	for p.at < len(p.s) {
-		switch c := p.s[p.at]; {
-		case c == '"':
-			p.at++
-			return start, p.at - 1 - start, false
-		case c == '\\':
-			return p.escaped(start)
-		case c < ' ':
-			p.fail("a control character in a string")
-			return 0, 0, false
+	start := p.at + 1
+	for i := start; i < len(p.s); i++ {
+		if c := p.s[i]; c >= ' ' && c != '"' && c != '\\' {
+			continue
 		}
-		p.at++
+		p.at = i
+		switch p.s[i] {
+		case '"':
+			p.at++
+			return start, i - start, false
+		case '\\':
+			return p.escaped(start)
+		}
+		p.fail("a control character in a string")
+		return 0, 0, false
 	}
+	p.at = len(p.s)
 	p.fail("a string without an end")
 	return 0, 0, false
 }
 
+// escaped reads the rest of a string that has escapes: what stands between them in one piece each.
 func (p *jsonParser) escaped(start int) (off, size int, side bool) {
-	from := len(p.side)
-	p.side = append(p.side, p.s[start:p.at]...)
-	for p.at < len(p.s) {
-		switch c := p.s[p.at]; {
+	off = len(p.side)
+	for i := start; i < len(p.s); i++ {
+		switch c := p.s[i]; {
 		case c == '"':
-			p.at++
-			return from, len(p.side) - from, true
-		case c < ' ':
-			p.fail("a control character in a string")
-			return 0, 0, false
-		case c != '\\':
-			p.side = append(p.side, c)
-			p.at++
-		default:
+			p.side = append(p.side, p.s[start:i]...)
+			p.at = i + 1
+			return off, len(p.side) - off, true
+		case c == '\\':
+			p.side = append(p.side, p.s[start:i]...)
+			p.at = i
 			if !p.escape() {
 				p.fail("an unknown escape in a string")
 				return 0, 0, false
 			}
+			start, i = p.at, p.at-1
+		case c < ' ':
+			p.at = i
+			p.fail("a control character in a string")
+			return 0, 0, false
 		}
 	}
+	p.at = len(p.s)
 	p.fail("a string without an end")
 	return 0, 0, false
 }

@@ -44,8 +44,8 @@ type ClusterOptions struct {
 	// judged through their controller; without Pods they are counted and left out.
 	Pods bool
 	// Custom reads custom resources that nobody named, too, where their definition has a place for
-	// a pod: what runs containers is worth a look, while everything else of a cluster is nobody's
-	// business. One that may not be listed is told and is no gap.
+	// a pod and Kinds has something that runs containers: those are worth a look, while everything
+	// else of a cluster is nobody's business. One that may not be listed is told and is no gap.
 	Custom bool
 	// PageSize is how many objects are asked for at once, 500 when it is 0. Pages of large objects
 	// hold fewer.
@@ -119,7 +119,7 @@ func (c *cluster) read(ctx context.Context) (*Reading, error) {
 	defer lose(nil)
 	c.lose = lose
 	lists := c.plan(served)
-	if c.o.Custom {
+	if c.o.Custom && runsContainers(c.asked()) {
 		lists = append(lists, c.findCustom(listing, served, lists)...)
 	}
 	c.total = len(lists)

@@ -87,6 +87,11 @@ func groupKind(kind, group string) string {
 	return kind + "." + group
 }
 
+// runsContainers says whether something that runs containers is among the kinds.
+func runsContainers(kinds []string) bool {
+	return slices.ContainsFunc(fact.PodKinds(), func(kind string) bool { return slices.Contains(kinds, kind) })
+}
+
 // unservedKinds are known for the sake of old manifests: no supported cluster serves them.
 var unservedKinds = []string{"DeploymentConfig", "ScheduledJob.batch", "PodSecurityPolicy.policy", "PodSecurityPolicy.extensions"}
 
@@ -96,6 +101,9 @@ var unservedKinds = []string{"DeploymentConfig", "ScheduledJob.batch", "PodSecur
 func ClusterRole(kinds []string) string {
 	if len(kinds) == 0 {
 		kinds = DefaultKinds()
+	}
+	if runsContainers(kinds) {
+		kinds = append(slices.Clone(kinds), definitionKind) // which other kinds do
 	}
 	grants := map[string][]string{}
 	for _, kind := range kinds {

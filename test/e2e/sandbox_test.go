@@ -216,11 +216,15 @@ func scan(t *testing.T, codes []int, args ...string) *verdict.Result {
 	return readResult(t, o)
 }
 
+// readResult reads a report; all that there is to say stands in it.
 func readResult(t *testing.T, o outcome) *verdict.Result {
 	t.Helper()
 	res, err := report.ReadJSON(strings.NewReader(o.stdout))
 	if err != nil {
 		t.Fatalf("read the report: %v\n%s", err, o.stderr)
+	}
+	if o.stderr != "" {
+		t.Errorf("standard error: %s", o.stderr)
 	}
 	return res
 }

@@ -1,0 +1,50 @@
+package judge_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coaming/coaming/internal/judge"
+)
+
+// crowd is n workloads and n of each kind that selects them, in one namespace; selector writes the
+// i-th selector's labels.
+func crowd(n int, selector func(i int) string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "---\n{apiVersion: v1, kind: Pod, metadata: {name: p%d, namespace: shop, labels: {app: a%d, tier: web}}, spec: {serviceAccountName: s%d, containers: [{name: app, image: nginx}]}}\n", i, i, i)
+		fmt.Fprintf(&b, "---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: n%d, namespace: shop}, spec: {podSelector: %s, policyTypes: [Ingress]}}\n", i, selector(i))
+		fmt.Fprintf(&b, "---\n{apiVersion: v1, kind: Service, metadata: {name: s%d, namespace: shop}, spec: {selector: {app: a%d}}}\n", i, i)
+		fmt.Fprintf(&b, "---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: s%d, namespace: shop}}\n", i)
+		fmt.Fprintf(&b, "---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: r%d, namespace: shop}, rules: []}\n", i)
+		fmt.Fprintf(&b, "---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: b%d, namespace: shop}, roleRef: {kind: Role, name: r%d}, subjects: [{kind: ServiceAccount, name: s%d}]}\n", i, i, i)
+	}
+	return b.String()
+}
+
+// TestCrowds demands time in proportion to the input where every object is of one namespace.
+func TestCrowds(t *testing.T) {
+	n := 3000
+	if testing.Short() {
+		n = 300
+	}
+	rules := all(t)
+	for name, selector := range map[string]func(int) string{
+		"by label":      func(i int) string { return fmt.Sprintf("{matchLabels: {tier: web, app: a%d}}", i) },
+		"by expression": func(i int) string { return fmt.Sprintf("{matchExpressions: [{key: app, operator: In, values: [a%d]}]}", i) },
+		"all":           func(int) string { return "{}" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := input(t, crowd(n, selector), rules...)
+			start := time.Now()
+			judge.Judge(in)
+			took := time.Since(start)
+			t.Logf("%d of each kind: %v", n, took)
+			if took > time.Minute {
+				t.Errorf("%d of each kind took %v", n, took)
+			}
+		})
+	}
+}
