@@ -8,15 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	_ "github.com/coaming/coaming/internal/heap" // no garbage collection in short runs
 	"github.com/coaming/coaming/internal/verdict"
@@ -40,26 +36,6 @@ type Env struct {
 	ErrTerminal bool
 }
 
-// FromProcess is the Env of the running process.
-func FromProcess(version string) Env {
-	env := Env{
-		Args: os.Args[1:], Name: filepath.Base(os.Args[0]), Version: version,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Now: time.Now,
-		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
-	}
-	if fd := int(os.Stdout.Fd()); term.IsTerminal(fd) {
-		env.OutWidth = 80
-		if width, _, err := term.GetSize(fd); err == nil && width > 0 {
-			env.OutWidth = width
-		}
-	}
-	if dir, err := os.UserCacheDir(); err == nil {
-		env.CacheDir = filepath.Join(dir, "coaming")
-	}
-	return env
-}
-
 // exitError ends a command with that code and no message: the report has said it all.
 type exitError int
 
@@ -67,8 +43,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // Run runs one command and returns its exit code.
 func Run(ctx context.Context, env Env) int {
-	// Libraries log through these; what a person should know of them is a gap in the coverage.
-	log.SetOutput(io.Discard)
+	// Libraries log through the default logger, that of package log included; what a person should
+	// know of them is a gap in the coverage.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	root := rootCommand(&env)
 	err := root.ExecuteContext(ctx)
@@ -76,9 +52,9 @@ func Run(ctx context.Context, env Env) int {
 		return int(code)
 	}
 	if err != nil {
-		fmt.Fprintf(env.Stderr, "%s: %v\n", env.Name, err)
+		_, _ = fmt.Fprintf(env.Stderr, "%s: %v\n", env.Name, err)
 		if re, ok := errors.AsType[*verdict.RemedyError](err); ok && re.Remedy != "" {
-			fmt.Fprintf(env.Stderr, "%s: hint: %s\n", env.Name, re.Remedy)
+			_, _ = fmt.Fprintf(env.Stderr, "%s: hint: %s\n", env.Name, re.Remedy)
 		}
 		return verdict.ExitError
 	}

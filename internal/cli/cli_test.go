@@ -20,10 +20,12 @@ import (
 // their own. The day is fixed: the support calendar is compared with it.
 func TestMain(m *testing.M) {
 	run := func() {
-		env := cli.FromProcess("test")
-		env.Now = func() time.Time { return time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC) }
-		env.CacheDir = os.Getenv("COAMING_CACHE")
-		os.Exit(cli.Run(context.Background(), env))
+		os.Exit(cli.Run(context.Background(), cli.Env{ //nolint:forbidigo // this is the main of a process of its own
+			Args: os.Args[1:], Name: filepath.Base(os.Args[0]), Version: "test",
+			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+			Now:      func() time.Time { return time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC) },
+			CacheDir: os.Getenv("COAMING_CACHE"),
+		}))
 	}
 	testscript.Main(m, map[string]func(){"coaming": run, "kubectl-coaming": run})
 }

@@ -64,7 +64,7 @@ func readResult(path string) (*verdict.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open report: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	res, err := report.ReadJSON(file)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)

@@ -40,12 +40,12 @@ func (p *progress) stage(name string) func(done, total int) {
 		}
 		p.last, p.shown = now, true
 		if total <= 0 {
-			fmt.Fprintf(p.w, "\r\x1b[K%s %d", name, done)
+			_, _ = fmt.Fprintf(p.w, "\r\x1b[K%s %d", name, done)
 			return
 		}
 		const width = 24
 		full := min(width, done*width/total)
-		fmt.Fprintf(p.w, "\r\x1b[K%s %s%s %d/%d", name, strings.Repeat("█", full), strings.Repeat("░", width-full), done, total)
+		_, _ = fmt.Fprintf(p.w, "\r\x1b[K%s %s%s %d/%d", name, strings.Repeat("█", full), strings.Repeat("░", width-full), done, total)
 	}
 }
 
@@ -54,7 +54,7 @@ func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shown {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
 		p.shown = false
 	}
 }

@@ -162,7 +162,7 @@ func rulesCommand(env *Env) *cobra.Command {
 func listRules(w io.Writer, rules []*rule.Rule) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rules {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.Practice, r.Severity, r.ID, r.Title)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.Practice, r.Severity, r.ID, r.Title)
 	}
 	return table.Flush()
 }

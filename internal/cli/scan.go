@@ -62,7 +62,7 @@ something could not be judged (0 with --allow-unknown).`,
 	completeFlag(cmd, "fail-on", "low", "medium", "high", "critical")
 	completeFlag(cmd, "format", "terminal", "json", "sarif")
 	completeFlag(cmd, "color", "auto", "always", "never")
-	o.ruleFlags.complete(cmd)
+	o.complete(cmd)
 	return cmd
 }
 
@@ -120,7 +120,7 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 
 // judge reads the sources and judges them.
 func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verdict.Result, error) {
-	rules, excluded, err := o.ruleFlags.load()
+	rules, excluded, err := o.load()
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 		kinds = judge.Needs(rules)
 	}
 	bar := newProgress(env)
-	reading, err := o.sourceFlags.read(ctx, env, args, kinds, o.namespaces, bar.stage("reading"))
+	reading, err := o.read(ctx, env, args, kinds, o.namespaces, bar.stage("reading"))
 	bar.clear()
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ written. What the credentials may not list is told in the snapshot's coverage.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSnapshot(cmd.Context(), env, o) },
 	}
 	flags := cmd.Flags()
-	o.clusterFlags.register(flags)
+	o.register(flags)
 	flags.StringVarP(&o.output, "output", "o", "", "write the snapshot to this `FILE` (- for standard output)")
 	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "read only these `NAMESPACES`")
 	flags.BoolVar(&o.printRole, "print-role", false, "print the ClusterRole with the least rights that a scan needs, and end")
@@ -56,7 +56,7 @@ func runSnapshot(ctx context.Context, env *Env, o *snapshotOptions) error {
 	if o.output == "" {
 		return &verdict.RemedyError{Err: errors.New("no file to write to"), Remedy: "Name one: -o cluster.coaming."}
 	}
-	options, err := o.clusterFlags.options(env)
+	options, err := o.options(env)
 	if err != nil {
 		return err
 	}
@@ -70,9 +70,9 @@ func runSnapshot(ctx context.Context, env *Env, o *snapshotOptions) error {
 	if err := o.write(env, reading, options.Context); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stderr, "%d objects, %d things not looked at\n", len(reading.Objects), len(reading.Coverage.Gaps))
+	_, _ = fmt.Fprintf(env.Stderr, "%d objects, %d things not looked at\n", len(reading.Objects), len(reading.Coverage.Gaps))
 	for _, g := range reading.Coverage.Gaps {
-		fmt.Fprintf(env.Stderr, "not looked at: %s: %s\n", g.Code, g.Message)
+		_, _ = fmt.Fprintf(env.Stderr, "not looked at: %s: %s\n", g.Code, g.Message)
 	}
 	if !reading.Coverage.Complete() {
 		return exitError(verdict.ExitUnknown)

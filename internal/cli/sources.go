@@ -110,7 +110,7 @@ func (f *sourceFlags) read(ctx context.Context, env *Env, args, kinds, namespace
 		all.Join(r)
 	}
 	if f.cluster {
-		o, err := f.clusterFlags.options(env)
+		o, err := f.options(env)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +134,7 @@ func (f *sourceFlags) readArchive(path string) (*source.Reading, error) {
 	if err != nil {
 		return nil, &verdict.RemedyError{Err: fmt.Errorf("open snapshot: %w", err), Remedy: "Make one with 'coaming snapshot -o cluster.coaming'."}
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	return source.ReadArchive(file, path, source.ArchiveLimits{Bytes: f.maxTotal << 20})
 }
 

@@ -42,10 +42,30 @@ func compareJSON(t *testing.T, text string) {
 	if twice := hasDuplicate(t, text); (d.Doubt() != nil) != twice {
 		t.Fatalf("doubt %v, a key twice: %v, in %q", d.Doubt(), twice, text)
 	}
+	compareYAML(t, d.Root())
 	if again, fault := ParseJSON(string(d.Root().AppendSorted(nil))); fault != nil {
 		t.Fatalf("sorted: %v, from %q", fault, text)
 	} else if diff := cmp.Diff(meaning(t, got), meaning(t, again.Root().AppendJSON(nil))); diff != "" {
 		t.Fatalf("sorted means something else:\n%s\ntext: %q", diff, text)
+	}
+}
+
+// compareYAML holds what YAML writes of a value to what Read makes of it.
+func compareYAML(t *testing.T, v Value) {
+	t.Helper()
+	text := YAML(v)
+	docs, errs := Read(NewText(text), 1)
+	if len(errs) > 0 {
+		t.Fatalf("%v, in\n%s", errs[0], text)
+	}
+	if len(docs) == 0 && v.Kind() == Null {
+		return
+	}
+	if len(docs) != 1 {
+		t.Fatalf("%d documents in\n%s", len(docs), text)
+	}
+	if diff := cmp.Diff(meaning(t, v.AppendJSON(nil)), meaning(t, docs[0].Root().AppendJSON(nil))); diff != "" {
+		t.Fatalf("means something else (-value +YAML):\n%s\n%s", diff, text)
 	}
 }
 

@@ -1,7 +1,9 @@
 package document
 
 import (
+	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // YAML is the value as block YAML, keys in the order of the text: for people to read.
@@ -71,5 +73,24 @@ func scalarText(s string) string {
 			return s
 		}
 	}
-	return string(appendString(nil, s))
+	if tame(s) {
+		return string(appendString(nil, s))
+	}
+	return quoteOdd(s)
+}
+
+// quoteOdd quotes a string with characters that JSON's quotes may hold as they are, and YAML's may
+// not or would fold: control characters and the line breaks of Unicode.
+func quoteOdd(s string) string {
+	var b []byte
+	for _, r := range s {
+		switch {
+		case r >= ' ' && !tame(string(r)) && r != utf8.RuneError:
+			b = fmt.Appendf(b, "\\u%04x", r)
+		default:
+			quoted := appendString(nil, string(r))
+			b = append(b, quoted[1:len(quoted)-1]...)
+		}
+	}
+	return `"` + string(b) + `"`
 }

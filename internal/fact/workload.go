@@ -1,6 +1,8 @@
 package fact
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -47,6 +49,9 @@ type Container struct {
 	Index int
 	Name  string
 }
+
+// ContainerFields are the lists of containers of a pod spec.
+var ContainerFields = []string{"initContainers", "containers", "ephemeralContainers"}
 
 // Labels is the labels of the workload's pods.
 func (w *Workload) Labels() document.Value { return w.Template.At("metadata", "labels") }
@@ -97,14 +102,8 @@ var templatePaths = map[string]string{
 	"ScaledJob.keda.sh":                  "spec.jobTargetRef.template",
 }
 
-// PodKinds are the known kinds that carry a pod template, "Kind" or "Kind.group".
-func PodKinds() []string {
-	kinds := make([]string, 0, len(templatePaths))
-	for kind := range templatePaths {
-		kinds = append(kinds, kind)
-	}
-	return kinds
-}
+// PodKinds are the known kinds that carry a pod template, "Kind" or "Kind.group", sorted.
+func PodKinds() []string { return slices.Sorted(maps.Keys(templatePaths)) }
 
 // workloads are the pod templates of an object: one for the known kinds, and of any other kind as
 // many as it embeds.
@@ -178,7 +177,7 @@ func looksLikeContainers(list document.Value) bool {
 func newWorkload(o *Object, template document.Value, path []document.Step) *Workload {
 	spec := template.Get("spec")
 	w := &Workload{Object: o, Template: template, Spec: spec, Path: append(path[:len(path):len(path)], document.Step{Key: "spec"})}
-	for _, field := range []string{"initContainers", "containers", "ephemeralContainers"} {
+	for _, field := range ContainerFields {
 		for i, c := range spec.Get(field).Items() {
 			role := App
 			switch field {

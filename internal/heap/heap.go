@@ -22,7 +22,7 @@ const (
 var Set = putOff()
 
 func putOff() bool {
-	if os.Getenv("GOGC") != "" {
+	if os.Getenv("GOGC") != "" { //nolint:forbidigo // it is the Go runtime's own setting, and there is no Env yet
 		return false
 	}
 	debug.SetGCPercent(late)

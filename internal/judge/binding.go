@@ -1,6 +1,9 @@
 package judge
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
@@ -70,9 +73,17 @@ func (j *judgement) rulesOf(kind, namespace, name string) (rule.Fact, error) {
 		}
 	}
 	add(root)
-	aggregates(root, j.clusterRoles(), map[string]bool{name: true}, add)
+	if root.At("aggregationRule", "clusterRoleSelectors").Len() > 0 {
+		aggregates(root, j.clusterRoles(), map[string]bool{name: true}, add)
+	}
+	if len(list) > mostRules {
+		return nil, &rule.NotSeen{Reason: fmt.Sprintf("%s %s holds more than %d rules, too many to judge together", kind, name, mostRules)}
+	}
 	return rule.Facts(list), nil
 }
+
+// mostRules bounds what one role may hold, and with it the time of a rule that reads it for every binding.
+const mostRules = 5000
 
 // aggregates gives add every cluster role that the role's aggregation rule selects, and what
 // those aggregate in turn (k8s.io/kubernetes pkg/controller/clusterroleaggregation).
@@ -118,19 +129,17 @@ func (j *judgement) systemRole(namespace, name string) document.Value {
 	return document.Value{}
 }
 
-// clusterRoles is every cluster role: the inventory's, and those that every cluster has.
-func (j *judgement) clusterRoles() []document.Value {
+// listClusterRoles is every cluster role: the inventory's, and those that every cluster has.
+func (j *judgement) listClusterRoles() []document.Value {
 	var roles []document.Value
-	seen := map[string]bool{}
 	for _, o := range j.Inventory.OfKind(clusterRole) {
-		seen[o.Name] = true
 		roles = append(roles, o.Root)
 	}
 	if j.Inventory.Live {
 		return roles
 	}
 	for _, r := range catalog.ClusterRoles() {
-		if !seen[r.At("metadata", "name").Str()] {
+		if j.Inventory.Find(clusterRole, "", r.At("metadata", "name").Str()) == nil {
 			roles = append(roles, r)
 		}
 	}
@@ -163,25 +172,40 @@ func subjectNamespace(s document.Value, o *fact.Object) string {
 	return namespace
 }
 
-// indexAccounts lists, for every service account "namespace/name" and every group, the bindings
-// that name it.
-func (j *judgement) indexAccounts() map[string][]*fact.Object {
-	index := map[string][]*fact.Object{}
+// account is what a binding names: kind is that of the subject, and the name of a service account
+// is "namespace/name".
+type account struct{ kind, name string }
+
+// serviceAccountName is the account of that name. What leaves its namespace open is taken for the
+// default one's, so that rights are rather seen than not.
+func (j *judgement) serviceAccountName(namespace, name string) account {
+	if namespace == "" && !j.Inventory.Live {
+		namespace = "default"
+	}
+	return account{serviceAccount, namespace + "/" + name}
+}
+
+// indexAccounts lists the bindings that name an account.
+func (j *judgement) indexAccounts() map[account][]*fact.Object {
+	index := map[account][]*fact.Object{}
 	for _, kind := range []string{clusterRoleBinding, roleBinding} {
 		for _, o := range j.Inventory.OfKind(kind) {
 			for _, s := range o.Root.Get("subjects").Items() {
-				name := s.Get("name").Str()
-				if s.Get("kind").Str() == serviceAccount {
-					name = subjectNamespace(s, o) + "/" + name
+				named := account{s.Get("kind").Str(), s.Get("name").Str()}
+				if named.kind == serviceAccount {
+					named = j.serviceAccountName(subjectNamespace(s, o), named.name)
 				}
-				index[name] = append(index[name], o)
+				if list := index[named]; len(list) == 0 || list[len(list)-1] != o {
+					index[named] = append(list, o)
+				}
 			}
 		}
 	}
 	return index
 }
 
-// bindingsOf is the bindings that give a service account rights, those of its groups included.
+// bindingsOf is the bindings that give a service account rights: those that name it, in any
+// namespace, and those that name a group of it, in its own and in all.
 func (j *judgement) bindingsOf(namespace, name string) (rule.Fact, error) {
 	for _, kind := range []string{roleBinding, clusterRoleBinding} {
 		if err := j.gaps.missed(kind, ""); err != nil {
@@ -189,16 +213,29 @@ func (j *judgement) bindingsOf(namespace, name string) (rule.Fact, error) {
 		}
 	}
 	index := j.accounts()
+	self := j.serviceAccountName(namespace, name)
+	home, _, _ := strings.Cut(self.name, "/")
 	list := []rule.Fact{}
-	for _, key := range []string{
-		namespace + "/" + name, "system:serviceaccount:" + namespace + ":" + name,
-		"system:serviceaccounts:" + namespace, "system:serviceaccounts", "system:authenticated",
+	seen := map[*fact.Object]bool{}
+	for _, a := range []account{
+		self, {user, "system:serviceaccount:" + home + ":" + name},
+		{group, "system:serviceaccounts:" + home}, {group, "system:serviceaccounts"}, {group, "system:authenticated"},
 	} {
-		for _, b := range index[key] {
-			if b.Namespace == "" || b.Namespace == namespace || key == namespace+"/"+name {
+		for _, b := range index[a] {
+			if !seen[b] && (a.kind != group || b.Kind == "ClusterRoleBinding" || b.Namespace == namespace) {
+				seen[b] = true
 				list = append(list, j.binding(b))
 			}
 		}
 	}
+	if len(list) > mostJoined {
+		return nil, tooMany(roleBinding)
+	}
 	return rule.Facts(list), nil
 }
+
+// The other kinds of subjects (k8s.io/api rbac/v1).
+const (
+	user  = "User"
+	group = "Group"
+)

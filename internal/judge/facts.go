@@ -32,6 +32,7 @@ var factKinds = map[string][]string{
 	"ns.networkPolicies":         {networkPolicy},
 	"ns.quotas":                  {resourceQuota},
 	"ns.limitRanges":             {limitRange},
+	"ns.workloads":               fact.PodKinds(),
 	"binding":                    {role, clusterRole},
 }
 
@@ -55,21 +56,13 @@ func (j *judgement) workload(w *fact.Workload) rule.Fact {
 		case "os":
 			return rule.Text(w.OS()), nil
 		case "networkPolicies":
-			return j.choose(networkPolicy, o.Namespace, func(p *fact.Object) bool {
-				selector := p.Root.At("spec", "podSelector")
-				return !selector.Exists() || fact.Selects(selector, w.Labels())
-			})
+			return j.selectingPods(networkPolicy, w)
 		case "services":
-			return j.choose(service, o.Namespace, func(s *fact.Object) bool {
-				selector := s.Root.At("spec", "selector")
-				return selector.Len() > 0 && fact.HasLabels(w.Labels(), selector)
-			})
+			return j.selectingPods(service, w)
 		case "disruptionBudgets":
-			return j.choose(disruptionBudget, o.Namespace, func(b *fact.Object) bool {
-				return fact.Selects(b.Root.At("spec", "selector"), w.Labels())
-			})
+			return j.selectingPods(disruptionBudget, w)
 		case "limitRanges":
-			return j.choose(limitRange, o.Namespace, all)
+			return j.inNamespace(limitRange, o.Namespace)
 		case "serviceAccount":
 			return j.account(o.Namespace, w.ServiceAccount())
 		case "bindings":
@@ -90,40 +83,28 @@ func (j *judgement) namespace(o *fact.Object) rule.Fact {
 		case "annotations":
 			return orEmpty(o.Root.At("metadata", "annotations")), nil
 		case "networkPolicies":
-			return j.choose(networkPolicy, o.Name, all)
+			return j.inNamespace(networkPolicy, o.Name)
 		case "quotas":
-			return j.choose(resourceQuota, o.Name, all)
+			return j.inNamespace(resourceQuota, o.Name)
 		case "limitRanges":
-			return j.choose(limitRange, o.Name, all)
+			return j.inNamespace(limitRange, o.Name)
 		case "workloads":
+			for _, kind := range fact.PodKinds() {
+				if err := j.gaps.missed(kind, o.Name); err != nil {
+					return nil, err
+				}
+			}
 			return rule.Count(j.Inventory.WorkloadsIn(o.Name)), nil
 		}
 		return nil, nil
 	})
 }
 
-func all(*fact.Object) bool { return true }
-
 func orEmpty(v document.Value) rule.Fact {
 	if v.Kind() != document.Map {
 		return rule.Empty()
 	}
 	return rule.Of(v)
-}
-
-// choose is the objects of a kind in a namespace that the function wants; not seen where an
-// object of that kind may have been missed.
-func (j *judgement) choose(kind, namespace string, want func(*fact.Object) bool) (rule.Fact, error) {
-	if err := j.gaps.missed(kind, namespace); err != nil {
-		return nil, err
-	}
-	list := []rule.Fact{}
-	for _, o := range j.Inventory.In(kind, namespace) {
-		if want(o) {
-			list = append(list, rule.Of(o.Root))
-		}
-	}
-	return rule.Facts(list), nil
 }
 
 // account is the ServiceAccount of that name; one that is not in the inventory has only its name.

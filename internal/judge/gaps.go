@@ -34,9 +34,10 @@ func indexGaps(list []verdict.Gap) gaps {
 	return g
 }
 
-// missed is a NotSeen when an object of that kind and namespace may have been missed.
+// missed is a NotSeen when an object of that kind and namespace may have been missed. A gap may
+// know the kind's name and not its group.
 func (g *gaps) missed(kind, namespace string) error {
-	for _, list := range [][]verdict.Gap{g.byKind[kind], g.any} {
+	for _, list := range [][]verdict.Gap{g.byKind[kind], g.byKind[kindName(kind)], g.any} {
 		for i := range list {
 			if gap := &list[i]; gap.Namespace == "" || namespace == "" || gap.Namespace == namespace {
 				return &rule.NotSeen{Reason: "it needs to know every " + kindName(kind) + ", and one may stand in what was not looked at: " + place(gap)}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -66,7 +67,9 @@ type judgement struct {
 	subjects                                             []subject
 	outside                                              int
 	gaps                                                 gaps
-	accounts                                             func() map[string][]*fact.Object
+	accounts                                             func() map[account][]*fact.Object
+	selecting                                            func() map[kindIn]*selecting
+	clusterRoles                                         func() []document.Value
 	secretive                                            sync.Map // documents whose parts have no known place -> whether they hold a secret
 }
 
@@ -79,6 +82,8 @@ type subject struct {
 func newJudgement(in Input) *judgement {
 	j := &judgement{Input: in, kinds: map[string][]*rule.Compiled{}, gaps: indexGaps(in.Coverage.Gaps)}
 	j.accounts = sync.OnceValue(j.indexAccounts)
+	j.selecting = sync.OnceValue(j.indexSelecting)
+	j.clusterRoles = sync.OnceValue(j.listClusterRoles)
 	for _, r := range in.Rules {
 		switch r.Match.Fact {
 		case "container":

@@ -32,9 +32,11 @@ func TestCrowds(t *testing.T) {
 	}
 	rules := all(t)
 	for name, selector := range map[string]func(int) string{
-		"by label":      func(i int) string { return fmt.Sprintf("{matchLabels: {tier: web, app: a%d}}", i) },
-		"by expression": func(i int) string { return fmt.Sprintf("{matchExpressions: [{key: app, operator: In, values: [a%d]}]}", i) },
-		"all":           func(int) string { return "{}" },
+		"by label": func(i int) string { return fmt.Sprintf("{matchLabels: {tier: web, app: a%d}}", i) },
+		"by expression": func(i int) string {
+			return fmt.Sprintf("{matchExpressions: [{key: app, operator: In, values: [a%d]}]}", i)
+		},
+		"all": func(int) string { return "{}" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := input(t, crowd(n, selector), rules...)

@@ -61,6 +61,7 @@ func (w *worker) judgeWorkload(wl *fact.Workload, scope rule.Scope) {
 	scope.Workload = w.workload(wl)
 	template := wl.Path[:len(wl.Path)-1]
 	w.ask(w.workloads, matched{value: wl.Template, path: template, kind: "workload", object: wl.Object}, &scope)
+	w.judgeMalformed(wl, &scope)
 	for i := range wl.Containers {
 		c := &wl.Containers[i]
 		scope.Container, scope.Role = rule.Of(c.Value), rule.Text(c.Role.String())
@@ -73,6 +74,24 @@ func (w *worker) judgeWorkload(wl *fact.Workload, scope rule.Scope) {
 	}
 }
 
+// judgeMalformed answers for containers that cannot be told, because the API would refuse what
+// stands in their place.
+func (w *worker) judgeMalformed(wl *fact.Workload, scope *rule.Scope) {
+	unknown := func(v document.Value, want document.Kind, path []document.Step) {
+		if k := v.Kind(); k == want || k <= document.Null {
+			return
+		}
+		m := matched{value: v, path: path, kind: "container", object: wl.Object}
+		for _, r := range w.containers {
+			w.note(r, m, v, nil, scope, verdict.Unknown, rule.WrongType)
+		}
+	}
+	unknown(wl.Spec, document.Map, wl.Path)
+	for _, field := range fact.ContainerFields {
+		unknown(wl.Spec.Get(field), document.List, append(wl.Path[:len(wl.Path):len(wl.Path)], document.Step{Key: field}))
+	}
+}
+
 // ask judges one fact, or each of its items, by the rules.
 func (w *worker) ask(rules []*rule.Compiled, m matched, scope *rule.Scope) {
 	for _, r := range rules {
@@ -82,27 +101,35 @@ func (w *worker) ask(rules []*rule.Compiled, m matched, scope *rule.Scope) {
 		}
 		list, keys := m.value, make([]document.Step, 0, len(r.EachPath)+1)
 		for _, key := range r.EachPath {
+			if list.Kind() != document.Map {
+				break
+			}
 			list = list.Get(key)
 			keys = append(keys, document.Step{Key: key})
 		}
-		scope.ItemName = r.EachName
-		switch list.Kind() {
-		case document.List:
-			for i, item := range list.Items() {
-				scope.Item = rule.Of(item)
-				w.askOne(r, m, item, append(keys, document.Step{Index: i}), scope)
-			}
-		case document.Map:
-			for key, entry := range list.Fields() {
-				scope.Item = rule.Entry(key, entry)
-				w.askOne(r, m, entry, append(keys, document.Step{Key: key}), scope)
-			}
-		case document.Missing, document.Null:
-		default:
-			w.note(r, m, list, keys, scope, verdict.Unknown, "a field that the rule reads has another type than the API gives it")
-		}
-		scope.ItemName, scope.Item = "", nil
+		w.askEach(r, m, list, keys, scope)
 	}
+}
+
+// askEach judges every item of a list or entry of a map, which stands below the fact by keys.
+func (w *worker) askEach(r *rule.Compiled, m matched, list document.Value, keys []document.Step, scope *rule.Scope) {
+	whole := len(keys) == len(r.EachPath)
+	scope.ItemName = r.EachName
+	switch kind := list.Kind(); {
+	case kind == document.List && whole:
+		for i, item := range list.Items() {
+			scope.Item = rule.Of(item)
+			w.askOne(r, m, item, append(keys, document.Step{Index: i}), scope)
+		}
+	case kind == document.Map && whole:
+		for key, entry := range list.Fields() {
+			scope.Item = rule.Entry(key, entry)
+			w.askOne(r, m, entry, append(keys, document.Step{Key: key}), scope)
+		}
+	case kind > document.Null:
+		w.note(r, m, list, keys, scope, verdict.Unknown, rule.WrongType)
+	}
+	scope.ItemName, scope.Item = "", nil
 }
 
 // askOne judges one fact or item; item is where the rule's path begins, below the fact by steps.

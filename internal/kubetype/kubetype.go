@@ -217,8 +217,7 @@ func fieldOf(t reflect.Type, name string) reflect.Type {
 	if t == nil || t.Kind() != reflect.Struct {
 		return nil
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if tag == "" && (f.Anonymous || options == "inline") {
 			if inner := fieldOf(f.Type, name); inner != nil {

@@ -49,11 +49,12 @@ func (p *printer) table(tally []verdict.Tally) {
 		total.Unknown += t.Unknown
 		total.Exempt += t.Exempt
 	}
-	head := "  practice" + strings.Repeat(" ", name-len("practice"))
+	var head strings.Builder
+	head.WriteString("  practice" + strings.Repeat(" ", name-len("practice")))
 	for _, c := range columns {
-		head += fmt.Sprintf("  %9s", c.title)
+		fmt.Fprintf(&head, "  %9s", c.title)
 	}
-	p.line(p.paint(dim, head))
+	p.line(p.paint(dim, head.String()))
 	for i := range tally {
 		p.row(&tally[i], name, plain)
 	}

@@ -130,7 +130,7 @@ func wrap(s string, limit int) []string {
 	}
 	var lines []string
 	line, used := "", 0
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		n := widthOf(word)
 		if used > 0 && used+1+n > limit {
 			lines = append(lines, line)

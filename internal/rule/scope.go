@@ -93,6 +93,9 @@ func decide(compile func() (*condition, error), s *Scope) (holds bool, reason st
 	return c.decide(s)
 }
 
+// WrongType is why a rule on a malformed object is unknown.
+const WrongType = "a field that the rule reads has another type than the API gives it"
+
 // explain says in plain words why an expression could not be decided.
 func explain(err error) string {
 	if notSeen, ok := errors.AsType[*NotSeen](err); ok {
@@ -101,7 +104,7 @@ func explain(err error) string {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "no such overload"), strings.Contains(text, "type conversion"), strings.Contains(text, "unexpected type"):
-		return "a field that the rule reads has another type than the API gives it"
+		return WrongType
 	case strings.Contains(text, "no such key"), strings.Contains(text, "no such attribute"):
 		return "a field that the API requires is missing"
 	case strings.Contains(text, "cost limit"):

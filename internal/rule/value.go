@@ -338,7 +338,8 @@ func (l *lazyFact) ConvertToNative(reflect.Type) (any, error) {
 }
 func (l *lazyFact) ConvertToType(ref.Type) ref.Val { return types.NewErr("no such overload") }
 
-// Entry is one entry of a map, as the item of a rule's each: its key and its value.
+// Entry is one entry of a map, as the item of a rule's each: its key and its value. Who reads
+// anything else of it expected the item of a list.
 func Entry(key string, v document.Value) Fact {
 	return Lazy(func(name string) (Fact, error) {
 		switch name {
@@ -347,6 +348,6 @@ func Entry(key string, v document.Value) Fact {
 		case "value":
 			return Of(v), nil
 		}
-		return nil, nil
+		return nil, &NotSeen{Reason: WrongType}
 	})
 }

@@ -1,6 +1,9 @@
 package verdict
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Exception is an owned, expiring, minimally scoped record that turns named fails into Exempt.
 type Exception struct {
@@ -18,14 +21,5 @@ func (e *Exception) Covers(f *Finding, now time.Time) bool {
 	if e.Owner == "" || e.Reason == "" || !now.Before(e.Expires) {
 		return false
 	}
-	return contains(e.Rules, f.Rule) && contains(e.Fingerprints, f.Fingerprint)
-}
-
-func contains(list []string, s string) bool {
-	for _, item := range list {
-		if item == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.Rules, f.Rule) && slices.Contains(e.Fingerprints, f.Fingerprint)
 }

@@ -3,12 +3,15 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -62,8 +65,44 @@ func TestLeastPrivilege(t *testing.T) {
 			}
 		}
 	})
-	t.Run("audit log", func(t *testing.T) { onlyLists(t, s.AuditLog) })
+	t.Run("audit log", func(t *testing.T) {
+		listed := onlyLists(t, s.AuditLog)
+		for _, g := range s.granted(t) {
+			if !listed[join(g.Name, g.Group)] {
+				t.Errorf("the role grants %s, which nobody listed", join(g.Name, g.Group))
+			}
+		}
+	})
 }
+
+// granted is the resources that the printed role grants, of those that this server has.
+func (s *sandbox) granted(t *testing.T) []metav1.APIResource {
+	t.Helper()
+	role := coaming(t, "snapshot", "--print-role").stdout
+	_, lists, err := s.client(t).ServerGroupsAndResourcesWithContext(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var granted []metav1.APIResource
+	for _, list := range lists {
+		gv, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, grant, _ := strings.Cut(role, fmt.Sprintf("apiGroups: [%q]\n    resources: [", gv.Group))
+		grant, _, _ = strings.Cut(grant, "]")
+		for _, r := range list.APIResources {
+			if slices.Contains(strings.Split(grant, ", "), r.Name) {
+				r.Group = gv.Group
+				granted = append(granted, r)
+			}
+		}
+	}
+	return granted
+}
+
+// join is "deployments.apps" or "Deployment.apps", and "pods" of the core group.
+func join(name, group string) string { return strings.TrimSuffix(name+"."+group, ".") }
 
 // askedAlone asks each rule that found something for itself: it has then to read all that it needs to decide.
 func askedAlone(t *testing.T, kubeconfig string, all *verdict.Result) {
@@ -92,18 +131,18 @@ func (s *sandbox) applyShop(t *testing.T) {
 type auditEvent struct {
 	Verb, RequestURI, UserAgent string
 	User                        struct{ Username string }
-	ObjectRef                   *struct{ Resource, Subresource, Name string }
+	ObjectRef                   *struct{ Resource, Subresource, Name, APIGroup string }
 	ResponseStatus              struct{ Code int }
 }
 
-// onlyLists holds all that the product asked for, as whomever, to listing and discovery.
-func onlyLists(t *testing.T, path string) {
+// onlyLists holds all that the product asked for, as whomever, to listing and discovery, and returns what was listed.
+func onlyLists(t *testing.T, path string) map[string]bool {
 	t.Helper()
 	log, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts := map[string]int{}
+	counts, listed := map[string]int{}, map[string]bool{}
 	for line := range bytes.Lines(log) {
 		var e auditEvent
 		if err := json.Unmarshal(line, &e); err != nil {
@@ -117,6 +156,7 @@ func onlyLists(t *testing.T, path string) {
 			counts["discovery"]++
 		case e.ObjectRef != nil && e.Verb == "list" && e.ObjectRef.Resource != "secrets" && e.ObjectRef.Subresource == "" && e.ObjectRef.Name == "":
 			counts["lists"]++
+			listed[join(e.ObjectRef.Resource, e.ObjectRef.APIGroup)] = true
 		default:
 			t.Errorf("neither a list nor discovery: %s", line)
 		}
@@ -132,6 +172,7 @@ func onlyLists(t *testing.T, path string) {
 	if counts["lists"] < 60 || counts["discovery"] < 3 || counts["scanner"] < 40 {
 		t.Errorf("the audit log has not seen two scans and a snapshot: %v", counts)
 	}
+	return listed
 }
 
 // discovers says whether a path tells what the API server serves, and its version: "/api", "/apis", "/apis/apps/v1".
