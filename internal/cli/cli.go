@@ -46,7 +46,7 @@ func Run(ctx context.Context, env Env) int {
 	// Libraries log through the default logger, that of package log included; what a person should
 	// know of them is a gap in the coverage.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	root := rootCommand(&env)
+	root := rootCommand(&env) //nolint:contextcheck // cobra hands the context of ExecuteContext on
 	err := root.ExecuteContext(ctx)
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)

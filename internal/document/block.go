@@ -167,7 +167,7 @@ func (b *block) add(pos, meta uint32, k Kind, off, size int) {
 // node reads the value that begins on the line the reader stands in.
 func (b *block) node(pos, meta uint32, parent, depth int) bool {
 	switch {
-	case depth > maxBlockDepth:
+	case depth > maxBlockDepth || len(b.nodes) >= maxNodes:
 		return false
 	case b.atDash():
 		return b.sequence(pos, meta, depth)
@@ -230,7 +230,7 @@ func (b *block) keyEnd() (end int, quoted bool) {
 func (b *block) key() (pos, meta uint32, ok bool) {
 	end, quoted := b.keyEnd()
 	start := b.p
-	if end == 0 || end-start > 1000 {
+	if end == 0 || end-start > 1000 || len(b.nodes) >= maxNodes {
 		return 0, 0, false
 	}
 	b.ready = false
@@ -296,7 +296,7 @@ func (b *block) sequence(pos, meta uint32, depth int) bool {
 	for {
 		b.p++ // the dash
 		b.ready = false
-		if !b.item(indent, depth+1) {
+		if len(b.nodes) >= maxNodes || !b.item(indent, depth+1) {
 			return false
 		}
 		count++

@@ -2,9 +2,13 @@ package document
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -21,7 +25,7 @@ var hostile = map[string]func(n int) string{
 	"keys of one map":           func(n int) string { return numbered(n, "k%07d: 1\n") },
 	"keys of one flow map":      func(n int) string { return "a: {" + numbered(n, "k%07d: 1, ") + "z: 1}\n" },
 	"a wide map, then many": func(n int) string {
-		return numbered(n/2, "k%07d: 1\n") + "x:\n" + strings.Repeat("- {a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1, i: 1, j: 1, k: 1, l: 1, m: 1, n: 1}\n", n/180)
+		return numbered(n/2, "k%07d: 1\n") + "x:\n" + strings.Repeat("- {a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1, i: 1, j: 1, k: 1, l: 1, o: 1, p: 1}\n", n/180)
 	},
 	"empty items":                  func(n int) string { return strings.Repeat("-\n", n/2) },
 	"items":                        func(n int) string { return "a: [x" + strings.Repeat(",x", n/2) + "]\n" },
@@ -120,59 +124,180 @@ func laughs(deep, wide int) string {
 	return b.String()
 }
 
-func TestMeasure(t *testing.T) {
-	if os.Getenv("MEASURE") == "" {
-		t.Skip("MEASURE is not set")
+// cost is what reading a text took: CPU time, and memory beside the text in bytes: what the
+// documents keep, and the most there was at a time (found by looking every few milliseconds).
+type cost struct {
+	time       time.Duration
+	held, peak int64
+	docs, errs int
+}
+
+// costOf reads a text, and asks for the place of its last value.
+func costOf(text string) cost {
+	before := heap()
+	stop, top := make(chan bool), make(chan int64)
+	go watch(stop, top)
+	start := cpuTime()
+	docs, errs := Read(NewText(text), 1)
+	if n := len(docs); n > 0 {
+		(Value{docs[n-1], uint32(len(docs[n-1].nodes) - 1)}).Position()
 	}
-	for name, make := range hostile {
-		text := make(4 << 20)
-		line := fmt.Sprintf("%-32s %5.1f MB", name, float64(len(text))/1e6)
-		took, held, peak, docs, errs := measure(text)
-		t.Logf("%s %8.2fs held %6.1fx peak %6.1fx docs %d errs %d", line, took.Seconds(), held, peak, docs, errs)
+	c := cost{time: cpuTime() - start, docs: len(docs), errs: len(errs)}
+	stop <- true
+	most := <-top
+	after := heap()
+	c.held, c.peak = after-before, max(most, after)-before
+	runtime.KeepAlive(docs)
+	runtime.KeepAlive(errs)
+	return c
+}
+
+// heap is what is in use once all scratch memory is gone.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // the pools keep theirs for one
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func watch(stop <-chan bool, top chan<- int64) {
+	most := int64(0)
+	var m runtime.MemStats
+	for {
+		select {
+		case <-stop:
+			top <- most
+			return
+		case <-time.After(5 * time.Millisecond):
+			runtime.ReadMemStats(&m)
+			most = max(most, int64(m.HeapAlloc))
+		}
 	}
 }
 
-// measure reads a text, and asks for the place of its last value. held is the memory that the
-// documents keep, peak the most there was beside the text, both as multiples of the text.
-func measure(text string) (took time.Duration, held, peak float64, docs, errs int) {
-	blocks.New().(*block).nodes = nil
-	runtime.GC()
-	runtime.GC()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	stop, most := make(chan bool), make(chan uint64)
-	go func() {
-		top := uint64(0)
-		var now runtime.MemStats
-		for {
-			select {
-			case <-stop:
-				most <- top
-				return
-			case <-time.After(5 * time.Millisecond):
-				runtime.ReadMemStats(&now)
-				top = max(top, now.HeapAlloc)
-			}
+func cpuTime() time.Duration {
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		return 0
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+}
+
+// What TestHostileText allows: the bounds that the package comment promises, with a margin for
+// garbage that is not collected yet.
+const (
+	heldRatio = 16
+	heldDoc   = 200 // for each document or error
+	peakRatio = 220
+	slack     = 8 << 20
+)
+
+// TestHostileText reads texts of 256 KiB, or as many MiB as HOSTILE_MIB says, and holds their cost
+// to the bounds. Eight times the text may take eight times the time, and some more.
+func TestHostileText(t *testing.T) {
+	size := 256 << 10
+	if n, err := strconv.Atoi(os.Getenv("HOSTILE_MIB")); err == nil {
+		size = n << 20
+	}
+	for _, name := range slices.Sorted(maps.Keys(hostile)) {
+		if only := os.Getenv("HOSTILE_ONLY"); only != "" && only != name {
+			continue
 		}
-	}()
-	start := time.Now()
-	list, faults := Read(NewText(text), 1)
-	for _, d := range list {
-		if d.Root().Exists() {
-			Value{d, uint32(len(d.nodes) - 1)}.Position()
+		text := hostile[name](size)
+		c := costOf(text)
+		n := int64(len(text))
+		t.Logf("%-30s %5.1f MB: %6.2fs, held %5.1fx, peak %5.1fx, %d documents, %d errors",
+			name, float64(n)/1e6, c.time.Seconds(), float64(c.held)/float64(n), float64(c.peak)/float64(n), c.docs, c.errs)
+		if c.held > heldRatio*n+heldDoc*int64(c.docs+c.errs)+slack {
+			t.Errorf("%s: documents keep %d bytes of %d", name, c.held, n)
+		}
+		if c.peak > peakRatio*n+slack {
+			t.Errorf("%s: reading takes %d bytes of %d", name, c.peak, n)
+		}
+		if c.time < 500*time.Millisecond {
+			continue
+		}
+		if small := costOf(hostile[name](size / 8)); c.time > 30*small.time {
+			t.Errorf("%s: %v for %d bytes, %v for an eighth of it", name, c.time, n, small.time)
 		}
 	}
-	took = time.Since(start)
-	stop <- true
-	top := <-most
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	n := float64(len(text))
-	held = float64(int64(after.HeapAlloc)-int64(before.HeapAlloc)) / n
-	peak = float64(int64(max(top, after.HeapAlloc))-int64(before.HeapAlloc)) / n
-	docs, errs = len(list), len(faults)
-	runtime.KeepAlive(list)
-	runtime.KeepAlive(faults)
-	return took, held, peak, docs, errs
+}
+
+// TestLargeTexts are the largest of their kind that may be met, and how long they may take.
+func TestLargeTexts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large texts take seconds")
+	}
+	for name, test := range map[string]struct {
+		text string
+		docs int
+	}{
+		"a scalar of 64 MiB":             {"a: " + strings.Repeat("x", 64<<20) + "\nb: c\n", 1},
+		"a block scalar of 64 MiB":       {"a: |\n" + strings.Repeat("  a line of text, no longer than this\n", 64<<20/38) + "b: c\n", 1},
+		"a JSON scalar of 64 MiB":        {`{"a": "` + strings.Repeat(`x\n`, 64<<20/3) + `"}`, 1},
+		"a million keys":                 {numbered(15<<20, "key%07d: 1\n"), 1},
+		"a million keys of JSON":         {`{"a":1` + numbered(16<<20, `,"key%07d":1`) + "}", 1},
+		"a million documents":            {strings.Repeat("a: b\n---\n", 1<<20), 1 << 20},
+		"a million documents of JSON":    {strings.Repeat("{}\n", 1<<20), 1 << 20},
+		"2,000 maps in each other":       {deepMaps(100_000 * 20), 0},
+		"100,000 lists in each other":    {"a: " + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000), 0},
+		"100,000 dashes":                 {strings.Repeat("- ", 100_000) + "a\n", 0},
+		"100,000 JSON lists":             {strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000), 0},
+		"100,000 JSON maps":              {strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000), 0},
+		"a JSON text that ends too soon": {`{"items":[` + strings.Repeat(`{"kind":"Pod"},`, 1<<20), 0},
+	} {
+		c := costOf(test.text)
+		t.Logf("%-32s %5.1f MB: %5.2fs, held %4.1fx, peak %5.1fx", name, float64(len(test.text))/1e6, c.time.Seconds(),
+			float64(c.held)/float64(len(test.text)), float64(c.peak)/float64(len(test.text)))
+		if c.docs != test.docs || c.docs == 0 && c.errs != 1 {
+			t.Errorf("%s: %d documents and %d errors, want %d", name, c.docs, c.errs, test.docs)
+		}
+		if c.time > 20*time.Second {
+			t.Errorf("%s takes %v", name, c.time)
+		}
+	}
+}
+
+func TestMoreValuesThanTheBound(t *testing.T) {
+	if os.Getenv("HOSTILE_MIB") == "" {
+		t.Skip("this takes 1.5 GiB of memory: set HOSTILE_MIB")
+	}
+	for name, text := range map[string]string{
+		"JSON":        "[0" + strings.Repeat(",0", maxNodes) + "]",
+		"items":       "a:\n" + strings.Repeat("-\n", maxNodes),
+		"words":       "a:\n" + strings.Repeat("- x\n", maxNodes),
+		"keys":        "a:\n" + strings.Repeat("- x:\n", maxNodes),
+		"items, flow": "a: [b" + strings.Repeat(",b", maxNodes) + "]\n",
+	} {
+		c := costOf(text)
+		t.Logf("%-12s %5.1f MB: %5.2fs, peak %d MB", name, float64(len(text))/1e6, c.time.Seconds(), c.peak/1e6)
+		if c.docs != 0 || c.errs != 1 || c.peak > 2<<30 {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+func TestMoreDocumentsThanTheBound(t *testing.T) {
+	for name, text := range map[string]string{
+		"YAML": strings.Repeat("a:\n---\n", maxDocuments+2),
+		"JSON": strings.Repeat("[]", maxDocuments+2),
+	} {
+		docs, errs := Read(NewText(text), 2)
+		if len(docs) != maxDocuments || len(errs) != 1 || errs[0].Code != CodeTooLarge {
+			t.Errorf("%s: %d documents, errors %v", name, len(docs), errs)
+		}
+	}
+}
+
+// TestSameAnswerOnEveryWidth reads on several goroutines what one reads.
+func TestSameAnswerOnEveryWidth(t *testing.T) {
+	text := strings.Repeat("a: 1\n---\n? b\n: c\n---\nd: e: f\n---\n# none\n---\n- &x y\n- *x\n---\n", 200)
+	show := func(width int) string {
+		docs, errs := Read(NewText(text), width)
+		return all(docs) + fmt.Sprint(errs)
+	}
+	if want, got := show(1), show(8); want != got {
+		t.Error("eight goroutines read something else than one")
+	}
 }

@@ -56,7 +56,7 @@ func (b *block) flowSpace(parent int) bool {
 			b.p++
 			b.line = b.p
 		default:
-			return b.p-b.line > parent && b.p > b.line && b.s[b.p] != '\t' && b.s[b.p] != '#'
+			return len(b.nodes) < maxNodes && b.p-b.line > parent && b.p > b.line && b.s[b.p] != '\t' && b.s[b.p] != '#'
 		}
 	}
 	return false

@@ -48,10 +48,13 @@ func parseJSONStream(t *Text) ([]*Doc, *Error) {
 		p.value(uint32(p.at), 0)
 		if p.fault != "" {
 			code, remedy := CodeSyntax, "Mend the JSON at this place."
-			if p.fault == faultDeep {
+			switch p.fault {
+			case faultDeep:
 				code, remedy = CodeTooLarge, remedyDeep
+			case faultMany:
+				code, remedy = CodeTooLarge, "Split the document."
 			}
-			return docs, t.errorAt(p.at, code, "JSON: "+p.fault, remedy)
+			return docs, t.errorAt(p.faultAt, code, "JSON: "+p.fault, remedy)
 		}
 		if len(p.dropped) > 0 {
 			p.nodes = without(p.nodes, p.dropped)
@@ -79,7 +82,14 @@ func scratchDoc(text string, side []byte, nodes []node) Doc {
 	return Doc{text: text, side: unsafe.String(unsafe.SliceData(side), len(side)), nodes: nodes}
 }
 
-const faultDeep = "nested too deep"
+const (
+	faultDeep = "nested too deep"
+	faultMany = "more values in one document than there is room for"
+)
+
+// maxNodes bounds the values of one document, and with them its memory, to 320 MiB. The largest
+// answers of an API server that are read have 256 MiB of text, with a value in twenty bytes or more.
+const maxNodes = 1 << 24
 
 const remedyDeep = "Leave it out: no Kubernetes object is nested over 500 levels deep."
 
@@ -89,7 +99,8 @@ type jsonParser struct {
 	at        int
 	nodes     []node
 	side      []byte
-	fault     string
+	fault     string // the first, and where
+	faultAt   int
 	depth     int
 	duplicate *Error // the first in the document at hand
 	dropped   []span // entries of it that a later one with the same key takes the place of
@@ -109,11 +120,15 @@ func (p *jsonParser) space() {
 
 func (p *jsonParser) fail(fault string) {
 	if p.fault == "" {
-		p.fault = fault
+		p.fault, p.faultAt = fault, p.at
 	}
 }
 
 func (p *jsonParser) add(pos, keyMeta uint32, k Kind, off, size int) {
+	if len(p.nodes) >= maxNodes {
+		p.fail(faultMany)
+		return
+	}
 	p.nodes = append(p.nodes, node{pos: pos, meta: keyMeta | uint32(k), off: uint32(off), size: uint32(size), next: uint32(len(p.nodes) + 1)})
 }
 
@@ -322,17 +337,24 @@ func (p *jsonParser) container(pos, keyMeta uint32, open byte) {
 		if p.fault != "" || p.at < len(p.s) && p.s[p.at] == end {
 			break
 		}
-		if p.at >= len(p.s) || p.s[p.at] != ',' {
+		if p.at >= len(p.s) {
+			p.fail("the text ends early")
+			return
+		}
+		if p.s[p.at] != ',' {
 			p.fail("want a comma or the end of the " + kind.String())
 			return
 		}
 		p.at++
 	}
+	if p.fault != "" {
+		return
+	}
 	p.at++
 	p.depth--
 	p.nodes[self].size = uint32(count)
 	p.nodes[self].next = uint32(len(p.nodes))
-	if kind == Map && p.fault == "" {
+	if kind == Map {
 		p.unique(self)
 	}
 }

@@ -123,6 +123,9 @@ func (w *worker) askEach(r *rule.Compiled, m matched, list document.Value, keys 
 		}
 	case kind == document.Map && whole:
 		for key, entry := range list.Fields() {
+			if entry.Kind() == document.Null {
+				continue // as if it were not there
+			}
 			scope.Item = rule.Entry(key, entry)
 			w.askOne(r, m, entry, append(keys, document.Step{Key: key}), scope)
 		}

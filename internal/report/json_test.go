@@ -40,7 +40,7 @@ func TestJSONIsInert(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(out.String()) {
-			if i := strings.IndexAny(strings.TrimSuffix(line, "\n"), "\x1b\x9b\u009b\u202e\u200b\x7f"); i >= 0 {
+			if i := strings.IndexAny(strings.TrimSuffix(line, "\n"), "\x1b\u009b\u202e\u200b\x7f"); i >= 0 {
 				t.Errorf("%s acts on the terminal: %q", name, line[max(0, i-20):min(len(line), i+20)])
 			}
 		}

@@ -133,11 +133,30 @@ func (c *Compiled) checked(field, expression string, cache Cache) (*cel.Env, *ce
 	if err != nil {
 		return nil, nil, c.fault(field, err.Error())
 	}
-	checked, issues := env.Compile(expression)
-	if issues.Err() != nil {
-		return nil, nil, c.fault(field, issues.Err().Error())
+	checked, err := compileOne(env, expression, resultOf(field))
+	if err != nil {
+		return nil, nil, c.fault(field, err.Error())
 	}
 	return env, checked, nil
+}
+
+// resultOf is what the expression of a field gives.
+func resultOf(field string) *types.Type {
+	if field == "says" {
+		return types.StringType
+	}
+	return types.BoolType
+}
+
+func compileOne(env *cel.Env, expression string, want *types.Type) (*cel.Ast, error) {
+	a, issues := env.Compile(expression)
+	if issues.Err() != nil {
+		return nil, issues.Err()
+	}
+	if out := a.OutputType(); !out.IsExactType(want) && out != types.DynType {
+		return nil, fmt.Errorf("gives %s, want %s", out, want)
+	}
+	return a, nil
 }
 
 // fault is an error with the place of the expression in the rule's file.
@@ -182,7 +201,7 @@ func Check(r *Rule, provider types.Provider, variables []map[string]*types.Type)
 			if e == "" {
 				continue
 			}
-			raw, err := checkOne(env, e, map[bool]*types.Type{true: types.StringType, false: types.BoolType}[field == "says"])
+			raw, err := checkOne(env, e, resultOf(field))
 			if err != nil {
 				return nil, r.fault(field, err.Error())
 			}
@@ -193,12 +212,9 @@ func Check(r *Rule, provider types.Provider, variables []map[string]*types.Type)
 }
 
 func checkOne(env *cel.Env, expression string, want *types.Type) ([]byte, error) {
-	a, issues := env.Compile(expression)
-	if issues.Err() != nil {
-		return nil, issues.Err()
-	}
-	if out := a.OutputType(); !out.IsExactType(want) && out != types.DynType {
-		return nil, fmt.Errorf("gives %s, want %s", out, want)
+	a, err := compileOne(env, expression, want)
+	if err != nil {
+		return nil, err
 	}
 	e, err := cel.AstToCheckedExpr(a)
 	if err != nil {

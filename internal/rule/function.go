@@ -88,52 +88,44 @@ func parseImage(s string) imageRef {
 
 // grants says whether RBAC rules allow a verb on a resource in a group, by the API server's own
 // reading of wildcards (k8s.io/component-helpers auth/rbac/validation). Rules that name objects
-// do not count.
+// do not count. What is no list of rules is an error: it may grant anything.
 func grants(args ...ref.Val) ref.Val {
 	rules, ok := args[0].(traits.Lister)
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(args[0])
 	}
 	verb, group, resource := args[1], args[2], args[3].(types.String)
+	granted := types.False
 	for _, r := range items(rules) {
 		rule, ok := r.(traits.Mapper)
 		if !ok {
-			continue
+			return types.MaybeNoSuchOverloadErr(r)
 		}
-		if names, found := rule.Find(types.String("resourceNames")); found {
-			if l, ok := names.(traits.Lister); ok && l.Size() != types.IntZero {
-				continue
+		var lists [4]traits.Lister
+		for i, field := range []string{"resourceNames", "verbs", "apiGroups", "resources"} {
+			v, found := rule.Find(types.String(field))
+			if !found {
+				v = Facts(nil)
+			}
+			if lists[i], ok = v.(traits.Lister); !ok {
+				return types.MaybeNoSuchOverloadErr(v)
 			}
 		}
-		if holds(rule, "verbs", verb) && holds(rule, "apiGroups", group) && holdsResource(rule, resource) {
-			return types.True
+		if lists[0].Size() == types.IntZero && holds(lists[1], verb) && holds(lists[2], group) && holdsResource(lists[3], resource) {
+			granted = types.True
 		}
 	}
-	return types.False
+	return granted
 }
 
-func holds(rule traits.Mapper, field string, want ref.Val) bool {
-	l, ok := listOf(rule, field)
-	return ok && (l.Contains(want) == types.True || l.Contains(types.String("*")) == types.True)
+func holds(l traits.Lister, want ref.Val) bool {
+	return l.Contains(want) == types.True || l.Contains(types.String("*")) == types.True
 }
 
-func holdsResource(rule traits.Mapper, want types.String) bool {
-	l, ok := listOf(rule, "resources")
-	if !ok {
-		return false
-	}
-	if l.Contains(want) == types.True || l.Contains(types.String("*")) == types.True {
+func holdsResource(l traits.Lister, want types.String) bool {
+	if holds(l, want) {
 		return true
 	}
 	_, sub, found := strings.Cut(string(want), "/")
 	return found && l.Contains(types.String("*/"+sub)) == types.True
-}
-
-func listOf(rule traits.Mapper, field string) (traits.Lister, bool) {
-	v, found := rule.Find(types.String(field))
-	if !found {
-		return nil, false
-	}
-	l, ok := v.(traits.Lister)
-	return l, ok
 }

@@ -17,14 +17,14 @@ var Practices = []string{"pod", "image", "rbac", "secret", "net", "quota", "vers
 func Parse(file, text string) (*Rule, error) {
 	docs, errs := document.Read(document.NewText(text), 1)
 	if len(errs) > 0 {
-		return nil, fmt.Errorf("%s: %w", file, errs[0])
+		return nil, placed(file, errs[0])
 	}
 	if len(docs) != 1 || docs[0].Root().Kind() != document.Map {
-		return nil, fmt.Errorf("%s: want one YAML map", file)
+		return nil, fmt.Errorf("%s:1:1: want one YAML map", file)
 	}
 	p := parser{file: file, rule: &Rule{File: file, root: docs[0].Root()}}
 	if doubt := docs[0].Doubt(); doubt != nil {
-		p.errs = append(p.errs, fmt.Errorf("%s: %w", file, doubt))
+		p.errs = append(p.errs, placed(file, doubt))
 	}
 	for key, v := range p.rule.root.Fields() {
 		p.field(key, v)
@@ -34,6 +34,11 @@ func Parse(file, text string) (*Rule, error) {
 		return nil, err
 	}
 	return p.rule, nil
+}
+
+// placed is a fault of the text, with its place in front.
+func placed(file string, e *document.Error) error {
+	return fmt.Errorf("%s:%d:%d: %s", file, e.Line, max(e.Column, 1), e.Message)
 }
 
 type parser struct {
@@ -87,12 +92,13 @@ func (p *parser) field(key string, v document.Value) {
 	case "says":
 		r.Says = p.text(v, key)
 	case "at":
-		r.At = splitPath(p.text(v, key))
+		r.At = p.path(v, key)
 	case "fix":
 		r.Fix = p.fixes(v)
 	case "maps":
 		r.Maps = p.maps(v)
 	case "examples":
+		p.fields(v, key, "bad", "good")
 		r.Bad, r.Good = p.examples(v.Get("bad")), p.examples(v.Get("good"))
 	default:
 		p.fault(v, "unknown key %q", key)
@@ -122,6 +128,9 @@ func (p *parser) match(v document.Value) Match {
 	switch {
 	case v.Kind() == document.List:
 		m := Match{Fact: "kinds"}
+		if v.Len() == 0 {
+			p.fault(v, "match names no kind")
+		}
 		for _, item := range v.Items() {
 			if !objectKind.MatchString(item.Str()) {
 				p.fault(item, "%q is no object kind: want Kind or Kind.group", item.Str())
@@ -138,26 +147,56 @@ func (p *parser) match(v document.Value) Match {
 	return Match{}
 }
 
+var itemName = regexp.MustCompile(`^[a-z][A-Za-z0-9]*$`)
+
 func (p *parser) each(v document.Value) {
-	if v.Len() != 1 {
+	if v.Len() != 1 || v.Kind() != document.Map {
 		p.fault(v, "each wants one entry, the item's name and the list's path")
 	}
 	for name, path := range v.Fields() {
-		p.rule.EachName, p.rule.EachPath = name, splitPath(path.Str())
+		if !itemName.MatchString(name) || slices.Contains(variableNames, name) {
+			p.fault(path, "each: %q is no name for an item", name)
+		}
+		p.rule.EachName, p.rule.EachPath = name, p.path(path, "each")
+	}
+}
+
+// path is a path of keys.
+func (p *parser) path(v document.Value, key string) []string {
+	keys := splitPath(p.text(v, key))
+	if slices.ContainsFunc(keys, func(s string) bool { return s == "" || strings.HasPrefix(s, "[") }) {
+		p.fault(v, "%s: %q is no path: want keys with dots between them, [key] for one that has dots in it", key, v.Str())
+	}
+	return keys
+}
+
+// fields faults what is no map and the keys of a map that are not known.
+func (p *parser) fields(v document.Value, what string, known ...string) {
+	if v.Kind() != document.Map {
+		p.fault(v, "%s is no map", what)
+	}
+	for key, entry := range v.Fields() {
+		if !slices.Contains(known, key) {
+			p.fault(entry, "unknown key %q in %s", key, what)
+		}
 	}
 }
 
 func (p *parser) fixes(v document.Value) []Fix {
+	if v.Kind() != document.List {
+		p.fault(v, "fix is no list")
+	}
 	var fixes []Fix
 	for _, item := range v.Items() {
+		p.fields(item, "fix", "remove", "set", "to", "choose", "from")
 		f := Fix{Remove: item.Get("remove").Str(), Set: item.Get("set").Str(), To: item.Get("to"), Choose: item.Get("choose").Str(), From: item.Get("from")}
-		for key := range item.Fields() {
-			if !slices.Contains([]string{"remove", "set", "to", "choose", "from"}, key) {
-				p.fault(item, "unknown key %q in fix", key)
-			}
-		}
-		if count(f.Remove != "", f.Set != "", f.Choose != "") != 1 || (f.Set != "") != f.To.Exists() {
+		if count(f.Remove != "", f.Set != "", f.Choose != "") != 1 || (f.Set != "") != f.To.Exists() || (f.Choose != "") != (f.From.Kind() == document.List) {
 			p.fault(item, "a fix is {remove: path}, {set: path, to: value} or {choose: path, from: [values]}")
+		}
+		for _, key := range []string{"remove", "set", "choose"} {
+			if path := item.Get(key); path.Str() != "" {
+				p.path(path, key)
+			}
 		}
 		fixes = append(fixes, f)
 	}
@@ -165,6 +204,9 @@ func (p *parser) fixes(v document.Value) []Fix {
 }
 
 func (p *parser) maps(v document.Value) map[string][]string {
+	if v.Kind() != document.Map {
+		p.fault(v, "maps is no map")
+	}
 	maps := map[string][]string{}
 	for framework, ids := range v.Fields() {
 		if ids.Kind() != document.List {
@@ -178,6 +220,9 @@ func (p *parser) maps(v document.Value) map[string][]string {
 }
 
 func (p *parser) examples(v document.Value) []Example {
+	if k := v.Kind(); k > document.Null && k != document.List {
+		p.fault(v, "examples are no list")
+	}
 	var list []Example
 	for _, item := range v.Items() {
 		if item.Kind() != document.List {
@@ -193,30 +238,34 @@ func (p *parser) examples(v document.Value) []Example {
 	return list
 }
 
-// splitPath splits a.b[c.d].e into its keys.
+// splitPath splits a.b[c.d].e into its keys. A key that is empty, or begins with a bracket, is a
+// fault of the path.
 func splitPath(path string) []string {
+	if path == "" {
+		return nil
+	}
 	var keys []string
-	for path != "" {
-		if path[0] == '[' {
+	for {
+		var key string
+		if strings.HasPrefix(path, "[") {
 			end := strings.IndexByte(path, ']')
 			if end < 0 {
 				return append(keys, path)
 			}
-			keys = append(keys, path[1:end])
-			path = strings.TrimPrefix(path[end+1:], ".")
-			continue
+			key, path = path[1:end], path[end+1:]
+		} else {
+			end := strings.IndexAny(path, ".[")
+			if end < 0 {
+				return append(keys, path)
+			}
+			key, path = path[:end], path[end:]
 		}
-		end := strings.IndexAny(path, ".[")
-		if end < 0 {
-			return append(keys, path)
+		keys = append(keys, key)
+		if path == "" {
+			return keys
 		}
-		keys = append(keys, path[:end])
-		path = path[end:]
-		if path[0] == '.' {
-			path = path[1:]
-		}
+		path = strings.TrimPrefix(path, ".")
 	}
-	return keys
 }
 
 func count(conditions ...bool) int {
