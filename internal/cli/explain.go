@@ -93,7 +93,7 @@ func explain(env *Env, o *scanOptions, res *verdict.Result, prefix string) error
 	if width == 0 {
 		width = 120
 	}
-	return report.Explain(env.Stdout, res, &found[0], report.TerminalOptions{Color: color, Width: width, Verbose: true})
+	return report.Explain(env.Stdout, res, &found[0], report.TerminalOptions{Color: color, Width: width, Verbose: true, Program: env.Name})
 }
 
 // remembered is how many findings are kept for 'coaming explain'.

@@ -184,7 +184,7 @@ func (o *scanOptions) write(w io.Writer, env *Env, res *verdict.Result, width in
 		width = 120
 	}
 	return report.Terminal(w, res, report.TerminalOptions{
-		Color: color, Width: width, Verbose: o.verbose, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown,
+		Color: color, Width: width, Verbose: o.verbose, Program: env.Name, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown,
 	})
 }
 

@@ -38,7 +38,7 @@ func (b *block) readBlock(s string, start, end int) bool {
 	if n < 0 {
 		return true
 	}
-	if isMarker(s[start:end]) || !b.atDash() && !b.atKey() {
+	if !b.atDash() && !b.atKey() {
 		return false // a lone scalar or flow collection
 	}
 	if !b.node(uint32(b.p), 0, -1, 0) {
@@ -118,6 +118,10 @@ func (b *block) peek() (int, bool) {
 			continue
 		case '\t':
 			return 0, false
+		case '-', '.':
+			if p == start && isMarker(s[p:]) {
+				return 0, false // with content behind it
+			}
 		}
 		b.line, b.p, b.indent, b.ready = start, p, p-start, true
 		return b.indent, true

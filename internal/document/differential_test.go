@@ -3,9 +3,13 @@ package document
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"math"
+	"math/rand/v2"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,7 +49,7 @@ func byValue(v any) any {
 		if err != nil {
 			return v.String()
 		}
-		if n := int64(f); float64(n) == f && n > -1<<53 && n < 1<<53 {
+		if n := int64(f); float64(n) == f && math.Abs(f) < 1<<63 {
 			return n
 		}
 		return f
@@ -89,38 +93,115 @@ func FuzzDifferential(f *testing.F) {
 
 // TestCorpus holds every document of the real manifests beside the checkout against the library.
 func TestCorpus(t *testing.T) {
-	root := "../../../shared/corpus"
-	if _, err := os.Stat(root); err != nil {
-		t.Skip("no ../shared/corpus beside this checkout")
-	}
 	fast, slow := 0, 0
-	err := filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
-		if err != nil || e.IsDir() || filepath.Ext(path) != ".yaml" {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		for _, p := range split(string(raw)) {
-			if compareFast(t, string(raw[p.start:p.end])) {
+	for path, text := range corpusTexts(t) {
+		for _, p := range split(text) {
+			if compareFast(t, text[p.start:p.end]) {
 				fast++
 				continue
 			}
 			slow++
 			if os.Getenv("SHOW_SLOW") != "" {
 				var b block
-				b.readBlock(string(raw), p.start, p.end)
-				l, _ := NewText(string(raw)).Position(b.p)
-				t.Logf("%s:%d %q", path, l, NewText(string(raw)).Line(l))
+				b.readBlock(text, p.start, p.end)
+				l, _ := NewText(text).Position(b.p)
+				t.Logf("%s:%d %q", path, l, NewText(text).Line(l))
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	t.Logf("%d documents by the block reader, %d by the library", fast, slow)
+	if slow > fast/20 {
+		t.Error("the library is meant for the rare documents")
+	}
+}
+
+// TestWhatKubectlWritesIsReadFast holds the block reader to what sigs.k8s.io/yaml writes, and so
+// kubectl get -o yaml: such documents are Lists of any size, which the library gets no more of
+// than maxForeign.
+func TestWhatKubectlWritesIsReadFast(t *testing.T) {
+	for path, text := range corpusTexts(t) {
+		docs, _ := Read(NewText(text), 1)
+		for _, d := range docs {
+			written, err := yaml.JSONToYAML(d.Root().AppendJSON(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !compareFast(t, string(written)) {
+				t.Errorf("%s: left to the library:\n%s", path, written)
+			}
+		}
+	}
+}
+
+// TestMutations changes real manifests at random, line by line and token by token, which byte by
+// byte a fuzzer takes long to do, and holds the block reader against the library. MUTATIONS is how
+// many to try, SEED where to begin.
+func TestMutations(t *testing.T) {
+	number := func(name string, otherwise int) int {
+		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+			return n
+		}
+		return otherwise
+	}
+	r := rand.New(rand.NewPCG(uint64(number("SEED", 1)), 0))
+	lines := strings.SplitAfter(strings.Join(seeds(), "---\n"), "\n")
+	texts := corpusTextsOrNone(t)
+	for _, path := range slices.Sorted(maps.Keys(texts)) {
+		if text := texts[path]; len(text) < 20_000 {
+			lines = append(lines, strings.SplitAfter(text, "\n")...)
+		}
+	}
+	fast, count := 0, number("MUTATIONS", 20_000)
+	for range count {
+		text := mutate(r, lines)
+		if compareFast(t, text) {
+			fast++
+		}
+	}
+	t.Logf("%d of %d read by the block reader", fast, count)
+}
+
+// mutate takes some lines that stand together, and does a few things to them.
+func mutate(r *rand.Rand, lines []string) string {
+	from := r.IntN(len(lines))
+	taken := slices.Clone(lines[from:min(len(lines), from+1+r.IntN(12))])
+	for range r.IntN(4) {
+		i, other := r.IntN(len(taken)), lines[r.IntN(len(lines))]
+		switch line := taken[i]; r.IntN(9) {
+		case 0: // indented more
+			taken[i] = strings.Repeat(" ", 1+r.IntN(3)) + line
+		case 1: // or less
+			taken[i] = strings.TrimPrefix(line, strings.Repeat(" ", 1+r.IntN(2)))
+		case 2: // with the end of another
+			taken[i] = line[:r.IntN(len(line)+1)] + other[r.IntN(len(other)+1):]
+		case 3: // followed by another
+			taken[i] = line + other
+		case 4: // left out
+			taken[i] = ""
+		case 5, 6: // with a token somewhere
+			token := tokens[r.IntN(len(tokens))]
+			at := r.IntN(len(line) + 1)
+			taken[i] = line[:at] + token + line[at:]
+		case 7: // with another value
+			if key, _, found := strings.Cut(line, ": "); found {
+				taken[i] = key + ": " + values[r.IntN(len(values))] + "\n"
+			}
+		case 8: // as an item
+			taken[i] = "- " + line
+		}
+	}
+	return strings.TrimLeft(strings.Join(taken, ""), "\n")
+}
+
+var tokens = []string{
+	" ", "  ", "\n", "\n\n", ":", ": ", " #", "# ", "- ", "'", "\"", "''", "\\", "\\\n", "[", "]", "{", "}", ", ", "|", ">", "?", "&a ", "*a",
+	"!!str ", "~", "\t", "---\n", "...\n", "%", "@", "<<: ", "é", "0", "-", ".", "e", "_", "\\x41", "\\u00e9", "x", "\n  ", "\n ", " \n",
+}
+
+var values = []string{
+	"|", "|-", "|+", ">", ">-", ">+", "|2", "|1-", ">2+", "'a'", "\"a\"", "\"a\\", "'a", "[a, b]", "[a,", "{a: b}", "{a: b, c: [d]}", "[]", "{}",
+	"1", "-1", "0", "007", "1.5", "1.", ".5", "1e3", "1_0", "0x1F", "-0b1", "+1", "-c", "--a", "-", "-1-2", "1-2", "2001-01-01", "1.2.3", "0.0", "-.inf", ".nan", "1e", "1e+",
+	"12345678901234567890", "yes", "No", "on", "y", "null", "~", "Null", "<<", "=", "a b", "a: b", "a #b", "a# b", "*a", "&a b", "!a b", "% a", "@a", "`a`", "a:", ":a", "a ", "", "\"a\\n  \"", "\"\\u12", "\"\\x4g\"",
 }
 
 var blockCases = []string{

@@ -99,6 +99,7 @@ func TestSplit(t *testing.T) {
 		"comments before the marker":   {"# a\n---\nb: 2\n", []string{"b: 2\n"}},
 		"comments behind the marker":   {"--- # a\n# b\nb: 2\n", []string{"# b\nb: 2\n"}},
 		"content behind the marker":    {"--- a\n--- b\n", []string{"--- a\n", "--- b\n"}},
+		"comment, content behind it":   {"# a\n--- b: c\n", []string{"# a\n--- b: c\n"}},
 		"tab behind the marker":        {"---\ta\n", []string{"---\ta\n"}},
 		"end markers":                  {"a: 1\n...\n---\nb: 2\n...\n", []string{"a: 1\n", "b: 2\n"}},
 		"behind an end marker":         {"a: 1\n...\nb: 2\n", []string{"a: 1\n", "b: 2\n"}},

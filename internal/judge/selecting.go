@@ -91,6 +91,34 @@ func (j *judgement) selectingPods(kind string, w *fact.Workload) (rule.Fact, err
 	if err := j.gaps.missed(kind, namespace); err != nil {
 		return nil, err
 	}
+	if other, open := j.counterpart(namespace); open && len(j.selectingIn(kind, other, labels)) > 0 {
+		return nil, openNamespace(kind)
+	}
+	return joined(kind, j.selectingIn(kind, namespace, labels))
+}
+
+// counterpart is the namespace in which an object may stand just as well: files leave open that
+// what names no namespace ends up in default, or in another one that kubectl is told.
+func (j *judgement) counterpart(namespace string) (other string, open bool) {
+	switch {
+	case j.Inventory.Live:
+		return "", false
+	case namespace == "":
+		return defaultNamespace, true
+	default:
+		return "", namespace == defaultNamespace
+	}
+}
+
+// defaultNamespace is the namespace of objects that name none, unless kubectl is told another.
+const defaultNamespace = "default"
+
+func openNamespace(kind string) error {
+	return &rule.NotSeen{Reason: "whether a " + kindName(kind) + " is of the same namespace is open: one of the two names default, the other none; name it in both"}
+}
+
+// selectingIn is the objects of a kind and namespace that select pods with those labels.
+func (j *judgement) selectingIn(kind, namespace string, labels document.Value) []*fact.Object {
 	var chosen []*fact.Object
 	if s := j.selecting()[kindIn{kind, namespace}]; s != nil {
 		candidates := slices.Clone(s.others)
@@ -104,7 +132,7 @@ func (j *judgement) selectingPods(kind string, w *fact.Workload) (rule.Fact, err
 			}
 		}
 	}
-	return joined(kind, chosen)
+	return chosen
 }
 
 // mostJoined bounds how many objects are joined to one fact, and with it the time of a rule that
@@ -131,6 +159,9 @@ func tooMany(kind string) error {
 func (j *judgement) inNamespace(kind, namespace string) (rule.Fact, error) {
 	if err := j.gaps.missed(kind, namespace); err != nil {
 		return nil, err
+	}
+	if other, open := j.counterpart(namespace); open && len(j.Inventory.In(kind, other)) > 0 {
+		return nil, openNamespace(kind)
 	}
 	return joined(kind, j.Inventory.In(kind, namespace))
 }

@@ -32,7 +32,7 @@ func (p *printer) next() {
 	if f == nil {
 		return
 	}
-	explain, rules := "coaming explain "+visible(f.Fingerprint), "coaming rules "+visible(f.Rule)
+	explain, rules := p.opts.Program+" explain "+visible(f.Fingerprint), p.opts.Program+" rules "+visible(f.Rule)
 	wide := max(widthOf(explain), widthOf(rules)) + 3
 	p.suggest("  next    ", explain, wide, "the gravest: what it means and how to fix it")
 	p.suggest("          ", rules, wide, "its rule, with good and bad examples")

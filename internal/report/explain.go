@@ -32,7 +32,7 @@ func Explain(w io.Writer, res *verdict.Result, f *verdict.Finding, opts Terminal
 	}
 	p.line("  fingerprint  " + f.Fingerprint)
 	p.line("")
-	p.line("  coaming rules " + f.Rule + " shows the rule with good and bad examples.")
+	p.line("  " + p.opts.Program + " rules " + f.Rule + " shows the rule with good and bad examples.")
 	if err := p.out.Flush(); err != nil {
 		return fmt.Errorf("write explanation: %w", err)
 	}

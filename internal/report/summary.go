@@ -34,6 +34,9 @@ func (p *printer) severities() string {
 	if why := p.nothingJudged(); why != "" {
 		return p.paint(yellow, "nothing was judged: "+why)
 	}
+	if n := len(p.res.Coverage.Gaps); n > 0 {
+		return p.paint(yellow, fmt.Sprintf("nothing failed of what was judged; not looked at: %d", n))
+	}
 	return "nothing failed, nothing is unknown"
 }
 

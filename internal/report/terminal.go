@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -17,6 +18,8 @@ type TerminalOptions struct {
 	Width int
 	// Verbose tells each finding's reason, remedy and excerpt every time, not once a rule, and every gap.
 	Verbose bool
+	// Program is what the program calls itself in hints; "" is coaming.
+	Program string
 	// FailOn and AllowUnknown are the policy that the exit code follows from.
 	FailOn       verdict.Severity
 	AllowUnknown bool
@@ -72,6 +75,7 @@ func newPrinter(w io.Writer, res *verdict.Result, opts TerminalOptions) *printer
 		p.width = defaultWidth
 	}
 	p.width = max(p.width, leastWidth)
+	p.opts.Program = cmp.Or(p.opts.Program, "coaming")
 	return p
 }
 

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -62,27 +63,38 @@ type imageRef struct {
 	valid                             bool
 }
 
+// The grammar of github.com/distribution/reference.
+var (
+	imageRegistry   = regexp.MustCompile(`^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(:[0-9]+)?$`)
+	imageRepository = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+	imageTag        = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
+	imageDigest     = regexp.MustCompile(`^(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})$`)
+)
+
+const longestRepository = 255
+
 func parseImage(s string) imageRef {
 	var r imageRef
-	name, digest, _ := strings.Cut(s, "@")
+	name, digest, hasDigest := strings.Cut(s, "@")
+	hasTag := false
 	r.digest = digest
 	if slash, colon := strings.LastIndexByte(name, '/'), strings.LastIndexByte(name, ':'); colon > slash {
-		name, r.tag = name[:colon], name[colon+1:]
+		name, r.tag, hasTag = name[:colon], name[colon+1:], true
 	}
 	first, rest, found := strings.Cut(name, "/")
 	if found && (strings.ContainsAny(first, ".:") || first == "localhost" || first != strings.ToLower(first)) {
 		r.registry, r.repository = first, rest
 	} else {
 		r.registry, r.repository = "docker.io", name
-		if !found {
-			r.repository = "library/" + name
-		}
 	}
 	if r.registry == "index.docker.io" {
 		r.registry = "docker.io"
 	}
-	r.valid = name != "" && r.repository == strings.ToLower(r.repository) && !strings.ContainsAny(s, " \t\n{}$") &&
-		!strings.HasSuffix(name, "/") && (digest == "" || strings.Contains(digest, ":"))
+	if r.registry == "docker.io" && !strings.Contains(r.repository, "/") {
+		r.repository = "library/" + r.repository
+	}
+	r.valid = len(r.repository) <= longestRepository && imageRegistry.MatchString(r.registry) && imageRepository.MatchString(r.repository) &&
+		(!hasTag || imageTag.MatchString(r.tag)) && (!hasDigest || imageDigest.MatchString(digest))
 	return r
 }
 
