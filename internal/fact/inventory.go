@@ -22,6 +22,15 @@ type Inventory struct {
 
 type place struct{ kind, namespace string }
 
+// Place is the namespace by which objects are joined: what names none is put into default by
+// kubectl. Of cluster-scoped objects, which have none, it is the same for all.
+func Place(namespace string) string {
+	if namespace == "" {
+		return "default"
+	}
+	return namespace
+}
+
 // NewInventory indexes objects, in their order, and finds their workloads. Of equal objects the
 // first stays, with the others as its twins. What a controller in the inventory made (a
 // ReplicaSet's pods, a Deployment's ReplicaSets) is judged through the controller; pods of one
@@ -39,7 +48,7 @@ func NewInventory(objects []*Object, version string, live bool) *Inventory {
 	for _, o := range inv.Objects {
 		kind := o.GroupKind()
 		inv.byKind[kind] = append(inv.byKind[kind], o)
-		at := place{kind, o.Namespace}
+		at := place{kind, Place(o.Namespace)}
 		inv.byPlace[at] = append(inv.byPlace[at], o)
 	}
 	inv.findWorkloads()
@@ -95,7 +104,7 @@ func (inv *Inventory) findWorkloads() {
 			continue
 		}
 		inv.Workloads = append(inv.Workloads, found...)
-		inv.count[o.Namespace] += len(found)
+		inv.count[Place(o.Namespace)] += len(found)
 	}
 }
 
@@ -199,7 +208,7 @@ func (inv *Inventory) OfKind(kind string) []*Object { return inv.byKind[kind] }
 
 // In is the objects of a kind in one namespace.
 func (inv *Inventory) In(kind, namespace string) []*Object {
-	return inv.byPlace[place{kind, namespace}]
+	return inv.byPlace[place{kind, Place(namespace)}]
 }
 
 // Find is the object of that kind, namespace and name; nil when it is not in the inventory.
@@ -208,7 +217,7 @@ func (inv *Inventory) Find(kind, namespace, name string) *Object {
 }
 
 // WorkloadsIn counts the workloads of a namespace.
-func (inv *Inventory) WorkloadsIn(namespace string) int { return inv.count[namespace] }
+func (inv *Inventory) WorkloadsIn(namespace string) int { return inv.count[Place(namespace)] }
 
 // Kinds is the kinds in the inventory.
 func (inv *Inventory) Kinds() []string {

@@ -176,13 +176,9 @@ func subjectNamespace(s document.Value, o *fact.Object) string {
 // is "namespace/name".
 type account struct{ kind, name string }
 
-// serviceAccountName is the account of that name. What leaves its namespace open is taken for the
-// default one's, so that rights are rather seen than not.
-func (j *judgement) serviceAccountName(namespace, name string) account {
-	if namespace == "" && !j.Inventory.Live {
-		namespace = "default"
-	}
-	return account{serviceAccount, namespace + "/" + name}
+// serviceAccountName is the account of that name.
+func serviceAccountName(namespace, name string) account {
+	return account{serviceAccount, fact.Place(namespace) + "/" + name}
 }
 
 // indexAccounts lists the bindings that name an account.
@@ -193,7 +189,7 @@ func (j *judgement) indexAccounts() map[account][]*fact.Object {
 			for _, s := range o.Root.Get("subjects").Items() {
 				named := account{s.Get("kind").Str(), s.Get("name").Str()}
 				if named.kind == serviceAccount {
-					named = j.serviceAccountName(subjectNamespace(s, o), named.name)
+					named = serviceAccountName(subjectNamespace(s, o), named.name)
 				}
 				if list := index[named]; len(list) == 0 || list[len(list)-1] != o {
 					index[named] = append(list, o)
@@ -213,7 +209,7 @@ func (j *judgement) bindingsOf(namespace, name string) (rule.Fact, error) {
 		}
 	}
 	index := j.accounts()
-	self := j.serviceAccountName(namespace, name)
+	self := serviceAccountName(namespace, name)
 	home, _, _ := strings.Cut(self.name, "/")
 	list := []rule.Fact{}
 	seen := map[*fact.Object]bool{}
@@ -222,7 +218,7 @@ func (j *judgement) bindingsOf(namespace, name string) (rule.Fact, error) {
 		{group, "system:serviceaccounts:" + home}, {group, "system:serviceaccounts"}, {group, "system:authenticated"},
 	} {
 		for _, b := range index[a] {
-			if !seen[b] && (a.kind != group || b.Kind == "ClusterRoleBinding" || b.Namespace == namespace) {
+			if !seen[b] && (a.kind != group || b.Kind == "ClusterRoleBinding" || fact.Place(b.Namespace) == fact.Place(namespace)) {
 				seen[b] = true
 				list = append(list, j.binding(b))
 			}

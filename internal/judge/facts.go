@@ -115,9 +115,6 @@ func (j *judgement) account(namespace, name string) (rule.Fact, error) {
 	if err := j.gaps.missed(serviceAccount, namespace); err != nil {
 		return nil, err
 	}
-	if other, open := j.counterpart(namespace); open && j.Inventory.Find(serviceAccount, other, name) != nil {
-		return nil, openNamespace(serviceAccount)
-	}
 	metadata := rule.Lazy(func(key string) (rule.Fact, error) {
 		if key == "name" {
 			return rule.Text(name), nil

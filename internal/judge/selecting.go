@@ -61,7 +61,7 @@ func (j *judgement) indexSelecting() map[kindIn]*selecting {
 			}
 		}
 		for _, o := range j.Inventory.OfKind(kind) {
-			at := kindIn{kind, o.Namespace}
+			at := kindIn{kind, fact.Place(o.Namespace)}
 			s := index[at]
 			if s == nil {
 				s = &selecting{byLabel: map[label][]int{}}
@@ -91,36 +91,13 @@ func (j *judgement) selectingPods(kind string, w *fact.Workload) (rule.Fact, err
 	if err := j.gaps.missed(kind, namespace); err != nil {
 		return nil, err
 	}
-	if other, open := j.counterpart(namespace); open && len(j.selectingIn(kind, other, labels)) > 0 {
-		return nil, openNamespace(kind)
-	}
 	return joined(kind, j.selectingIn(kind, namespace, labels))
-}
-
-// counterpart is the namespace in which an object may stand just as well: files leave open that
-// what names no namespace ends up in default, or in another one that kubectl is told.
-func (j *judgement) counterpart(namespace string) (other string, open bool) {
-	switch {
-	case j.Inventory.Live:
-		return "", false
-	case namespace == "":
-		return defaultNamespace, true
-	default:
-		return "", namespace == defaultNamespace
-	}
-}
-
-// defaultNamespace is the namespace of objects that name none, unless kubectl is told another.
-const defaultNamespace = "default"
-
-func openNamespace(kind string) error {
-	return &rule.NotSeen{Reason: "whether a " + kindName(kind) + " is of the same namespace is open: one of the two names default, the other none; name it in both"}
 }
 
 // selectingIn is the objects of a kind and namespace that select pods with those labels.
 func (j *judgement) selectingIn(kind, namespace string, labels document.Value) []*fact.Object {
 	var chosen []*fact.Object
-	if s := j.selecting()[kindIn{kind, namespace}]; s != nil {
+	if s := j.selecting()[kindIn{kind, fact.Place(namespace)}]; s != nil {
 		candidates := slices.Clone(s.others)
 		for key, value := range labels.Fields() {
 			candidates = append(candidates, s.byLabel[label{key, value.Str()}]...)
@@ -159,9 +136,6 @@ func tooMany(kind string) error {
 func (j *judgement) inNamespace(kind, namespace string) (rule.Fact, error) {
 	if err := j.gaps.missed(kind, namespace); err != nil {
 		return nil, err
-	}
-	if other, open := j.counterpart(namespace); open && len(j.Inventory.In(kind, other)) > 0 {
-		return nil, openNamespace(kind)
 	}
 	return joined(kind, j.Inventory.In(kind, namespace))
 }

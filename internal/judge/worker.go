@@ -24,6 +24,7 @@ type matched struct {
 	kind      string
 	object    *fact.Object
 	container string
+	doubt     string // why nothing of it is known to be well; "" for nearly all
 }
 
 func (w *worker) judge(s subject) {
@@ -60,8 +61,11 @@ func (w *worker) judge(s subject) {
 func (w *worker) judgeWorkload(wl *fact.Workload, scope rule.Scope) {
 	scope.Workload = w.workload(wl)
 	template := wl.Path[:len(wl.Path)-1]
-	w.ask(w.workloads, matched{value: wl.Template, path: template, kind: "workload", object: wl.Object}, &scope)
-	w.judgeMalformed(wl, &scope)
+	doubt := wl.Doubt()
+	w.ask(w.workloads, matched{value: wl.Template, path: template, kind: "workload", object: wl.Object, doubt: doubt}, &scope)
+	if doubt != "" {
+		w.judgeMalformed(wl, doubt, &scope)
+	}
 	for i := range wl.Containers {
 		c := &wl.Containers[i]
 		scope.Container, scope.Role = rule.Of(c.Value), rule.Text(c.Role.String())
@@ -70,25 +74,22 @@ func (w *worker) judgeWorkload(wl *fact.Workload, scope rule.Scope) {
 		if name == "" {
 			name = strconv.Itoa(c.Index)
 		}
-		w.ask(w.containers, matched{value: c.Value, path: path, kind: "container", object: wl.Object, container: name}, &scope)
+		w.ask(w.containers, matched{value: c.Value, path: path, kind: "container", object: wl.Object, container: name, doubt: doubt}, &scope)
 	}
 }
 
 // judgeMalformed answers for containers that cannot be told, because the API would refuse what
 // stands in their place.
-func (w *worker) judgeMalformed(wl *fact.Workload, scope *rule.Scope) {
-	unknown := func(v document.Value, want document.Kind, path []document.Step) {
-		if k := v.Kind(); k == want || k <= document.Null {
-			return
-		}
-		m := matched{value: v, path: path, kind: "container", object: wl.Object}
-		for _, r := range w.containers {
-			w.note(r, m, v, nil, scope, verdict.Unknown, rule.WrongType)
-		}
-	}
-	unknown(wl.Spec, document.Map, wl.Path)
+func (w *worker) judgeMalformed(wl *fact.Workload, doubt string, scope *rule.Scope) {
 	for _, field := range fact.ContainerFields {
-		unknown(wl.Spec.Get(field), document.List, append(wl.Path[:len(wl.Path):len(wl.Path)], document.Step{Key: field}))
+		list := wl.Spec.Get(field)
+		if k := list.Kind(); k <= document.Null || k == document.List {
+			continue
+		}
+		path := append(wl.Path[:len(wl.Path):len(wl.Path)], document.Step{Key: field})
+		for _, r := range w.containers {
+			w.note(r, matched{value: list, path: path, kind: "container", object: wl.Object}, list, nil, scope, verdict.Unknown, doubt)
+		}
 	}
 }
 
@@ -139,6 +140,8 @@ func (w *worker) askEach(r *rule.Compiled, m matched, list document.Value, keys 
 func (w *worker) askOne(r *rule.Compiled, m matched, item document.Value, steps []document.Step, scope *rule.Scope) {
 	v, applies, reason := r.Judge(scope)
 	switch {
+	case m.doubt != "" && v == verdict.Pass:
+		w.note(r, m, item, steps, scope, verdict.Unknown, m.doubt)
 	case !applies:
 	case v == verdict.Pass && m.object != nil && m.object.Doubt != "":
 		// What is judged may not be what is meant. The ledger's gap tells it once.

@@ -116,19 +116,6 @@ var differences = []difference{{
 	func(d *delta) bool {
 		return d.files == nil && d.rule == "image-pull-policy-stale" && !containerOf(d).Get("imagePullPolicy").Exists()
 	},
-}, {
-	"open namespace",
-	"what leaves the namespace open in its file is not joined there with what names default, where it ends up",
-	func(d *delta) bool {
-		joins := []string{"workload-without-network-policy", "service-account-token-unused", "service-account-token-powerful"}
-		return d.subject.namespace == "default" && slices.Contains(joins, d.rule)
-	},
-}, {
-	"volume without a source",
-	"the API server makes an emptyDir of it",
-	func(d *delta) bool {
-		return d.files == nil && d.rule == "empty-dir-unbounded" && strings.HasSuffix(d.path, ".emptyDir.sizeLimit")
-	},
 }}
 
 // containerOf is the container that was judged, as it stands in the file.

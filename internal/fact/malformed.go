@@ -1,0 +1,94 @@
+package fact
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+)
+
+// specKinds and containerKinds are what stands in the security-relevant fields of a pod spec and of
+// a container (k8s.io/api core/v1). An expression may take a field of another kind for one that is
+// not there, so that of such a workload nothing is known to be well.
+var (
+	specKinds = kindsOf{
+		document.Bool: {"hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace", "automountServiceAccountToken", "enableServiceLinks",
+			"securityContext.runAsNonRoot", "securityContext.windowsOptions.hostProcess"},
+		document.Int: {"securityContext.runAsUser", "securityContext.runAsGroup", "securityContext.fsGroup", "terminationGracePeriodSeconds"},
+		document.String: {"serviceAccountName", "serviceAccount", "nodeName", "runtimeClassName", "priorityClassName", "restartPolicy", "dnsPolicy",
+			"os.name", "securityContext.seccompProfile.type", "securityContext.appArmorProfile.type"},
+		document.Map: {"securityContext", "securityContext.seccompProfile", "securityContext.appArmorProfile", "securityContext.seLinuxOptions",
+			"securityContext.windowsOptions", "nodeSelector", "affinity", "os", "resources"},
+		document.List: {"volumes", "tolerations", "imagePullSecrets", "hostAliases", "topologySpreadConstraints", "securityContext.sysctls", "securityContext.supplementalGroups"},
+	}
+	containerKinds = kindsOf{
+		document.Bool: {"securityContext.privileged", "securityContext.allowPrivilegeEscalation", "securityContext.runAsNonRoot",
+			"securityContext.readOnlyRootFilesystem", "securityContext.windowsOptions.hostProcess", "stdin", "tty"},
+		document.Int: {"securityContext.runAsUser", "securityContext.runAsGroup"},
+		document.String: {"name", "image", "imagePullPolicy", "restartPolicy", "workingDir", "securityContext.procMount",
+			"securityContext.seccompProfile.type", "securityContext.appArmorProfile.type"},
+		document.Map: {"securityContext", "securityContext.capabilities", "securityContext.seccompProfile", "securityContext.appArmorProfile",
+			"securityContext.seLinuxOptions", "securityContext.windowsOptions", "resources", "resources.limits", "resources.requests",
+			"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"},
+		document.List: {"command", "args", "env", "envFrom", "ports", "volumeMounts", "volumeDevices", "securityContext.capabilities.add", "securityContext.capabilities.drop"},
+	}
+	// itemsOf are the lists whose items are maps.
+	itemsOf = map[string]bool{"env": true, "envFrom": true, "ports": true, "volumeMounts": true, "volumes": true, "securityContext.sysctls": true}
+)
+
+// kindsOf lists fields by the kind of their values.
+type kindsOf map[document.Kind][]string
+
+// doubt tells the first field of a wrong kind, "" where there is none.
+func (kinds kindsOf) doubt(v document.Value, at string) string {
+	if v.Kind() <= document.Null {
+		return ""
+	}
+	if v.Kind() != document.Map {
+		return refused(at, v, document.Map)
+	}
+	for want := document.Bool; want <= document.List; want++ {
+		for _, field := range kinds[want] {
+			inner := v
+			for key := range strings.SplitSeq(field, ".") {
+				inner = inner.Get(key)
+			}
+			if k := inner.Kind(); k > document.Null && k != want {
+				return refused(at+"."+field, inner, want)
+			}
+			if !itemsOf[field] {
+				continue
+			}
+			for i, item := range inner.Items() {
+				if k := item.Kind(); k > document.Null && k != document.Map {
+					return refused(at+"."+field+"["+strconv.Itoa(i)+"]", item, document.Map)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func refused(at string, v document.Value, want document.Kind) string {
+	return at + " is a " + v.Kind().String() + ", not a " + want.String() + ", which the API server refuses"
+}
+
+// Doubt says why the workload as written cannot run as it is: a field of a kind that the API server
+// refuses; "" for nearly all. What does not fail on such a workload is unknown.
+func (w *Workload) Doubt() string {
+	if text := specKinds.doubt(w.Spec, "the pod's spec"); text != "" {
+		return text
+	}
+	for _, field := range ContainerFields {
+		list := w.Spec.Get(field)
+		if k := list.Kind(); k > document.Null && k != document.List {
+			return refused(field, list, document.List)
+		}
+		for i, c := range list.Items() {
+			if text := containerKinds.doubt(c, field+"["+strconv.Itoa(i)+"]"); text != "" {
+				return text
+			}
+		}
+	}
+	return ""
+}
