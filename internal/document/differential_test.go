@@ -19,42 +19,61 @@ import (
 // meaning decodes JSON for comparison, numbers by value: integers to the last digit.
 func meaning(t *testing.T, text []byte) any {
 	t.Helper()
+	return byValue(decodeJSON(t, text), false)
+}
+
+// meaningInFloats is meaning with every number as a float: a number with a fraction of zero is an
+// integer once the library wrote it, and its digits are others.
+func meaningInFloats(t *testing.T, text []byte) any {
+	t.Helper()
+	return byValue(decodeJSON(t, text), true)
+}
+
+func decodeJSON(t *testing.T, text []byte) any {
+	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
 		t.Fatalf("decode %q: %v", text, err)
 	}
-	return byValue(v)
+	return v
 }
 
-func byValue(v any) any {
+func byValue(v any, floats bool) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, entry := range v {
-			v[k] = byValue(entry)
+			v[k] = byValue(entry, floats)
 		}
 	case []any:
 		for i, item := range v {
-			v[i] = byValue(item)
+			v[i] = byValue(item, floats)
 		}
 	case json.Number:
-		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
-			return n
-		}
-		if n, err := strconv.ParseUint(v.String(), 10, 64); err == nil {
-			return n
-		}
-		f, err := v.Float64()
-		if err != nil {
-			return v.String()
-		}
-		if n := int64(f); float64(n) == f && math.Abs(f) < 1<<63 {
-			return n
-		}
-		return f
+		return numberValue(v, floats)
 	}
 	return v
+}
+
+func numberValue(v json.Number, floats bool) any {
+	f, err := v.Float64()
+	if err != nil {
+		return v.String() // out of range
+	}
+	if floats {
+		return f
+	}
+	if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
+		return n
+	}
+	if n, err := strconv.ParseUint(v.String(), 10, 64); err == nil {
+		return n
+	}
+	if n := int64(f); float64(n) == f && math.Abs(f) < 1<<63 {
+		return n
+	}
+	return f
 }
 
 // compareFast holds what the block reader accepts against sigs.k8s.io/yaml, and says whether it accepted.

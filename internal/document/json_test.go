@@ -64,7 +64,7 @@ func compareYAML(t *testing.T, v Value) {
 	if len(docs) != 1 {
 		t.Fatalf("%d documents in\n%s", len(docs), text)
 	}
-	if diff := cmp.Diff(meaning(t, v.AppendJSON(nil)), meaning(t, docs[0].Root().AppendJSON(nil))); diff != "" {
+	if diff := cmp.Diff(meaningInFloats(t, v.AppendJSON(nil)), meaningInFloats(t, docs[0].Root().AppendJSON(nil))); diff != "" {
 		t.Fatalf("means something else (-value +YAML):\n%s\n%s", diff, text)
 	}
 }

@@ -53,9 +53,9 @@ type part struct{ start, end int }
 // begins without "---" is a document too (kubectl ignores it, the library refuses it). A %YAML
 // directive is passed over: what 1.2 changed, manifests do not use.
 func split(s string) []part {
-	next := nextMarker
+	next, length := nextMarker, lineLen
 	if oddBreaks(s) {
-		next = nextMarkerOdd
+		next, length = nextMarkerOdd, lineLenOdd
 	}
 	var parts []part
 	start := 0
@@ -65,7 +65,7 @@ func split(s string) []part {
 				parts = append(parts, part{start, at})
 				start = at
 			}
-			end := at + lineLen(s[at:])
+			end := at + length(s[at:])
 			if rest := strings.TrimSpace(s[at+3 : end]); (rest == "" || rest[0] == '#') && !hasTags(s[start:at]) {
 				start = end
 			}
@@ -115,14 +115,22 @@ func oddBreaks(s string) bool {
 	return false
 }
 
-// nextMarkerOdd is nextMarker for all of YAML's line breaks.
-func nextMarkerOdd(s string) int {
+// lineLenOdd is lineLen for all of YAML's line breaks; a CR LF counts as two.
+func lineLenOdd(s string) int {
 	for i, r := range s {
 		switch r {
 		case '\n', '\r', 0x85, 0x2028, 0x2029:
-			if at := i + utf8.RuneLen(r); isMarker(s[at:]) {
-				return at
-			}
+			return i + utf8.RuneLen(r)
+		}
+	}
+	return len(s)
+}
+
+// nextMarkerOdd is nextMarker for all of YAML's line breaks.
+func nextMarkerOdd(s string) int {
+	for at := 0; at < len(s); {
+		if at += lineLenOdd(s[at:]); isMarker(s[at:]) {
+			return at
 		}
 	}
 	return -1

@@ -66,7 +66,7 @@ func writeScalar(b *strings.Builder, v Value) {
 
 // scalarText is a string as a plain scalar where that means the same, else in JSON's quotes.
 func scalarText(s string) string {
-	plain := s != "" && plainStart(s) && s[len(s)-1] != ' ' && s[len(s)-1] != ':' && s != "<<" && tame(s) &&
+	plain := s != "" && plainStart(s) && s[len(s)-1] != ' ' && s[len(s)-1] != ':' && s != "<<" && !isMarker(s) && tame(s) &&
 		!strings.Contains(s, ": ") && !strings.Contains(s, " #") && !strings.ContainsAny(s, "\n\t\"")
 	if plain {
 		if kind, ok := resolve(s); ok && kind == String {

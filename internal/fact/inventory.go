@@ -64,7 +64,7 @@ func (inv *Inventory) unite(objects []*Object) []*Object {
 	variants := map[identity]map[string]*Object{}
 	kept := make([]*Object, 0, len(objects))
 	for _, o := range objects {
-		id := identity{o.GroupKind(), o.Namespace, o.Name}
+		id := identity{o.GroupKind(), Place(o.Namespace), o.Name}
 		first, known := inv.byName[id]
 		switch {
 		case !known:
@@ -80,6 +80,7 @@ func (inv *Inventory) unite(objects []*Object) []*Object {
 			}
 			variants[id][content] = o
 		}
+		o.Twins = nil
 		kept = append(kept, o)
 	}
 	return kept
@@ -213,20 +214,11 @@ func (inv *Inventory) In(kind, namespace string) []*Object {
 
 // Find is the object of that kind, namespace and name; nil when it is not in the inventory.
 func (inv *Inventory) Find(kind, namespace, name string) *Object {
-	return inv.byName[identity{kind, namespace, name}]
+	return inv.byName[identity{kind, Place(namespace), name}]
 }
 
 // WorkloadsIn counts the workloads of a namespace.
 func (inv *Inventory) WorkloadsIn(namespace string) int { return inv.count[Place(namespace)] }
-
-// Kinds is the kinds in the inventory.
-func (inv *Inventory) Kinds() []string {
-	kinds := make([]string, 0, len(inv.byKind))
-	for kind := range inv.byKind {
-		kinds = append(kinds, kind)
-	}
-	return kinds
-}
 
 // SplitKind takes "Kind.group" apart.
 func SplitKind(kind string) (name, group string) {

@@ -85,6 +85,9 @@ func (w *Workload) Doubt() string {
 			return refused(field, list, document.List)
 		}
 		for i, c := range list.Items() {
+			if c.Kind() == document.Null {
+				return refused(field+"["+strconv.Itoa(i)+"]", c, document.Map)
+			}
 			if text := containerKinds.doubt(c, field+"["+strconv.Itoa(i)+"]"); text != "" {
 				return text
 			}

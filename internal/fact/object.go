@@ -78,5 +78,5 @@ func (o *Object) Labels() document.Value { return o.Root.At("metadata", "labels"
 
 // content is equal for objects of one identity that are equal.
 func (o *Object) content() string {
-	return string(o.Root.AppendSorted([]byte(o.APIVersion + "\x00" + o.Doubt + "\x00")))
+	return string(o.Root.AppendSorted([]byte(o.APIVersion + "\x00" + o.Namespace + "\x00" + o.Doubt + "\x00")))
 }

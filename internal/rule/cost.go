@@ -53,7 +53,7 @@ func (c *condition) decide(s *Scope) (holds bool, reason string) {
 	}
 	b, ok := out.(types.Bool)
 	if !ok {
-		return false, "the rule gave no boolean but " + out.Type().TypeName()
+		return false, WrongType // an expression without a type of its own gives what it read
 	}
 	return bool(b), ""
 }

@@ -141,9 +141,9 @@ func TestGrants(t *testing.T) {
 
 // TestValues holds how expressions see what stands in a document.
 func TestValues(t *testing.T) {
-	const object = `{a: 1, nothing: null, text: x, list: [1, null, {b: 2}], big: 18446744073709551616, float: 1.5, yes: true, empty: {}, nested: {a: null, b: {c: [x, x]}}}`
+	const object = `{a: 1, nothing: null, text: x, list: [1, null, {b: 2}], big: 18446744073709551616, float: 1.5, sure: true, empty: {}, nested: {a: null, b: {c: [x, x]}}}`
 	tests := map[string]verdict.Verdict{
-		`object.a == 1 && object.a < 2.5 && object.float == 1.5 && object.yes`:               verdict.Pass,
+		`object.a == 1 && object.a < 2.5 && object.float == 1.5 && object.sure`:              verdict.Pass,
 		`!has(object.nothing) && !has(object.absent) && !("nothing" in object)`:              verdict.Pass,
 		`object.?nothing.orValue("none") == "none" && object.?nothing.?more.orValue(3) == 3`: verdict.Pass,
 		`size(object.nested) == 1 && object.nested.all(k, k == "b")`:                         verdict.Pass,
@@ -159,7 +159,7 @@ func TestValues(t *testing.T) {
 		`object.absent`:                                      verdict.Unknown,
 		`object.nothing == 1`:                                verdict.Unknown,
 		`object.text.more == 1`:                              verdict.Unknown,
-		`object.text.?more.orValue(true)`:                    verdict.Unknown,
+		`object.text.?more.orValue(true)`:                    verdict.Pass, // CEL has it so: hence fact.Workload.Doubt
 		`object.list.?more.orValue(true)`:                    verdict.Unknown,
 		`object.text`:                                        verdict.Unknown,
 		`object.list[7] == 1`:                                verdict.Unknown,
@@ -250,5 +250,26 @@ func TestReads(t *testing.T) {
 	}
 	if !c.ReadsFact("workload.networkPolicies") || c.ReadsFact("workload.services") || c.ReadsFact("workload.net") {
 		t.Error("facts that are read are told wrongly")
+	}
+}
+
+// TestPanic demands that a panic below an expression is that rule's own unknown.
+func TestPanic(t *testing.T) {
+	r, err := Parse("a.yaml", "id: a\ntitle: A title\npractice: pod\nseverity: low\nwhy: w\nremedy: r\nmatch: object\nsays: object.name\nassert: object.name == \"\"")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Compile(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, nodes := range []int{1, maxSteps + 1} {
+		scope := &Scope{Object: Lazy(func(string) (Fact, error) { panic("a fault of ours") }), Nodes: nodes}
+		if v, applies, reason := c.Judge(scope); v != verdict.Unknown || !applies || reason != "the rule could not be evaluated" {
+			t.Errorf("%s, applies %v: %s", v, applies, reason)
+		}
+		if got := c.Message(scope); got != "A title" {
+			t.Errorf("message %q", got)
+		}
 	}
 }

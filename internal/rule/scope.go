@@ -103,7 +103,8 @@ func explain(err error) string {
 	}
 	text := err.Error()
 	switch {
-	case strings.Contains(text, "no such overload"), strings.Contains(text, "type conversion"), strings.Contains(text, "unexpected type"):
+	case strings.Contains(text, "no such overload"), strings.Contains(text, "type conversion"), strings.Contains(text, "unexpected type"),
+		strings.Contains(text, "unsupported index type"), strings.Contains(text, "iterable type"):
 		return WrongType
 	case strings.Contains(text, "no such key"), strings.Contains(text, "no such attribute"):
 		return "a field that the API requires is missing"
