@@ -380,7 +380,7 @@ func (b *block) plainLine() (text string, comment, ok bool) {
 	if n := strings.IndexByte(s, '\n'); n >= 0 {
 		s = s[:n]
 	}
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch s[i] {
 		case ':':
 			if i+1 == len(s) || s[i+1] == ' ' {

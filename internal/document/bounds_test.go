@@ -193,10 +193,10 @@ const (
 	slack     = 8 << 20
 )
 
-// TestHostileText reads texts of 256 KiB, or as many MiB as HOSTILE_MIB says, and holds their cost
+// TestHostileText reads texts of 128 KiB, or as many MiB as HOSTILE_MIB says, and holds their cost
 // to the bounds. Eight times the text may take eight times the time, and some more.
 func TestHostileText(t *testing.T) {
-	size := 256 << 10
+	size := 128 << 10
 	if n, err := strconv.Atoi(os.Getenv("HOSTILE_MIB")); err == nil {
 		size = n << 20
 	}

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -121,8 +122,7 @@ func addFields(fields map[string]field, n *yamlv3.Node) {
 		if value.Kind == yamlv3.SequenceNode {
 			merged = value.Content
 		}
-		for j := len(merged) - 1; j >= 0; j-- {
-			from := merged[j]
+		for _, from := range slices.Backward(merged) {
 			if from.Kind == yamlv3.AliasNode {
 				from = from.Alias
 			}

@@ -146,6 +146,11 @@ func checkDoc(t *testing.T, d *Doc) {
 		if from, to, ok := v.Extent(); ok && (from < start || to > end || from > to) {
 			t.Fatalf("node %d of %q stands from %d to %d, outside of %d to %d", i, d.source.content, from, to, start, end)
 		}
+		if from, _, ok := v.Extent(); ok && v.Key() != "" {
+			if text := d.source.content[from:]; text[0] != '"' && text[0] != '\'' && !strings.HasPrefix(text, v.Key()) {
+				t.Fatalf("key %q of %q stands at %q", v.Key(), d.source.content, text)
+			}
+		}
 		if i > 0 && d.foreign == nil && d.offset(uint32(i)) < d.offset(uint32(i-1)) {
 			t.Fatalf("node %d of %q stands before the one before it", i, d.source.content)
 		}

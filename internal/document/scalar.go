@@ -336,7 +336,7 @@ func resolveNumber(s string) (Kind, bool) {
 	}
 	digits, dots, exponents := 0, 0, 0
 	word, under := false, false // a letter of no decimal; an underscore
-	for i := 0; i < len(whole); i++ {
+	for i := range len(whole) {
 		switch c := whole[i]; {
 		case c >= '0' && c <= '9':
 			digits++

@@ -2,6 +2,7 @@ package judge_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -378,5 +379,42 @@ func TestProgress(t *testing.T) {
 	}
 	if judge.Judge(in); most != 101 {
 		t.Errorf("%d subjects", most)
+	}
+}
+
+// TestIndexedSelectors demands of the index what looking at every selector gives.
+func TestIndexedSelectors(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	word := func() string { return []string{"a", "b", "c", "''"}[random.IntN(4)] }
+	labels := func() string {
+		var pairs []string
+		for _, key := range []string{"k", "l", "m"} {
+			if random.IntN(2) == 0 {
+				pairs = append(pairs, key+": "+word())
+			}
+		}
+		return "{" + strings.Join(pairs, ", ") + "}"
+	}
+	for range 300 {
+		var text strings.Builder
+		for i := range random.IntN(8) {
+			expressions := []string{}
+			for range random.IntN(3) {
+				expressions = append(expressions, fmt.Sprintf("{key: %s, operator: %s, values: [%s, %s]}", []string{"k", "l"}[random.IntN(2)], []string{"In", "In", "NotIn", "Exists"}[random.IntN(4)], word(), word()))
+			}
+			selector := fmt.Sprintf("{matchLabels: %s, matchExpressions: [%s]}", labels(), strings.Join(expressions, ", "))
+			text.WriteString(in("NetworkPolicy", "shop", fmt.Sprintf("p%d", i), ", spec: {podSelector: "+selector+"}"))
+		}
+		pod := fmt.Sprintf("---\n{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: %s}, spec: {containers: [{name: a}]}}\n", labels())
+		var want []string
+		objects := read(t, file("a.yaml"), text.String()+pod)
+		for _, o := range objects[:len(objects)-1] {
+			if fact.Selects(o.Root.At("spec", "podSelector"), objects[len(objects)-1].Labels()) {
+				want = append(want, o.Name)
+			}
+		}
+		if got := said(t, false, "match: workload", "workload.networkPolicies.map(x, x.metadata.name).join(',')", text.String()+pod); got != strings.Join(want, ",") {
+			t.Fatalf("got %s, want %s of\n%s%s", got, want, text.String(), pod)
+		}
 	}
 }

@@ -18,8 +18,8 @@ type label struct{ key, value string }
 // selecting is the objects of a kind in one namespace that select pods, found by the labels they demand.
 type selecting struct {
 	objects []*fact.Object
-	byLabel map[label][]int // under the rarest label that they demand
-	others  []int           // those that demand none, or not as a label
+	byLabel map[label][]int // under the rarest labels that they demand
+	others  []int           // those that demand none by its value
 }
 
 // podSelectors says where the kinds that select pods keep their selector.
@@ -42,12 +42,27 @@ func selects(kind string, selector, labels document.Value) bool {
 	}
 }
 
-// demanded is the labels that a selector of the kind demands by their values.
-func demanded(kind string, selector document.Value) document.Value {
-	if kind == service {
-		return selector
+// demands is what a selector of the kind demands by value: of each set, one label must be there.
+func demands(kind string, selector document.Value) [][]label {
+	var sets [][]label
+	labels := selector
+	if kind != service {
+		labels = selector.Get("matchLabels")
+		for _, e := range selector.Get("matchExpressions").Items() {
+			if e.Get("operator").Str() != "In" {
+				continue
+			}
+			set := []label{}
+			for _, value := range e.Get("values").Items() {
+				set = append(set, label{e.Get("key").Str(), value.Str()})
+			}
+			sets = append(sets, set)
+		}
 	}
-	return selector.Get("matchLabels")
+	for key, value := range labels.Fields() {
+		sets = append(sets, []label{{key, value.Str()}})
+	}
+	return sets
 }
 
 // indexSelecting makes the index of everything that selects pods.
@@ -56,33 +71,48 @@ func (j *judgement) indexSelecting() map[kindIn]*selecting {
 	for kind, selectorOf := range podSelectors {
 		often := map[label]int{}
 		for _, o := range j.Inventory.OfKind(kind) {
-			for key, value := range demanded(kind, selectorOf(o)).Fields() {
-				often[label{key, value.Str()}]++
+			for _, set := range demands(kind, selectorOf(o)) {
+				for _, l := range set {
+					often[l]++
+				}
 			}
 		}
 		for _, o := range j.Inventory.OfKind(kind) {
 			at := kindIn{kind, fact.Place(o.Namespace)}
-			s := index[at]
-			if s == nil {
-				s = &selecting{byLabel: map[label][]int{}}
-				index[at] = s
+			if index[at] == nil {
+				index[at] = &selecting{byLabel: map[label][]int{}}
 			}
-			n := len(s.objects)
-			s.objects = append(s.objects, o)
-			rarest, found := label{}, false
-			for key, value := range demanded(kind, selectorOf(o)).Fields() {
-				if l := (label{key, value.Str()}); !found || often[l] < often[rarest] {
-					rarest, found = l, true
-				}
-			}
-			if found {
-				s.byLabel[rarest] = append(s.byLabel[rarest], n)
-			} else {
-				s.others = append(s.others, n)
-			}
+			index[at].add(o, rarest(demands(kind, selectorOf(o)), often))
 		}
 	}
 	return index
+}
+
+// rarest is the set of labels that fewest selectors demand; nil when there is none.
+func rarest(sets [][]label, often map[label]int) []label {
+	var best []label
+	least := 0
+	for _, set := range sets {
+		n := 0
+		for _, l := range set {
+			n += often[l]
+		}
+		if best == nil || n < least {
+			best, least = set, n
+		}
+	}
+	return best
+}
+
+func (s *selecting) add(o *fact.Object, demanded []label) {
+	n := len(s.objects)
+	s.objects = append(s.objects, o)
+	if demanded == nil {
+		s.others = append(s.others, n)
+	}
+	for _, l := range demanded {
+		s.byLabel[l] = append(s.byLabel[l], n)
+	}
 }
 
 // selectingPods is the objects of a kind that select the workload's pods.
@@ -98,13 +128,19 @@ func (j *judgement) selectingPods(kind string, w *fact.Workload) (rule.Fact, err
 func (j *judgement) selectingIn(kind, namespace string, labels document.Value) []*fact.Object {
 	var chosen []*fact.Object
 	if s := j.selecting()[kindIn{kind, fact.Place(namespace)}]; s != nil {
-		candidates := slices.Clone(s.others)
+		candidates := s.others[:len(s.others):len(s.others)]
 		for key, value := range labels.Fields() {
 			candidates = append(candidates, s.byLabel[label{key, value.Str()}]...)
 		}
-		slices.Sort(candidates)
+		if len(candidates) > len(s.others) {
+			slices.Sort(candidates)
+			candidates = slices.Compact(candidates)
+		}
 		for _, i := range candidates {
-			if o := s.objects[i]; len(chosen) <= mostJoined && selects(kind, podSelectors[kind](o), labels) {
+			if len(chosen) > mostJoined {
+				break
+			}
+			if o := s.objects[i]; selects(kind, podSelectors[kind](o), labels) {
 				chosen = append(chosen, o)
 			}
 		}

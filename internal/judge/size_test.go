@@ -26,7 +26,7 @@ func crowd(n int, selector func(i int) string) string {
 
 // TestCrowds demands time in proportion to the input where every object is of one namespace.
 func TestCrowds(t *testing.T) {
-	n := 3000
+	n := 2000
 	if testing.Short() {
 		n = 300
 	}

@@ -44,7 +44,7 @@ func Compile(r *Rule, cache Cache) (*Compiled, error) {
 		if err != nil {
 			return nil, err
 		}
-		return env.Program(checked, counted()...)
+		return env.Program(checked, programOptions()...)
 	})
 	if c.isCached(cache) {
 		return c, nil
@@ -79,15 +79,14 @@ func (c *Compiled) condition(field, expression string, cache Cache) func() (*con
 			return nil, err
 		}
 		e := checked.NativeRep().Expr()
-		free, err := env.Program(checked, uncounted()...)
+		program, err := env.Program(checked, programOptions()...)
 		if err != nil {
 			return nil, c.fault(field, err.Error())
 		}
 		reads := map[string]bool{}
 		c.collect(e, reads)
 		return &condition{
-			free:    free,
-			counted: sync.OnceValues(func() (cel.Program, error) { return env.Program(checked, counted()...) }),
+			program: program,
 			most:    mostNodes(loops(e)),
 			reads:   reads,
 			joins:   readsJoined(reads),

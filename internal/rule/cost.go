@@ -1,53 +1,56 @@
 package rule
 
 import (
+	"context"
 	"math"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
 	"k8s.io/apiserver/pkg/cel/library"
 )
 
-// maxCost bounds one evaluation, in CEL's units of about one operation. The API server bounds one
-// expression of an admission policy likewise; objects on disk may be larger than those it takes.
-const maxCost = 10_000_000
-
-// maxSteps bounds the steps of an evaluation whose cost is not counted.
+// maxSteps bounds one evaluation, in turns of its loops. CEL's own counting of cost takes time in
+// proportion to the square of the cost, and so is no bound.
 const maxSteps = 1_000_000
 
 // condition is an expression that is true or false of a fact, and never takes longer than its
-// bound. Counting the cost as it runs doubles the time of an evaluation, so it is counted only
-// where the fact's size, to the power of the loops within loops of the expression, could reach the
-// bound, and where the expression reads facts that are joined from other objects.
+// bound. Its turns are counted only where the fact's size, to the power of the loops within loops
+// of the expression, could reach the bound, and where it reads facts that are joined from other
+// objects.
 type condition struct {
-	free    cel.Program
-	counted func() (cel.Program, error)
-	most    int // nodes of a fact up to which free is taken
+	program cel.Program
+	most    int // nodes of a fact up to which nothing is counted
 	reads   map[string]bool
 	joins   bool
 }
 
-func uncounted() []cel.ProgramOption {
+func programOptions() []cel.ProgramOption {
 	return []cel.ProgramOption{
 		cel.EvalOptions(cel.OptOptimize),
 		cel.OptimizeRegex(interpreter.MatchesRegexOptimization, library.FindRegexOptimization, library.FindAllRegexOptimization),
+		cel.InterruptCheckFrequency(maxSteps),
 	}
 }
 
-func counted() []cel.ProgramOption { return append(uncounted(), cel.CostLimit(maxCost)) }
+// ended is a context that ended long ago: CEL asks it after every maxSteps turns, and gives up.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 // decide evaluates the condition; reason says why it could not be decided.
 func (c *condition) decide(s *Scope) (holds bool, reason string) {
-	p := c.free
+	var out ref.Val
+	var err error
 	if c.joins || s.Nodes > c.most {
-		var err error
-		if p, err = c.counted(); err != nil {
-			return false, "the rule could not be compiled"
-		}
+		out, _, err = c.program.ContextEval(ended, s)
+	} else {
+		out, _, err = c.program.Eval(s)
 	}
-	out, _, err := p.Eval(s)
 	if err != nil {
 		return false, explain(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/interpreter"
 
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -76,7 +77,7 @@ func (c *Compiled) Judge(s *Scope) (v verdict.Verdict, applies bool, reason stri
 func (c *Compiled) Message(s *Scope) string {
 	p, err := c.says()
 	if err == nil {
-		if out, _, err := p.Eval(s); err == nil {
+		if out, _, err := p.ContextEval(ended, s); err == nil {
 			if text, ok := out.(types.String); ok {
 				return string(text)
 			}
@@ -108,7 +109,7 @@ func explain(err error) string {
 		return WrongType
 	case strings.Contains(text, "no such key"), strings.Contains(text, "no such attribute"):
 		return "a field that the API requires is missing"
-	case strings.Contains(text, "cost limit"):
+	case errors.Is(err, interpreter.InterruptError{}):
 		return "the object is too large for the rule's cost bound"
 	default:
 		return "the rule could not be evaluated"
