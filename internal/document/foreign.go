@@ -144,9 +144,11 @@ func (t *Text) contentBefore(n, first int) int {
 func (t *Text) syntaxError(start, end int, err error) *Error {
 	text := t.content[start:end]
 	line, message := t.lineOf(start, end, err.Error())
+	anchor := complaintOffset(text, message)
+	message = inOurWords(message)
 	e := &Error{Line: line, Code: CodeSyntax, Message: "YAML: " + message, Remedy: remedySyntax}
-	if at := complaintOffset(text, message); at >= 0 {
-		e.Line, e.Column = t.Position(start + at)
+	if anchor >= 0 {
+		e.Line, e.Column = t.Position(start + anchor)
 	}
 	if strings.Contains(text, "{{") || strings.Contains(text, "{%") || strings.Contains(text, "<%") {
 		e.Code = CodeTemplate
@@ -155,6 +157,31 @@ func (t *Text) syntaxError(start, end int, err error) *Error {
 	}
 	e.Kind, e.APIVersion = headline(text, "kind"), headline(text, "apiVersion")
 	return e
+}
+
+// ourWords are what is said for the complaints of the library that quote the text, which may be a
+// secret, or that speak of its own insides.
+var ourWords = []struct{ theirs, ours string }{
+	{"invalid map key", "a map or a list stands where a key must"},
+	{"cannot decode", "a value does not fit the tag before it"},
+	{"unknown anchor", "an alias names no anchor"},
+	{"anchor ", "an anchor contains itself"},
+	{"map merge requires", "a merge key merges what is no map"},
+	{"found character that cannot start any token", "a character that cannot begin a value: a tab, @, ` or % (YAML indents with spaces)"},
+	{"exceeded max depth", "nested too deep"},
+}
+
+// inOurWords is a complaint without anything of the text that it is about.
+func inOurWords(message string) string {
+	for _, w := range ourWords {
+		if strings.HasPrefix(message, w.theirs) {
+			return w.ours
+		}
+	}
+	if strings.ContainsAny(message, "`\"{[") && !strings.HasPrefix(message, "did not find expected") {
+		return "this is no valid YAML"
+	}
+	return message
 }
 
 // complaintOffset finds what the library complains of without a line; -1 when it has one.

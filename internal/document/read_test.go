@@ -82,7 +82,13 @@ func compareRead(t *testing.T, text string) {
 		t.Fatalf("%d documents, library %d:\n%q", len(docs), len(want), text)
 	}
 	for i, d := range docs {
-		if diff := cmp.Diff(meaning(t, want[i]), meaning(t, d.Root().AppendJSON(nil))); diff != "" {
+		got := meaning(t, d.Root().AppendJSON(nil))
+		diff := cmp.Diff(meaning(t, want[i]), got)
+		if diff == "" {
+			continue
+		}
+		// The library's detour by its own writer loses a key like -.0: ask it for this document alone.
+		if alone, err := yaml.YAMLToJSON([]byte(text[d.start:d.end])); err != nil || !cmp.Equal(meaning(t, alone), got) {
 			t.Fatalf("document %d means something else (-library +read):\n%s\ntext:\n%q", i, diff, text)
 		}
 	}

@@ -180,7 +180,7 @@ func TestFolding(t *testing.T) {
 		one     = `{containers: [{name: app, image: app:1}]}`
 		two     = `{containers: [{name: app, image: app:2}]}`
 		sidecar = `{containers: [{name: app, image: app:1}, {name: proxy, image: proxy:1, securityContext: {privileged: true}}]}`
-		placed  = `{nodeName: n1, tolerations: [{key: a}], volumes: [{name: kube-api-access-1, projected: {}}], containers: [{name: app, image: app:1, resources: {limits: {cpu: 1}}, volumeMounts: [{name: kube-api-access-1}]}]}`
+		placed  = `{nodeName: n1, tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists}], volumes: [{name: kube-api-access-1, projected: {}}], containers: [{name: app, image: app:1, resources: {limits: {cpu: 1}}, volumeMounts: [{name: kube-api-access-1, mountPath: /var/run/secrets/kubernetes.io/serviceaccount}]}]}`
 		debug   = `{ephemeralContainers: [{name: debugger, image: sh, securityContext: {privileged: true}}], containers: [{name: app, image: app:1}]}`
 		host    = `{hostNetwork: true, containers: [{name: app, image: app:1}]}`
 		disk    = `{volumes: [{name: a, hostPath: {path: /}}], containers: [{name: app, image: app:1}]}`

@@ -11,6 +11,9 @@ type Inventory struct {
 	Workloads []*Workload
 	// Version is the Kubernetes version of the cluster, or the one aimed at: "1.36".
 	Version string
+	// Worlds is set when the objects describe several environments that are alternatives to each
+	// other: each is an inventory of its own, and this one only counts.
+	Worlds []*Inventory
 	// Live is set when a cluster, or a snapshot of one, was read.
 	Live bool
 
@@ -52,7 +55,43 @@ func NewInventory(objects []*Object, version string, live bool) *Inventory {
 		inv.byPlace[at] = append(inv.byPlace[at], o)
 	}
 	inv.findWorkloads()
+	inv.Worlds = worlds(objects, version, live)
 	return inv
+}
+
+// worlds are the inventories of alternatives: overlays that were built side by side describe
+// environments that do not see each other. What no overlay built is in all of them.
+func worlds(objects []*Object, version string, live bool) []*Inventory {
+	var overlays []string
+	for _, o := range objects {
+		if w := o.overlay(); w != "" && !slices.Contains(overlays, w) {
+			overlays = append(overlays, w)
+		}
+	}
+	if len(overlays) < 2 {
+		return nil
+	}
+	list := make([]*Inventory, 0, len(overlays))
+	for _, overlay := range overlays {
+		var seen []*Object
+		for _, o := range objects {
+			if w := o.overlay(); w == "" || w == overlay {
+				own := *o
+				own.Twins = nil
+				seen = append(seen, &own)
+			}
+		}
+		list = append(list, NewInventory(seen, version, live))
+	}
+	return list
+}
+
+// overlay is the overlay that the object was built by; "" for none.
+func (o *Object) overlay() string {
+	if o.Origin != nil && strings.HasPrefix(o.Origin.Source, "kustomize:") {
+		return o.Origin.Source
+	}
+	return ""
 }
 
 // identity is what the API server tells objects apart by.

@@ -12,24 +12,36 @@ import (
 // not there, so that of such a workload nothing is known to be well.
 var (
 	specKinds = kindsOf{
-		document.Bool: {"hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace", "automountServiceAccountToken", "enableServiceLinks",
-			"securityContext.runAsNonRoot", "securityContext.windowsOptions.hostProcess"},
+		document.Bool: {
+			"hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace", "automountServiceAccountToken", "enableServiceLinks",
+			"securityContext.runAsNonRoot", "securityContext.windowsOptions.hostProcess",
+		},
 		document.Int: {"securityContext.runAsUser", "securityContext.runAsGroup", "securityContext.fsGroup", "terminationGracePeriodSeconds"},
-		document.String: {"serviceAccountName", "serviceAccount", "nodeName", "runtimeClassName", "priorityClassName", "restartPolicy", "dnsPolicy",
-			"os.name", "securityContext.seccompProfile.type", "securityContext.appArmorProfile.type"},
-		document.Map: {"securityContext", "securityContext.seccompProfile", "securityContext.appArmorProfile", "securityContext.seLinuxOptions",
-			"securityContext.windowsOptions", "nodeSelector", "affinity", "os", "resources"},
+		document.String: {
+			"serviceAccountName", "serviceAccount", "nodeName", "runtimeClassName", "priorityClassName", "restartPolicy", "dnsPolicy",
+			"os.name", "securityContext.seccompProfile.type", "securityContext.appArmorProfile.type",
+		},
+		document.Map: {
+			"securityContext", "securityContext.seccompProfile", "securityContext.appArmorProfile", "securityContext.seLinuxOptions",
+			"securityContext.windowsOptions", "nodeSelector", "affinity", "os", "resources",
+		},
 		document.List: {"volumes", "tolerations", "imagePullSecrets", "hostAliases", "topologySpreadConstraints", "securityContext.sysctls", "securityContext.supplementalGroups"},
 	}
 	containerKinds = kindsOf{
-		document.Bool: {"securityContext.privileged", "securityContext.allowPrivilegeEscalation", "securityContext.runAsNonRoot",
-			"securityContext.readOnlyRootFilesystem", "securityContext.windowsOptions.hostProcess", "stdin", "tty"},
+		document.Bool: {
+			"securityContext.privileged", "securityContext.allowPrivilegeEscalation", "securityContext.runAsNonRoot",
+			"securityContext.readOnlyRootFilesystem", "securityContext.windowsOptions.hostProcess", "stdin", "tty",
+		},
 		document.Int: {"securityContext.runAsUser", "securityContext.runAsGroup"},
-		document.String: {"name", "image", "imagePullPolicy", "restartPolicy", "workingDir", "securityContext.procMount",
-			"securityContext.seccompProfile.type", "securityContext.appArmorProfile.type"},
-		document.Map: {"securityContext", "securityContext.capabilities", "securityContext.seccompProfile", "securityContext.appArmorProfile",
+		document.String: {
+			"name", "image", "imagePullPolicy", "restartPolicy", "workingDir", "securityContext.procMount",
+			"securityContext.seccompProfile.type", "securityContext.appArmorProfile.type",
+		},
+		document.Map: {
+			"securityContext", "securityContext.capabilities", "securityContext.seccompProfile", "securityContext.appArmorProfile",
 			"securityContext.seLinuxOptions", "securityContext.windowsOptions", "resources", "resources.limits", "resources.requests",
-			"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"},
+			"lifecycle", "livenessProbe", "readinessProbe", "startupProbe",
+		},
 		document.List: {"command", "args", "env", "envFrom", "ports", "volumeMounts", "volumeDevices", "securityContext.capabilities.add", "securityContext.capabilities.drop"},
 	}
 	// itemsOf are the lists whose items are maps.

@@ -121,7 +121,7 @@ func workloads(o *Object) []*Workload {
 	for _, v := range o.Root.Find("containers", document.List) {
 		steps := v.Steps()
 		n := len(steps)
-		if n < 4 || steps[n-2].Key != "spec" || !looksLikeContainers(v) {
+		if n < 3 || steps[n-2].Key != "spec" || !looksLikeContainers(v) {
 			continue
 		}
 		template := o.Root.Follow(steps[:n-2])
@@ -157,21 +157,31 @@ func mayEmbed(group string) bool {
 	if !strings.Contains(group, ".") {
 		return false
 	}
-	for _, suffix := range []string{".k8s.io", "kyverno.io", "gatekeeper.sh"} {
+	for _, suffix := range []string{"kyverno.io", "gatekeeper.sh"} {
 		if strings.HasSuffix(group, suffix) {
 			return false
 		}
 	}
-	return true
+	return !ownGroups[strings.TrimSuffix(group, ".k8s.io")]
 }
 
+// ownGroups are the API groups of Kubernetes itself that end in .k8s.io, without that ending
+// (k8s.io/api v0.37, apiextensions-apiserver, kube-aggregator).
+var ownGroups = map[string]bool{
+	"admission": true, "admissionregistration": true, "apiextensions": true, "apiregistration": true, "apidiscovery": true,
+	"authentication": true, "rbac.authorization": true, "authorization": true, "certificates": true, "coordination": true,
+	"discovery": true, "events": true, "flowcontrol.apiserver": true, "imagepolicy": true, "internal.apiserver": true, "networking": true,
+	"node": true, "resource": true, "scheduling": true, "storage": true, "storagemigration": true, "metrics": true, "custom.metrics": true,
+}
+
+// looksLikeContainers says whether any item has what a container must have.
 func looksLikeContainers(list document.Value) bool {
 	for _, item := range list.Items() {
-		if item.Get("image").Kind() != document.String && item.Get("name").Kind() != document.String {
-			return false
+		if item.Get("image").Kind() == document.String || item.Get("name").Kind() == document.String {
+			return true
 		}
 	}
-	return list.Len() > 0
+	return false
 }
 
 func newWorkload(o *Object, template document.Value, path []document.Step) *Workload {
@@ -195,29 +205,67 @@ func newWorkload(o *Object, template document.Value, path []document.Step) *Work
 	return w
 }
 
+// added are the fields of a pod spec that admission, controllers and the scheduler write into pods
+// and that say nothing of what the pod may do; tolerations and volumes are looked at one by one.
+var added = map[string]bool{
+	"nodeName": true, "hostname": true, "subdomain": true, "affinity": true, "priority": true, "preemptionPolicy": true, "enableServiceLinks": true,
+	"serviceAccount": true, "serviceAccountName": true, "imagePullSecrets": true, "schedulerName": true, "overhead": true, "tolerations": true, "volumes": true,
+	"initContainers": true, "containers": true, "ephemeralContainers": true, "securityContext": true, "schedulingGates": true, "resources": true,
+}
+
 // shape is what a pod shares with the template it was made from, whatever admission and the
-// scheduler added: what its containers run and with which rights, and what it takes of the node.
+// scheduler added: all that its containers are, what it mounts and what it takes of the node.
 func (w *Workload) shape() []byte {
 	var b []byte
-	field := func(v document.Value, keys ...string) {
-		for _, key := range keys {
-			b = append(v.Get(key).AppendSorted(b), 0)
-		}
-	}
 	for i := range w.Containers {
 		c := &w.Containers[i]
 		b = append(append(b, c.Field...), 0)
-		field(c.Value, "name", "image", "command", "args", "restartPolicy", "securityContext", "ports", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
+		b = appendFields(b, c.Value, func(key string, v document.Value) bool {
+			return key == "resources" || key == "volumeMounts" || v.Kind() == document.Null
+		})
+		for _, m := range c.Value.Get("volumeMounts").Items() {
+			if m.Get("mountPath").Str() != tokenPath {
+				b = m.AppendSorted(b)
+			}
+		}
 	}
-	field(w.Spec, "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
+	b = appendFields(b, w.Spec, func(key string, v document.Value) bool { return added[key] || v.Kind() == document.Null })
 	if s := w.Spec.Get("securityContext"); s.Len() > 0 {
 		b = s.AppendSorted(b)
 	}
 	b = append(append(b, w.ServiceAccount()...), 0)
+	for _, t := range w.Spec.Get("tolerations").Items() {
+		if !strings.HasPrefix(t.Get("key").Str(), "node.kubernetes.io/") {
+			b = t.AppendSorted(b)
+		}
+	}
 	for _, v := range w.Spec.Get("volumes").Items() {
-		if v.Get("hostPath").Exists() {
+		if !v.Get("persistentVolumeClaim").Exists() && !strings.HasPrefix(v.Get("name").Str(), "kube-api-access-") {
 			b = v.AppendSorted(b)
 		}
+	}
+	for key, v := range w.Annotations().Fields() {
+		if strings.HasPrefix(key, "container.apparmor.security.beta.kubernetes.io/") {
+			b = append(append(append(b, key...), 0), v.Text()...)
+		}
+	}
+	return b
+}
+
+// tokenPath is where admission mounts a service account's token.
+const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// appendFields appends a map's entries in the order of their keys, but for those that skip names.
+func appendFields(b []byte, v document.Value, skip func(string, document.Value) bool) []byte {
+	var keys []string
+	for key, entry := range v.Fields() {
+		if !skip(key, entry) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		b = append(v.Get(key).AppendSorted(append(append(b, key...), 0)), 0)
 	}
 	return b
 }

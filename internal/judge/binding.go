@@ -214,8 +214,11 @@ func (j *judgement) bindingsOf(namespace, name string) (rule.Fact, error) {
 	list := []rule.Fact{}
 	seen := map[*fact.Object]bool{}
 	for _, a := range []account{
-		self, {user, "system:serviceaccount:" + home + ":" + name},
-		{group, "system:serviceaccounts:" + home}, {group, "system:serviceaccounts"}, {group, "system:authenticated"},
+		self,
+		{user, "system:serviceaccount:" + home + ":" + name},
+		{group, "system:serviceaccounts:" + home},
+		{group, "system:serviceaccounts"},
+		{group, "system:authenticated"},
 	} {
 		for _, b := range index[a] {
 			if !seen[b] && (a.kind != group || b.Kind == "ClusterRoleBinding" || fact.Place(b.Namespace) == fact.Place(namespace)) {

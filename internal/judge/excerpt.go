@@ -127,9 +127,9 @@ func (h *hider) spans(from, to int) []credential.Span {
 
 // ofLeaf is what is hidden of a scalar: all of it, or the parts of a longer text that are credentials.
 func (h *hider) ofLeaf(leaf document.Leaf) []credential.Span {
-	whole := credential.Span{Start: leaf.Start, End: leaf.End}
+	whole := credential.Span{Start: leaf.Start, End: leaf.Start + len(withoutNext(h.text[leaf.Start:leaf.End]))}
 	if leaf.Key != "" {
-		if colon := strings.IndexByte(h.text[leaf.Start:leaf.End], ':'); colon >= 0 && !strings.Contains(leaf.Key, ":") {
+		if colon := strings.IndexByte(h.text[whole.Start:whole.End], ':'); colon >= 0 && !strings.Contains(leaf.Key, ":") {
 			whole.Start += colon + 1
 		}
 	}
@@ -151,6 +151,17 @@ func (h *hider) ofLeaf(leaf document.Leaf) []credential.Span {
 		return []credential.Span{whole}
 	}
 	return spans
+}
+
+// withoutNext is the text of a scalar without the blank lines and the hyphens that lead to the next.
+func withoutNext(source string) string {
+	for {
+		end := strings.LastIndexByte(source, '\n')
+		if end < 0 || strings.Trim(source[end:], " \t\r\n-") != "" {
+			return source
+		}
+		source = source[:end]
+	}
 }
 
 // isSecret says whether a scalar is a credential by its form, by the name it stands under, or
@@ -222,23 +233,17 @@ func (j *judgement) holdsSecret(d *document.Doc) bool {
 }
 
 func secretBelow(v document.Value) bool {
-	switch v.Kind() {
-	case document.Map:
-		for _, entry := range v.Fields() {
-			if secretBelow(entry) {
-				return true
-			}
+	for _, entry := range v.Fields() {
+		if secretBelow(entry) {
+			return true
 		}
-		return false
-	case document.List:
-		for _, item := range v.Items() {
-			if secretBelow(item) {
-				return true
-			}
-		}
-		return false
 	}
-	return isSecret(v) || len(credential.Spans(v.Text())) > 0
+	for _, item := range v.Items() {
+		if secretBelow(item) {
+			return true
+		}
+	}
+	return !isBranch(v) && (isSecret(v) || len(credential.Spans(v.Text())) > 0)
 }
 
 // most is how many lines of a served object's value are shown.

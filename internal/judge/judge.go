@@ -36,7 +36,17 @@ type Input struct {
 // Judge asks every rule about every fact that it matches.
 func Judge(in Input) *verdict.Result {
 	j := newJudgement(in)
-	findings, tallies := j.run()
+	var findings []verdict.Finding
+	var tallies []tallies
+	if len(in.Inventory.Worlds) == 0 {
+		findings, tallies = j.run()
+	}
+	for _, world := range in.Inventory.Worlds {
+		own := in
+		own.Inventory = world
+		found, counts := newJudgement(own).run()
+		findings, tallies = append(findings, found...), append(tallies, counts...)
+	}
 	slices.SortStableFunc(findings, byPlace)
 	if findings == nil {
 		findings = []verdict.Finding{}
@@ -228,7 +238,11 @@ func fold(findings []verdict.Finding, counts tallies) []verdict.Finding {
 	for _, f := range findings {
 		same := fault{f.Fingerprint, f.Verdict}
 		if at, found := first[same]; found {
-			kept[at].Also = append(append(kept[at].Also, f.Location), f.Also...)
+			for _, l := range append([]verdict.Location{f.Location}, f.Also...) {
+				if l != kept[at].Location && !slices.Contains(kept[at].Also, l) {
+					kept[at].Also = append(kept[at].Also, l)
+				}
+			}
 			counts.discount(f.Rule, f.Verdict)
 			continue
 		}

@@ -110,8 +110,15 @@ var ruleID = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 func (p *parser) complete() {
 	r := p.rule
 	for _, need := range []struct{ key, value string }{
-		{"id", r.ID}, {"title", r.Title}, {"practice", r.Practice}, {"severity", r.root.Get("severity").Str()}, {"why", r.Why},
-		{"remedy", r.Remedy}, {"match", r.Match.Fact}, {"assert", r.Assert}, {"says", r.Says},
+		{"id", r.ID},
+		{"title", r.Title},
+		{"practice", r.Practice},
+		{"severity", r.root.Get("severity").Str()},
+		{"why", r.Why},
+		{"remedy", r.Remedy},
+		{"match", r.Match.Fact},
+		{"assert", r.Assert},
+		{"says", r.Says},
 	} {
 		if need.value == "" {
 			p.fault(r.root, "%s is missing", need.key)
