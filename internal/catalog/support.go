@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -92,3 +93,40 @@ func supportItems(name string) []document.Value {
 	}
 	return items
 }
+
+// IsOwnGroup says whether an API group is one of Kubernetes' own.
+func IsOwnGroup(group string) bool { return ownKinds()[group] != nil }
+
+// IsOwnKind says whether one of Kubernetes' own API groups has, or had, the kind.
+func IsOwnKind(group, kind string) bool { return ownKinds()[group][kind] }
+
+// GroupsOf is Kubernetes' own API groups that have a kind of that name, whatever its case, each as
+// "Kind" or "Kind.group"; sorted.
+func GroupsOf(kind string) []string {
+	var found []string
+	for group, kinds := range ownKinds() {
+		for own := range kinds {
+			if strings.EqualFold(own, kind) {
+				found = append(found, strings.TrimSuffix(own+"."+group, "."))
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+var ownKinds = sync.OnceValue(func() map[string]map[string]bool {
+	m := map[string]map[string]bool{}
+	root, err := support("kinds.yaml")
+	if err != nil {
+		return m // TestSupport reads the same file and fails
+	}
+	for _, entry := range root.Get("groups").Items() {
+		kinds := map[string]bool{}
+		for _, kind := range entry.Get("kinds").Items() {
+			kinds[kind.Str()] = true
+		}
+		m[entry.Get("group").Str()] = kinds
+	}
+	return m
+})

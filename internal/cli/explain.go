@@ -20,7 +20,7 @@ func explainCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain FINGERPRINT [PATH...|-]",
 		Short: "Explain one finding: where it is, why it matters, what to change",
-		Long: `Explain one finding of the last scan on this terminal, of a JSON report (--from), or of the sources that are named.
+		Long: `Explain one finding of the last scan (its result is kept in the cache folder of the user), of a JSON report (--from), or of the sources that are named.
 The first digits of the fingerprint do when no other finding begins with them.`,
 		Example: `  coaming explain 3f2a9c0d11e84b02
   coaming explain 3f2a9c0d11e84b02 deploy/

@@ -16,6 +16,7 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/report"
+	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -109,9 +110,7 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 	if err := o.report(env, res); err != nil {
 		return err
 	}
-	if o.format == "terminal" {
-		remember(env, res, o)
-	}
+	remember(env, res, o)
 	if code := res.Exit(o.failSeverity, o.allowUnknown); code != verdict.ExitClean {
 		return exitError(code)
 	}
@@ -141,6 +140,9 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if version == "" {
 		version = catalog.Newest
 	}
+	if err := o.checkNamespaces(reading); err != nil {
+		return nil, err
+	}
 	reading.Coverage.Exclusions = append(reading.Coverage.Exclusions, excluded...)
 	res := judge.Judge(judge.Input{
 		Inventory:  fact.NewInventory(reading.Objects, version, reading.Live),
@@ -153,6 +155,25 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	})
 	bar.clear()
 	return res, nil
+}
+
+// checkNamespaces refuses a namespace that nothing that was read is of: a slip of the pen must not
+// judge nothing. A cluster says itself which namespaces it has not.
+func (o *scanOptions) checkNamespaces(r *source.Reading) error {
+	if r.Live {
+		return nil
+	}
+	for _, name := range o.namespaces {
+		if !slices.ContainsFunc(r.Objects, func(obj *fact.Object) bool {
+			return fact.Place(obj.Namespace) == name || obj.GroupKind() == "Namespace" && obj.Name == name
+		}) {
+			return &verdict.RemedyError{
+				Err:    fmt.Errorf("--namespace: nothing that was read is of namespace %q", name),
+				Remedy: "Name a namespace as the objects do; those that name none are of default.",
+			}
+		}
+	}
+	return nil
 }
 
 // report writes the report where it is wanted.

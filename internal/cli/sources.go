@@ -179,18 +179,36 @@ func (f *sourceFlags) parseReleases() ([]source.Release, error) {
 			_, *v.to = forRelease(v.given, r.Name)
 		}
 	}
+	for _, list := range [][]string{f.values, f.set, f.setString, f.setFile} {
+		for _, flag := range list {
+			if name := releasePrefix(flag); name != "" && !slices.Contains(names, name) {
+				return nil, &verdict.RemedyError{
+					Err:    fmt.Errorf("%q is for a release %q, which --release does not name", flag, name),
+					Remedy: "Name the release with --release NAME=CHART, or leave the prefix out.",
+				}
+			}
+		}
+	}
 	return releases, nil
+}
+
+// releasePrefix is the release that a flag is for, RELEASE:KEY=VALUE; "" when it is for all.
+func releasePrefix(flag string) string {
+	prefix, _, found := strings.Cut(flag, ":")
+	if !found || prefix == "" || strings.ContainsAny(prefix, "=/\\.{}[], ") {
+		return ""
+	}
+	return prefix
 }
 
 // forRelease splits flags into those for every release and those that name this one.
 func forRelease(flags []string, name string) (general, own []string) {
 	for _, flag := range flags {
-		prefix, rest, found := strings.Cut(flag, ":")
-		switch {
-		case !found || strings.ContainsAny(prefix, "=/\\."):
+		switch prefix := releasePrefix(flag); prefix {
+		case "":
 			general = append(general, flag)
-		case prefix == name:
-			own = append(own, rest)
+		case name:
+			own = append(own, strings.TrimPrefix(flag, prefix+":"))
 		}
 	}
 	return general, own

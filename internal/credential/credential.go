@@ -49,6 +49,8 @@ func ByForm(text string) string {
 		return URLPassword
 	case hasToken(text), hasAuthorization(text), hasAssignment(text):
 		return Token
+	case hasToolPassword(text):
+		return Password
 	default:
 		return None
 	}
@@ -224,6 +226,31 @@ func hasScheme(value string) bool {
 	}
 	word := rest[:wordEnd(rest, wordEnds)]
 	return len(word) >= 6 && !isReference(word)
+}
+
+// hasToolPassword finds the passwords that common programs take behind a short flag: mysql -pSECRET
+// and curl -u user:SECRET.
+func hasToolPassword(s string) bool {
+	if strings.Contains(s, "mysql") || strings.Contains(s, "mariadb") {
+		for _, word := range strings.Fields(s) {
+			if value, found := strings.CutPrefix(word, "-p"); found && len(value) >= 4 && isLiteral("", strings.Trim(value, `"'`)) {
+				return true
+			}
+		}
+	}
+	if !strings.Contains(s, "curl") {
+		return false
+	}
+	words := strings.Fields(s)
+	for i, word := range words[:max(len(words)-1, 0)] {
+		if word != "-u" && word != "--user" {
+			continue
+		}
+		if _, value, found := strings.Cut(strings.Trim(words[i+1], `"'`), ":"); found && len(value) >= 4 && isLiteral("", value) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasAssignment finds a name that promises a secret with a literal behind it: --password=literal

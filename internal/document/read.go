@@ -66,7 +66,8 @@ func split(s string) []part {
 				start = at
 			}
 			end := at + length(s[at:])
-			if rest := strings.TrimSpace(s[at+3 : end]); (rest == "" || rest[0] == '#') && !hasTags(s[start:at]) {
+			rest := strings.Trim(s[at+3:end], " \t\n"+odd)
+			if (rest == "" || rest[0] == '#' && !strings.ContainsAny(rest, odd)) && !hasTags(s[start:at]) {
 				start = end
 			}
 		}
@@ -81,6 +82,9 @@ func split(s string) []part {
 	}
 	return parts
 }
+
+// odd are the line breaks of YAML that are not LF (YAML 1.1, section 4.1.4).
+const odd = "\r\u0085\u2028\u2029"
 
 // lineLen is the length of the first line, its end included.
 func lineLen(s string) int {
@@ -104,11 +108,10 @@ func nextMarker(s string) int {
 	}
 }
 
-// oddBreaks says whether the text may have a marker behind a line break that is not LF: CR alone,
-// or one of Unicode's (YAML 1.1, section 4.1.4).
+// oddBreaks says whether the text may have a marker behind an odd line break.
 func oddBreaks(s string) bool {
-	for _, odd := range [...]string{"\r---", "\r...", "\u0085---", "\u0085...", "\u2028---", "\u2028...", "\u2029---", "\u2029..."} {
-		if strings.Contains(s, odd) {
+	for _, marker := range [...]string{"\r---", "\r...", "\u0085---", "\u0085...", "\u2028---", "\u2028...", "\u2029---", "\u2029..."} {
+		if strings.Contains(s, marker) {
 			return true
 		}
 	}
@@ -157,7 +160,7 @@ func lineBreak(s string) bool {
 func hasContent(s string) bool {
 	for line := range strings.Lines(s) {
 		line = strings.Trim(line, " \t\r\n")
-		if line != "" && line[0] != '#' && line[0] != '%' || strings.ContainsAny(line, "\r\u0085\u2028\u2029") {
+		if line != "" && line[0] != '#' && line[0] != '%' || strings.ContainsAny(line, odd) {
 			return true
 		}
 	}

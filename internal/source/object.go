@@ -1,8 +1,10 @@
 package source
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
@@ -89,6 +91,7 @@ func (r *Reading) takeObject(v document.Value, o *fact.Object, in intake) {
 		o.Namespace = in.namespace
 	}
 	r.wrongTypes(v, o, in)
+	r.wrongKind(v, o, in)
 	meta := v.Get("metadata")
 	if o.Name == "" && isEmpty(meta.Get("name")) && (meta.Kind() == document.Map || meta.Kind() == document.Missing || meta.Kind() == document.Null) && !nameless(o) {
 		at := meta
@@ -100,6 +103,23 @@ func (r *Reading) takeObject(v document.Value, o *fact.Object, in intake) {
 		r.gap(g)
 	}
 	r.Objects = append(r.Objects, o)
+}
+
+// wrongKind tells a kind that one of Kubernetes' own groups does not have: the API server refuses
+// the object, and no rule knows it.
+func (r *Reading) wrongKind(v document.Value, o *fact.Object, in intake) {
+	group := o.Group()
+	if v.Get("kind").Kind() > document.Null && v.Get("kind").Kind() != document.String || !catalog.IsOwnGroup(group) || catalog.IsOwnKind(group, o.Kind) || slices.Contains(fact.PodKinds(), o.GroupKind()) {
+		return
+	}
+	meant := catalog.GroupsOf(o.Kind)
+	remedy := "Correct kind or apiVersion."
+	if len(meant) > 0 {
+		remedy = "Correct kind or apiVersion; there is " + strings.Join(meant, " and ") + "."
+	}
+	g := in.gapAt(v.Get("kind"), verdict.GapNotObject, o.APIVersion+" has no kind "+o.Kind+"; the API server refuses it, and no rule judges it", remedy)
+	g.Kinds = append([]string{o.GroupKind()}, meant...)
+	r.gap(g)
 }
 
 // isEmpty says whether there is no text where some is wanted; a wrong type is told elsewhere.

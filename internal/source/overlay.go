@@ -1,7 +1,6 @@
 package source
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"os"
@@ -151,10 +150,19 @@ func (p *plan) plainly(root *kustomization) bool {
 			at = len(p.files)
 			p.addFile(input{path: file, size: info.Size(), stream: !info.Mode().IsRegular()})
 		}
-		p.files[at].dropped, p.files[at].overlay = false, cmp.Or(p.files[at].overlay, root.source())
+		in := &p.files[at]
+		in.dropped = false
+		if in.overlay != "" && in.overlay != root.source() {
+			in.overlay = shared
+		} else {
+			in.overlay = root.source()
+		}
 	})
 	return true
 }
+
+// shared is the source of what several overlays list.
+const shared = "kustomize"
 
 // sorted are the kustomizations in the order of their directories.
 func sorted(set map[*kustomization]bool) []*kustomization {

@@ -13,7 +13,7 @@ const (
 	GapTemplate    GapCode = "template"    // a template nobody rendered
 	GapRender      GapCode = "render"      // a chart or an overlay that does not render
 	GapRemote      GapCode = "remote"      // stands elsewhere; fetching it was not asked for
-	GapNotObject   GapCode = "not-object"  // looks like an object but lacks apiVersion, kind or name
+	GapNotObject   GapCode = "not-object"  // looks like an object but lacks apiVersion, kind or name, or is of a kind that does not exist
 	GapWrongType   GapCode = "wrong-type"  // a field of a type that the API would refuse
 	GapForbidden   GapCode = "forbidden"   // the credentials may not list it
 	GapUnreachable GapCode = "unreachable" // the cluster went away or refused the credentials
