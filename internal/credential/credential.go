@@ -232,7 +232,7 @@ func hasScheme(value string) bool {
 // and curl -u user:SECRET.
 func hasToolPassword(s string) bool {
 	if strings.Contains(s, "mysql") || strings.Contains(s, "mariadb") {
-		for _, word := range strings.Fields(s) {
+		for word := range strings.FieldsSeq(s) {
 			if value, found := strings.CutPrefix(word, "-p"); found && len(value) >= 4 && isLiteral("", strings.Trim(value, `"'`)) {
 				return true
 			}

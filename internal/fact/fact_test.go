@@ -2,6 +2,7 @@ package fact_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -92,7 +93,7 @@ func TestTemplates(t *testing.T) {
 				var path []string
 				for _, s := range w.Path {
 					if s.Key == "" {
-						s.Key = fmt.Sprint(s.Index)
+						s.Key = strconv.Itoa(s.Index)
 					}
 					path = append(path, s.Key)
 				}

@@ -186,7 +186,7 @@ func looksLikeContainers(list document.Value) bool {
 
 func newWorkload(o *Object, template document.Value, path []document.Step) *Workload {
 	spec := template.Get("spec")
-	w := &Workload{Object: o, Template: template, Spec: spec, Path: append(path[:len(path):len(path)], document.Step{Key: "spec"})}
+	w := &Workload{Object: o, Template: template, Spec: spec, Path: append(slices.Clip(path), document.Step{Key: "spec"})}
 	for _, field := range ContainerFields {
 		for i, c := range spec.Get(field).Items() {
 			role := App

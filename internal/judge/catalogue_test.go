@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ import (
 // examples are the objects of a rule's examples, one set of roots for each.
 func examples(r *rule.Compiled) [][]document.Value {
 	var list [][]document.Value
-	for _, e := range append(r.Bad[:len(r.Bad):len(r.Bad)], r.Good...) {
+	for _, e := range append(slices.Clip(r.Bad), r.Good...) {
 		list = append(list, e)
 	}
 	return list
@@ -109,7 +110,7 @@ func mutated(v document.Value, n *int, with string) string {
 		return with
 	}
 	var parts []string
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // scalars are behind the switch
 	case document.Map:
 		for key, entry := range v.Fields() {
 			*n--

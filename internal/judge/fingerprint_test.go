@@ -227,11 +227,12 @@ func TestVariants(t *testing.T) {
 	res := judge.Judge(judge.Input{Inventory: fact.NewInventory(objects, "1.36", false), Rules: []*rule.Compiled{privileged}, Now: now, Width: 3})
 	var got []string
 	for _, f := range res.Findings {
-		text := f.Subject.Name + " " + f.Verdict.String() + " " + f.Location.File
+		var text strings.Builder
+		text.WriteString(f.Subject.Name + " " + f.Verdict.String() + " " + f.Location.File)
 		for _, l := range f.Also {
-			text += " " + l.File
+			text.WriteString(" " + l.File)
 		}
-		got = append(got, text)
+		got = append(got, text.String())
 	}
 	if diff := cmp.Diff([]string{"a fail 0.yaml 2.yaml 1.yaml 6.yaml", "a unknown 3.yaml", "b fail 5.yaml"}, got); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)

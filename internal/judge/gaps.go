@@ -20,8 +20,7 @@ type gaps struct {
 func indexGaps(list []verdict.Gap) gaps {
 	g := gaps{byKind: map[string][]verdict.Gap{}}
 	for _, gap := range list {
-		switch gap.Code {
-		case verdict.GapDuplicate, verdict.GapWrongType:
+		if gap.Code == verdict.GapDuplicate || gap.Code == verdict.GapWrongType {
 			continue // the object is there; what is doubtful about it is the object's own matter
 		}
 		if len(gap.Kinds) == 0 {

@@ -2,6 +2,7 @@ package judge_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +21,7 @@ var now = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 func newRule(t testing.TB, id string, lines ...string) *rule.Compiled {
 	t.Helper()
 	text := fmt.Sprintf("id: %s\npractice: pod\nseverity: high\ntitle: %s\nwhy: w\nremedy: r\n", id, id)
-	for _, line := range lines {
-		text += line + "\n"
-	}
+	text += strings.Join(append(slices.Clip(lines), ""), "\n")
 	if !strings.Contains(text, "\nsays:") {
 		text += "says: '\"found\"'\n"
 	}

@@ -3,6 +3,7 @@ package judge
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item document.Value, steps []document.Step) {
 	o := m.object
 	f.Subject = verdict.Subject{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Container: m.container}
-	begin := append(m.path[:len(m.path):len(m.path)], steps...)
+	begin := append(slices.Clip(m.path), steps...)
 	if m.kind == "workload" && len(steps) == 0 && len(m.path) > 0 && !exists(item, r.At) && exists(o.Root, r.At) {
 		begin, item = nil, o.Root // what the template lacks is meant of its owner: metadata.name
 	}

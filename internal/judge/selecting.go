@@ -128,7 +128,7 @@ func (j *judgement) selectingPods(kind string, w *fact.Workload) (rule.Fact, err
 func (j *judgement) selectingIn(kind, namespace string, labels document.Value) []*fact.Object {
 	var chosen []*fact.Object
 	if s := j.selecting()[kindIn{kind, fact.Place(namespace)}]; s != nil {
-		candidates := s.others[:len(s.others):len(s.others)]
+		candidates := slices.Clip(s.others)
 		for key, value := range labels.Fields() {
 			candidates = append(candidates, s.byLabel[label{key, value.Str()}]...)
 		}

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/coaming/coaming/internal/document"
@@ -64,12 +65,12 @@ func (w *worker) judgeWorkload(wl *fact.Workload, scope rule.Scope) {
 	doubt := wl.Doubt()
 	w.ask(w.workloads, matched{value: wl.Template, path: template, kind: "workload", object: wl.Object, doubt: doubt}, &scope)
 	if doubt != "" {
-		w.judgeMalformed(wl, doubt, &scope)
+		w.judgeMalformed(wl, doubt)
 	}
 	for i := range wl.Containers {
 		c := &wl.Containers[i]
 		scope.Container, scope.Role = rule.Of(c.Value), rule.Text(c.Role.String())
-		path := append(wl.Path[:len(wl.Path):len(wl.Path)], document.Step{Key: c.Field}, document.Step{Index: c.Index})
+		path := append(slices.Clip(wl.Path), document.Step{Key: c.Field}, document.Step{Index: c.Index})
 		name := c.Name
 		if name == "" {
 			name = strconv.Itoa(c.Index)
@@ -80,15 +81,15 @@ func (w *worker) judgeWorkload(wl *fact.Workload, scope rule.Scope) {
 
 // judgeMalformed answers for containers that cannot be told, because the API would refuse what
 // stands in their place.
-func (w *worker) judgeMalformed(wl *fact.Workload, doubt string, scope *rule.Scope) {
+func (w *worker) judgeMalformed(wl *fact.Workload, doubt string) {
 	for _, field := range fact.ContainerFields {
 		list := wl.Spec.Get(field)
 		if k := list.Kind(); k <= document.Null || k == document.List {
 			continue
 		}
-		path := append(wl.Path[:len(wl.Path):len(wl.Path)], document.Step{Key: field})
+		path := append(slices.Clip(wl.Path), document.Step{Key: field})
 		for _, r := range w.containers {
-			w.note(r, matched{value: list, path: path, kind: "container", object: wl.Object}, list, nil, scope, verdict.Unknown, doubt)
+			w.note(r, matched{value: list, path: path, kind: "container", object: wl.Object}, list, nil, unknown(r, doubt))
 		}
 	}
 }
@@ -131,7 +132,7 @@ func (w *worker) askEach(r *rule.Compiled, m matched, list document.Value, keys 
 			w.askOne(r, m, entry, append(keys, document.Step{Key: key}), scope)
 		}
 	case kind > document.Null:
-		w.note(r, m, list, keys, scope, verdict.Unknown, rule.WrongType)
+		w.note(r, m, list, keys, unknown(r, rule.WrongType))
 	}
 	scope.ItemName, scope.Item = "", nil
 }
@@ -141,26 +142,33 @@ func (w *worker) askOne(r *rule.Compiled, m matched, item document.Value, steps 
 	v, applies, reason := r.Judge(scope)
 	switch {
 	case m.doubt != "" && v == verdict.Pass:
-		w.note(r, m, item, steps, scope, verdict.Unknown, m.doubt)
+		w.note(r, m, item, steps, unknown(r, m.doubt))
 	case !applies:
 	case v == verdict.Pass && m.object != nil && m.object.Doubt != "":
 		// What is judged may not be what is meant. The ledger's gap tells it once.
 		w.tallies.count(r.ID, verdict.Unknown)
 	case v == verdict.Pass:
 		w.tallies.count(r.ID, verdict.Pass)
+	case v == verdict.Unknown:
+		w.note(r, m, item, steps, unknown(r, reason))
 	default:
-		w.note(r, m, item, steps, scope, v, reason)
+		w.note(r, m, item, steps, outcome{verdict: v, message: saying(r.Message(scope))})
 	}
 }
 
+// outcome is what a finding tells of a judgement.
+type outcome struct {
+	verdict         verdict.Verdict
+	message, reason string
+}
+
+func unknown(r *rule.Compiled, reason string) outcome {
+	return outcome{verdict.Unknown, r.Title + ": could not be decided", reason}
+}
+
 // note records a finding.
-func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []document.Step, scope *rule.Scope, v verdict.Verdict, reason string) {
-	f := verdict.Finding{Verdict: v, Rule: r.ID, Practice: r.Practice, Severity: r.Severity, Reason: reason}
-	if v == verdict.Unknown {
-		f.Message = r.Title + ": could not be decided"
-	} else {
-		f.Message = saying(r.Message(scope))
-	}
+func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []document.Step, out outcome) {
+	f := verdict.Finding{Verdict: out.verdict, Rule: r.ID, Practice: r.Practice, Severity: r.Severity, Message: out.message, Reason: out.reason}
 	if m.object == nil {
 		f.Subject = verdict.Subject{Kind: "Cluster", Name: w.Inventory.Version}
 		f.Fingerprint = fingerprint(r.ID, &f.Subject, "")

@@ -37,7 +37,7 @@ func programOptions() []cel.ProgramOption {
 
 // ended is a context that ended long ago: CEL asks it after every maxSteps turns, and gives up.
 var ended = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // it ends here and now, and belongs to no caller
 	cancel()
 	return ctx
 }()

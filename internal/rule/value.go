@@ -1,7 +1,7 @@
 package rule
 
 import (
-	"fmt"
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -281,7 +281,7 @@ func (it *iterator) Next() ref.Val {
 }
 
 func (it *iterator) ConvertToNative(reflect.Type) (any, error) {
-	return nil, fmt.Errorf("an iterator has no native form")
+	return nil, errors.New("an iterator has no native form")
 }
 func (it *iterator) ConvertToType(ref.Type) ref.Val { return types.NewErr("no such overload") }
 func (it *iterator) Equal(ref.Val) ref.Val          { return types.False }
@@ -334,7 +334,7 @@ func (l *lazyFact) Equal(other ref.Val) ref.Val {
 func (l *lazyFact) Type() ref.Type { return types.MapType }
 func (l *lazyFact) Value() any     { return maps.Clone(l.known) }
 func (l *lazyFact) ConvertToNative(reflect.Type) (any, error) {
-	return nil, fmt.Errorf("a computed fact has no native form")
+	return nil, errors.New("a computed fact has no native form")
 }
 func (l *lazyFact) ConvertToType(ref.Type) ref.Val { return types.NewErr("no such overload") }
 

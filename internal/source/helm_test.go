@@ -56,11 +56,13 @@ func TestHelm(t *testing.T) {
 			map[string]string{"web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"web/Chart.yaml"}}, []string{"web-plain web/templates/pod.yaml"},
 		},
 		"matched by a pattern": {
-			map[string]string{"web/templates/pod.yaml": podTemplate, "web/templates/x.yaml": object("x")}, FileOptions{Paths: []string{"**/*.yaml"}},
+			map[string]string{"web/templates/pod.yaml": podTemplate, "web/templates/x.yaml": object("x")},
+			FileOptions{Paths: []string{"**/*.yaml"}},
 			[]string{"web-plain web/templates/pod.yaml", "x web/templates/x.yaml"},
 		},
 		"a template that is named is no manifest": {
-			map[string]string{"web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"web/templates/pod.yaml"}},
+			map[string]string{"web/templates/pod.yaml": podTemplate},
+			FileOptions{Paths: []string{"web/templates/pod.yaml"}},
 			[]string{"gap template web/templates/pod.yaml:4"},
 		},
 		"values": {
@@ -98,64 +100,77 @@ func TestHelm(t *testing.T) {
 			[]string{"db-db db/templates/db.yaml", "db-web web/charts/db/templates/db.yaml", "web-plain web/templates/pod.yaml"},
 		},
 		"a library chart": {
-			map[string]string{"web/Chart.yaml": chartYAML + "type: library\n", "web/templates/_x.tpl": "", "a.yaml": object("a")}, FileOptions{Paths: []string{"."}},
+			map[string]string{"web/Chart.yaml": chartYAML + "type: library\n", "web/templates/_x.tpl": "", "a.yaml": object("a")},
+			FileOptions{Paths: []string{"."}},
 			[]string{"a a.yaml", "left out: 1 library charts"},
 		},
 		"a chart that needs a value": {
-			map[string]string{"web/templates/pod.yaml": "a: 1\nb: {{ required \"give an image\" .Values.image }}\n", "a.yaml": object("a")}, FileOptions{Paths: []string{"."}},
+			map[string]string{"web/templates/pod.yaml": "a: 1\nb: {{ required \"give an image\" .Values.image }}\n", "a.yaml": object("a")},
+			FileOptions{Paths: []string{"."}},
 			[]string{"a a.yaml", "gap render web/templates/pod.yaml:2"},
 		},
 		"a chart that fails in a helper": {
 			map[string]string{"web/templates/pod.yaml": "a: {{ include \"x\" . }}", "web/templates/_h.tpl": "{{ define \"x\" }}\n\n{{ .Values.a.b.c }}{{ end }}"},
-			FileOptions{Paths: []string{"web"}}, []string{"gap render web/templates/_h.tpl:3"},
+			FileOptions{Paths: []string{"web"}},
+			[]string{"gap render web/templates/_h.tpl:3"},
 		},
 		"a template that does not parse": {
 			map[string]string{"web/templates/pod.yaml": "a: 1\n{{ if }}\n"}, FileOptions{Paths: []string{"web"}}, []string{"gap render web/templates/pod.yaml:2"},
 		},
 		"a template that prints no YAML": {
-			map[string]string{"web/templates/bad.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: [}\n", "web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"web"}},
+			map[string]string{"web/templates/bad.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: [}\n", "web/templates/pod.yaml": podTemplate},
+			FileOptions{Paths: []string{"web"}},
 			[]string{"web-plain web/templates/pod.yaml", "gap render web/templates/bad.yaml:3"},
 		},
 		"values against the schema": {
 			map[string]string{"web/values.schema.json": `{"properties":{"name":{"type":"integer"}}}`, "web/templates/pod.yaml": podTemplate},
-			FileOptions{Paths: []string{"web"}}, []string{"gap render web"},
+			FileOptions{Paths: []string{"web"}},
+			[]string{"gap render web"},
 		},
 		"values that fit the schema": {
 			map[string]string{"web/values.schema.json": `{"properties":{"name":{"type":"string"}}}`, "web/templates/pod.yaml": podTemplate},
-			FileOptions{Paths: []string{"web"}}, []string{"web-plain web/templates/pod.yaml"},
+			FileOptions{Paths: []string{"web"}},
+			[]string{"web-plain web/templates/pod.yaml"},
 		},
 		"for another Kubernetes": {
 			map[string]string{"web/Chart.yaml": chartYAML + "kubeVersion: '<1.20'\n", "web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"web"}}, []string{"gap render web"},
 		},
 		"for the Kubernetes that was said": {
 			map[string]string{"web/Chart.yaml": chartYAML + "kubeVersion: '<1.20'\n", "web/templates/pod.yaml": podTemplate},
-			FileOptions{Paths: []string{"web"}, KubeVersion: "1.19"}, []string{"web-plain web/templates/pod.yaml"},
+			FileOptions{Paths: []string{"web"}, KubeVersion: "1.19"},
+			[]string{"web-plain web/templates/pod.yaml"},
 		},
 		"capabilities": {
 			map[string]string{"web/templates/pod.yaml": `{{ if and (.Capabilities.APIVersions.Has "networking.k8s.io/v1") (semverCompare ">=1.36-0" .Capabilities.KubeVersion.Version) (not (lookup "v1" "Pod" "" "")) (not (getHostByName "localhost")) .Release.IsInstall }}` + podTemplate + "{{ end }}"},
-			FileOptions{Paths: []string{"web"}}, []string{"web-plain web/templates/pod.yaml"},
+			FileOptions{Paths: []string{"web"}},
+			[]string{"web-plain web/templates/pod.yaml"},
 		},
 		"Chart.yaml that is broken": {
-			map[string]string{"web/Chart.yaml": "apiVersion: [", "web/templates/pod.yaml": podTemplate, "a.yaml": object("a")}, FileOptions{Paths: []string{"."}},
+			map[string]string{"web/Chart.yaml": "apiVersion: [", "web/templates/pod.yaml": podTemplate, "a.yaml": object("a")},
+			FileOptions{Paths: []string{"."}},
 			[]string{"a a.yaml", "gap render web"},
 		},
 		"helmignore": {
-			map[string]string{"web/.helmignore": "*.bak.yaml\n", "web/templates/pod.bak.yaml": "{{", "web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"web"}},
+			map[string]string{"web/.helmignore": "*.bak.yaml\n", "web/templates/pod.bak.yaml": "{{", "web/templates/pod.yaml": podTemplate},
+			FileOptions{Paths: []string{"web"}},
 			[]string{"web-plain web/templates/pod.yaml"},
 		},
 		"links out of the tree": {
-			map[string]string{"web/templates/out.yaml": "-> ../../out.yaml", "out.yaml": object("out"), "web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"web"}},
+			map[string]string{"web/templates/out.yaml": "-> ../../out.yaml", "out.yaml": object("out"), "web/templates/pod.yaml": podTemplate},
+			FileOptions{Paths: []string{"web"}},
 			[]string{"web-plain web/templates/pod.yaml", "gap unreadable web/templates/out.yaml"},
 		},
 		"links in the tree": {
-			map[string]string{"web/templates/in.yaml": "-> ../../in.yaml", "in.yaml": object("in"), "web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"."}},
+			map[string]string{"web/templates/in.yaml": "-> ../../in.yaml", "in.yaml": object("in"), "web/templates/pod.yaml": podTemplate},
+			FileOptions{Paths: []string{"."}},
 			[]string{"in in.yaml", "in web/templates/in.yaml", "web-plain web/templates/pod.yaml"},
 		},
 		"a loop of links": {
 			map[string]string{"web/templates/up": "-> ..", "web/templates/pod.yaml": podTemplate}, FileOptions{Paths: []string{"web"}}, []string{"gap render web"},
 		},
 		"renders to nothing": {
-			map[string]string{"web/templates/pod.yaml": "{{ if .Values.on }}" + podTemplate + "{{ end }}", "a.yaml": object("a")}, FileOptions{Paths: []string{"."}},
+			map[string]string{"web/templates/pod.yaml": "{{ if .Values.on }}" + podTemplate + "{{ end }}", "a.yaml": object("a")},
+			FileOptions{Paths: []string{"."}},
 			[]string{"a a.yaml", "left out: 1 charts that render to nothing"},
 		},
 		"panics": {
