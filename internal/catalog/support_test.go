@@ -26,6 +26,7 @@ func TestSupport(t *testing.T) {
 		"kubernetes.yaml":   checkVersions,
 		"clusterroles.yaml": checkRoles,
 		"roles.yaml":        checkRoles,
+		"kinds.yaml":        checkKinds,
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -62,6 +63,29 @@ func only(t *testing.T, v document.Value, keys ...string) {
 			line, _ := v.Position()
 			t.Errorf("line %d: unknown key %q", line, key)
 		}
+	}
+}
+
+// checkKinds holds that every kind of the API calendar, and every one that carries pods in
+// Kubernetes' own groups, is known.
+func checkKinds(t *testing.T, root document.Value) {
+	only(t, root, "groups")
+	for _, entry := range root.Get("groups").Items() {
+		only(t, entry, "group", "kinds")
+		group := entry.Get("group").Str()
+		if !catalog.IsOwnGroup(group) || entry.Get("kinds").Len() == 0 {
+			t.Errorf("group %q is not read whole", group)
+		}
+	}
+	for _, entry := range wholeFile(t, "support/apis.yaml").Get("apis").Items() {
+		for _, kind := range entry.Get("kinds").Items() {
+			if group := entry.Get("group").Str(); !catalog.IsOwnKind(group, kind.Str()) {
+				t.Errorf("%q of group %q has a calendar and is not known", kind.Str(), group)
+			}
+		}
+	}
+	if catalog.IsOwnKind("", "Deployment") || !slices.Contains(catalog.GroupsOf("deployment"), "Deployment.apps") {
+		t.Error("a Deployment is of apps, not of the core group")
 	}
 }
 
