@@ -57,6 +57,7 @@ e2e: bin/sandbox build ## Prove it against a real API server (the first time bui
 	@export SANDBOX_BIN=$(CURDIR)/bin/sandbox COAMING_BIN=$(CURDIR)/bin/coaming; \
 	{ status=0; \
 		go test -json -count=1 -timeout 20m ./test/e2e/... || status=1; \
+		go test -json -count=1 -run TestClusterSandbox ./internal/source || status=1; \
 		cd test/sandbox; go test -json -count=1 -trimpath ./... || status=1; \
 		exit $$status; \
 	} | go run ./tools/tally -keep .cache/tally/e2e
