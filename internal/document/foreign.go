@@ -155,9 +155,14 @@ func (t *Text) syntaxError(start, end int, err error) *Error {
 		e.Message = "a template, not YAML: " + message
 		e.Remedy = "Scan what the template renders to: give the directory of its chart or overlay, or pipe the output in."
 	}
+	if message == tooDeep {
+		e.Code, e.Remedy = CodeTooLarge, remedyDeep
+	}
 	e.Kind, e.APIVersion = headline(text, "kind"), headline(text, "apiVersion")
 	return e
 }
+
+const tooDeep = "nested too deep"
 
 // ourWords are what is said for the complaints of the library that quote the text, which may be a
 // secret, or that speak of its own insides.
@@ -168,7 +173,7 @@ var ourWords = []struct{ theirs, ours string }{
 	{"anchor ", "an anchor contains itself"},
 	{"map merge requires", "a merge key merges what is no map"},
 	{"found character that cannot start any token", "a character that cannot begin a value: a tab, @, ` or % (YAML indents with spaces)"},
-	{"exceeded max depth", "nested too deep"},
+	{"exceeded max depth", tooDeep},
 }
 
 // inOurWords is a complaint without anything of the text that it is about.

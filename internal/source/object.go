@@ -134,7 +134,7 @@ func (r *Reading) wrongTypes(v document.Value, o *fact.Object, in intake) {
 		if at.Kind() == want || at.Kind() <= document.Null {
 			return at.Kind() == want
 		}
-		g := in.gapAt(at, verdict.GapWrongType, name+" is a "+at.Kind().String()+", not a "+want.String()+"; the API server refuses it",
+		g := in.gapAt(at, verdict.GapWrongType, name+" is of type "+at.Kind().String()+", not "+want.String()+"; the API server refuses it",
 			"Write "+name+" as a "+want.String()+".")
 		if want == document.String && at.Kind() != document.Map && at.Kind() != document.List {
 			g.Remedy = "Put the value of " + name + " in quotes."

@@ -137,7 +137,7 @@ func (r *Reading) takeItems(list document.Value, in intake) {
 	}
 	for _, item := range list.Items() {
 		if item.Kind() != document.Map {
-			r.gap(in.gapAt(item, verdict.GapNotObject, "an item of a list that is a "+item.Kind().String()+", not an object",
+			r.gap(in.gapAt(item, verdict.GapNotObject, "an item of a list is of type "+item.Kind().String()+", not an object",
 				"Remove the item, or write the object."))
 			continue
 		}

@@ -103,7 +103,7 @@ func TestTake(t *testing.T) {
 		"bom":        {"\ufeffapiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", []string{"Pod /a"}},
 		"utf-16":     {"\xff\xfe" + wide16("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"), []string{"Pod /a"}},
 		"nothing":    {"# only a comment\n---\n", nil},
-		"deep":       {"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: " + strings.Repeat("[", 20000), []string{"gap syntax 4:0 Pod"}},
+		"deep":       {"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: " + strings.Repeat("[", 20000), []string{"gap too-large 4:0 Pod"}},
 		"expanding":  {bomb, []string{"gap too-large 1:1 "}},
 	}
 	for name, test := range tests {
