@@ -104,7 +104,7 @@ func TestRulePathsExist(t *testing.T) {
 	lint(t, func(t *testing.T, r *rule.Rule) {
 		paths := []string{strings.Join(quoted(r.At), ".")}
 		for _, f := range r.Fix {
-			paths = append(paths, f.Remove, f.Set, f.Choose)
+			paths = append(paths, strings.Join(quoted(f.Path), "."))
 		}
 		for _, path := range paths {
 			if path == "" {

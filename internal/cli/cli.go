@@ -85,7 +85,12 @@ func rootCommand(env *Env) *cobra.Command {
 		},
 		Args: cobra.ArbitraryArgs,
 	}
-	root.AddCommand(scanCommand(env), snapshotCommand(env), rulesCommand(env), explainCommand(env))
+	root.AddCommand(
+		scanCommand(env),
+		snapshotCommand(env),
+		rulesCommand(env),
+		explainCommand(env),
+	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {
 		cmd.Example = called.Replace(cmd.Example)

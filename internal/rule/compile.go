@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -141,8 +142,11 @@ func (c *Compiled) checked(field, expression string, cache Cache) (*cel.Env, *ce
 
 // resultOf is what the expression of a field gives.
 func resultOf(field string) *types.Type {
-	if field == "says" {
+	switch {
+	case field == "says":
 		return types.StringType
+	case strings.HasPrefix(field, "fix."):
+		return types.DynType
 	}
 	return types.BoolType
 }
@@ -152,15 +156,30 @@ func compileOne(env *cel.Env, expression string, want *types.Type) (*cel.Ast, er
 	if issues.Err() != nil {
 		return nil, issues.Err()
 	}
-	if out := a.OutputType(); !out.IsExactType(want) && out != types.DynType {
+	if out := a.OutputType(); !out.IsExactType(want) && out != types.DynType && want != types.DynType {
 		return nil, fmt.Errorf("gives %s, want %s", out, want)
 	}
 	return a, nil
 }
 
+// expressions are the rule's expressions that are not empty, by field; those of fixes are fix.0, fix.1 and so on.
+func (r *Rule) expressions() map[string]string {
+	all := map[string]string{"when": r.When, "assert": r.Assert, "says": r.Says}
+	for i, f := range r.Fix {
+		all["fix."+strconv.Itoa(i)] = f.Expr
+	}
+	maps.DeleteFunc(all, func(_, e string) bool { return e == "" })
+	return all
+}
+
 // fault is an error with the place of the expression in the rule's file.
 func (r *Rule) fault(field, message string) error {
-	line, column := r.root.Get(field).Position()
+	v := r.root.Get(field)
+	if n, ok := strings.CutPrefix(field, "fix."); ok {
+		i, _ := strconv.Atoi(n) // written by expressions
+		v = r.root.Get("fix").Index(i)
+	}
+	line, column := v.Position()
 	return fmt.Errorf("%s:%d:%d: %s: %s", r.File, line, column, field, message)
 }
 
@@ -196,10 +215,7 @@ func Check(r *Rule, provider types.Provider, variables []map[string]*types.Type)
 		if err != nil {
 			return nil, fmt.Errorf("make CEL environment: %w", err)
 		}
-		for field, e := range map[string]string{"when": r.When, "assert": r.Assert, "says": r.Says} {
-			if e == "" {
-				continue
-			}
+		for field, e := range r.expressions() {
 			raw, err := checkOne(env, e, resultOf(field))
 			if err != nil {
 				return nil, r.fault(field, err.Error())

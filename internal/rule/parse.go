@@ -189,25 +189,63 @@ func (p *parser) fields(v document.Value, what string, known ...string) {
 	}
 }
 
+// fixOperands are the keys of each fix: where, and the literal that stands in place of expr.
+var fixOperands = map[FixOp]string{FixRemove: "", FixSet: "to", FixChoose: "from", FixAppend: "item", FixTake: "items", FixAdd: "object"}
+
 func (p *parser) fixes(v document.Value) []Fix {
 	if v.Kind() != document.List {
 		p.fault(v, "fix is no list")
 	}
 	var fixes []Fix
 	for _, item := range v.Items() {
-		p.fields(item, "fix", "remove", "set", "to", "choose", "from")
-		f := Fix{Remove: item.Get("remove").Str(), Set: item.Get("set").Str(), To: item.Get("to"), Choose: item.Get("choose").Str(), From: item.Get("from")}
-		if count(f.Remove != "", f.Set != "", f.Choose != "") != 1 || (f.Set != "") != f.To.Exists() || (f.Choose != "") != (f.From.Kind() == document.List) {
-			p.fault(item, "a fix is {remove: path}, {set: path, to: value} or {choose: path, from: [values]}")
-		}
-		for _, key := range []string{"remove", "set", "choose"} {
-			if path := item.Get(key); path.Str() != "" {
-				p.path(path, key)
-			}
-		}
-		fixes = append(fixes, f)
+		fixes = append(fixes, p.fix(item))
 	}
 	return fixes
+}
+
+// fix reads one of a list of fixes: {remove: path}, or {OP: path, LITERAL: value} or {OP: path, expr: CEL}.
+func (p *parser) fix(item document.Value) Fix {
+	var f Fix
+	for op, literal := range fixOperands {
+		path := item.Get(string(op))
+		if !path.Exists() {
+			continue
+		}
+		if f.Op != "" {
+			p.fault(item, "a fix does one thing, not both %s and %s", min(f.Op, op), max(f.Op, op))
+			return f
+		}
+		f.Op = op
+		switch {
+		case op == FixAdd && path.Kind() == document.Map:
+			f.Value = path
+			p.fields(item, "fix", string(op))
+			continue
+		case op == FixAdd:
+			f.Expr = p.text(path, string(op))
+			p.fields(item, "fix", string(op))
+			continue
+		case path.Str() != ".":
+			f.Path = p.path(path, string(op))
+		}
+		if op == FixRemove {
+			p.fields(item, "fix", string(op))
+			continue
+		}
+		p.fields(item, "fix", string(op), literal, "expr")
+		f.Value = item.Get(literal)
+		if expr := item.Get("expr"); expr.Exists() {
+			f.Expr = p.text(expr, "expr")
+		}
+		list := op == FixChoose || op == FixTake
+		if f.Value.Exists() == (f.Expr != "") || list && f.Value.Exists() && f.Value.Kind() != document.List {
+			p.fault(item, "%s wants %s, or expr in its place", op, literal)
+		}
+	}
+	if f.Op == "" {
+		p.fault(item, "a fix is one of remove, set, choose, append, take and add")
+	}
+	return f
 }
 
 func (p *parser) maps(v document.Value) map[string][]string {

@@ -43,14 +43,28 @@ type Match struct {
 	Kinds []string
 }
 
-// Fix is one mechanical change that clears the fault; the paths are below the matched fact.
+// Fix is one change of the text that clears the fault, or one step of it.
 type Fix struct {
-	Remove string
-	Set    string
-	To     document.Value
-	Choose string
-	From   document.Value
+	Op FixOp
+	// Path is where, below the matched fact or the item; empty means the fact or the item itself.
+	Path []string
+	// Value is the literal that Op wants; Expr is CEL in its place.
+	Value document.Value
+	Expr  string
 }
+
+// FixOp is what a fix does at its path; docs/writing-rules.md describes each.
+type FixOp string
+
+// What a fix can do.
+const (
+	FixRemove FixOp = "remove" // the field or the item goes
+	FixSet    FixOp = "set"    // the field becomes the value; missing maps on the way are made
+	FixChoose FixOp = "choose" // the field becomes one of the values: a person says which
+	FixAppend FixOp = "append" // the list gains the value unless it holds it
+	FixTake   FixOp = "take"   // the list loses the values; an empty one goes
+	FixAdd    FixOp = "add"    // a new object beside the judged one; no path
+)
 
 // Example is one object, or several that are judged together.
 type Example []document.Value

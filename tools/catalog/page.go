@@ -17,6 +17,8 @@ var headings = map[string]string{
 	"net":     "Network",
 	"quota":   "Resources",
 	"version": "Versions",
+	"admit":   "Admission",
+	"api":     "The control plane and its certificates",
 }
 
 // frameworks are the names of the frameworks that rules map to, in the order in which they are told.
