@@ -23,18 +23,20 @@ const (
 
 // excerpt is the lines around the fault, with every credential masked; nil where it cannot be
 // told which part of the text is one.
-func (j *judgement) excerpt(o *fact.Object, at document.Value, line, column int) *verdict.Excerpt {
+func (w *worker) excerpt(o *fact.Object, at document.Value, line, column int) *verdict.Excerpt {
 	d := at.Doc()
 	if d == nil || d.Source() == nil {
 		return nil
 	}
 	text := d.Source()
-	if _, _, known := d.Root().Extent(); !known && j.holdsSecret(d) {
+	if _, _, known := d.Root().Extent(); !known && w.holdsSecret(d) {
 		return nil
 	}
 	first, last := objectLines(o, text)
 	e := &verdict.Excerpt{First: max(first, line-before), Marked: line}
-	hidden := hider{doc: d, text: text.Content(), leaves: map[int][]credential.Span{}}
+	if w.hider.doc != d {
+		w.hider = hider{doc: d, text: text.Content(), leaves: map[int][]credential.Span{}, lines: map[int]string{}, masker: &w.masker}
+	}
 	for n := e.First; n <= min(last, line+after); n++ {
 		begin := text.Offset(n)
 		end := begin + len(text.Line(n))
@@ -42,7 +44,7 @@ func (j *judgement) excerpt(o *fact.Object, at document.Value, line, column int)
 		if n == line && end-begin > widest {
 			from = max(begin, begin+column-1-margin)
 		}
-		e.Lines = append(e.Lines, hidden.show(begin, end, from))
+		e.Lines = append(e.Lines, w.hider.line(begin, end, from))
 	}
 	for n := len(e.Lines); n > 1 && strings.TrimSpace(e.Lines[n-1]) == "" && e.First+n-1 > line; n-- {
 		e.Lines = e.Lines[:n-1]
@@ -61,11 +63,27 @@ func objectLines(o *fact.Object, text *document.Text) (first, last int) {
 	return first, last
 }
 
-// hider finds what of a document's text is not to be shown.
+// hider finds what of a document's text is not to be shown. A document's findings come one after
+// the other and share most of their lines.
 type hider struct {
 	doc    *document.Doc
 	text   string
 	leaves map[int][]credential.Span // by their beginning: what is hidden of each
+	lines  map[int]string            // by their beginning: those that were shown from there
+	masker *masker
+}
+
+// line is show, remembered for a line that is shown from its beginning.
+func (h *hider) line(begin, end, from int) string {
+	if from > begin {
+		return h.show(begin, end, from)
+	}
+	shown, known := h.lines[begin]
+	if !known {
+		shown = h.show(begin, end, from)
+		h.lines[begin] = shown
+	}
+	return shown
 }
 
 // show is the part of a line that is shown, from the given offset on.
@@ -110,7 +128,7 @@ func (h *hider) spans(from, to int) []credential.Span {
 	if start, end := h.doc.Span(); from < start || to > end { // another document on the same line
 		spans = append(spans, credential.Span{Start: from, End: start}, credential.Span{Start: end, End: to})
 	}
-	for _, s := range credential.Spans(h.text[from:to]) {
+	for _, s := range h.masker.spans(h.text[from:to]) {
 		spans = append(spans, credential.Span{Start: s.Start + from, End: s.End + from})
 	}
 	for _, leaf := range h.doc.Root().Leaves(from, to) {
@@ -134,9 +152,9 @@ func (h *hider) ofLeaf(leaf document.Leaf) []credential.Span {
 		}
 	}
 	switch {
-	case isSecret(leaf.Value):
+	case h.masker.isSecret(leaf.Value):
 		return []credential.Span{whole}
-	case leaf.Value.Kind() != document.String || len(credential.Spans(leaf.Value.Text())) == 0:
+	case leaf.Value.Kind() != document.String || len(h.masker.spans(leaf.Value.Text())) == 0:
 		return nil
 	}
 	source := h.text[whole.Start:whole.End]
@@ -164,9 +182,52 @@ func withoutNext(source string) string {
 	}
 }
 
+// masker asks package credential, and remembers short answers: the lines of manifests are much the
+// same. One goroutine's.
+type masker struct {
+	bySpans map[string][]credential.Span
+	byMasks map[[2]string]bool
+}
+
+const (
+	rememberedLines = 1 << 14
+	rememberedBytes = 200 // of a text; longer ones are seldom met twice
+)
+
+func (m *masker) spans(text string) []credential.Span {
+	if len(text) > rememberedBytes {
+		return credential.Spans(text)
+	}
+	spans, known := m.bySpans[text]
+	if !known {
+		if m.bySpans == nil || len(m.bySpans) >= rememberedLines {
+			m.bySpans = map[string][]credential.Span{}
+		}
+		spans = credential.Spans(text)
+		m.bySpans[text] = spans
+	}
+	return spans
+}
+
+func (m *masker) masks(key, value string) bool {
+	if len(key)+len(value) > rememberedBytes {
+		return credential.Masks(key, value)
+	}
+	pair := [2]string{key, value}
+	masks, known := m.byMasks[pair]
+	if !known {
+		if m.byMasks == nil || len(m.byMasks) >= rememberedLines {
+			m.byMasks = map[[2]string]bool{}
+		}
+		masks = credential.Masks(key, value)
+		m.byMasks[pair] = masks
+	}
+	return masks
+}
+
 // isSecret says whether a scalar is a credential by its form, by the name it stands under, or
 // because everything in its place is one.
-func isSecret(v document.Value) bool {
+func (m *masker) isSecret(v document.Value) bool {
 	if k := v.Kind(); k == document.Null || k == document.Bool {
 		return false
 	}
@@ -180,7 +241,7 @@ func isSecret(v document.Value) bool {
 	case key == "" && parent.Kind() == document.List:
 		key = flagBefore(parent, v)
 	}
-	return credential.Masks(key, value)
+	return m.masks(key, value)
 }
 
 // isObject says whether the text is an object in JSON.
@@ -222,35 +283,35 @@ func flagBefore(list, item document.Value) string {
 
 // holdsSecret says whether there is anything to hide in a document of which it is not known what
 // stands where.
-func (j *judgement) holdsSecret(d *document.Doc) bool {
-	if known, found := j.secretive.Load(d); found {
+func (w *worker) holdsSecret(d *document.Doc) bool {
+	if known, found := w.secretive.Load(d); found {
 		return known.(bool)
 	}
 	start, end := d.Span()
-	found := len(credential.Spans(d.Source().Content()[start:end])) > 0 || secretBelow(d.Root())
-	j.secretive.Store(d, found)
+	found := len(credential.Spans(d.Source().Content()[start:end])) > 0 || w.masker.secretBelow(d.Root())
+	w.secretive.Store(d, found)
 	return found
 }
 
-func secretBelow(v document.Value) bool {
+func (m *masker) secretBelow(v document.Value) bool {
 	for _, entry := range v.Fields() {
-		if secretBelow(entry) {
+		if m.secretBelow(entry) {
 			return true
 		}
 	}
 	for _, item := range v.Items() {
-		if secretBelow(item) {
+		if m.secretBelow(item) {
 			return true
 		}
 	}
-	return !isBranch(v) && (isSecret(v) || len(credential.Spans(v.Text())) > 0)
+	return !isBranch(v) && (m.isSecret(v) || len(m.spans(v.Text())) > 0)
 }
 
 // most is how many lines of a served object's value are shown.
 const most = 6
 
 // fragment is the value itself as YAML, under the last keys of its path, with every credential masked.
-func fragment(o *fact.Object, at document.Value, steps []document.Step) *verdict.Excerpt {
+func (m *masker) fragment(o *fact.Object, at document.Value, steps []document.Step) *verdict.Excerpt {
 	from := max(0, len(steps)-2)
 	e := &verdict.Excerpt{First: 1}
 	indent := ""
@@ -268,7 +329,7 @@ func fragment(o *fact.Object, at document.Value, steps []document.Step) *verdict
 	}
 	e.Marked = len(e.Lines)
 	if !isBranch(at) {
-		e.Lines[e.Marked-1] += " " + shownScalar(at)
+		e.Lines[e.Marked-1] += " " + m.shownScalar(at)
 		return e
 	}
 	n := 0
@@ -279,7 +340,7 @@ func fragment(o *fact.Object, at document.Value, steps []document.Step) *verdict
 		}
 		text := ellipsis
 		if !isBranch(entry) {
-			text = shownScalar(entry)
+			text = m.shownScalar(entry)
 		}
 		e.Lines = append(e.Lines, cut(indent+key+": "+text))
 	}
@@ -288,8 +349,8 @@ func fragment(o *fact.Object, at document.Value, steps []document.Step) *verdict
 
 func isBranch(v document.Value) bool { return v.Kind() == document.Map || v.Kind() == document.List }
 
-func shownScalar(v document.Value) string {
-	if isSecret(v) || len(credential.Spans(v.Text())) > 0 {
+func (m *masker) shownScalar(v document.Value) string {
+	if m.isSecret(v) || len(m.spans(v.Text())) > 0 {
 		return masked
 	}
 	return cut(strings.TrimSuffix(document.YAML(v), "\n"))

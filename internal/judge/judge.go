@@ -31,6 +31,8 @@ type Input struct {
 	Width int
 	// Progress is told how many of how many subjects are judged; may be nil.
 	Progress func(done, total int)
+
+	forgetful bool // ask every rule about every fact afresh: what tests compare with
 }
 
 // Judge asks every rule about every fact that it matches.
@@ -72,8 +74,8 @@ func Judge(in Input) *verdict.Result {
 // judgement is what stays the same while one inventory is judged.
 type judgement struct {
 	Input
-	containers, workloads, objects, namespaces, clusters []*rule.Compiled
-	kinds                                                map[string][]*rule.Compiled
+	containers, workloads, objects, namespaces, clusters ruleList
+	kinds                                                map[string]*ruleList
 	subjects                                             []subject
 	outside                                              int
 	gaps                                                 gaps
@@ -90,25 +92,28 @@ type subject struct {
 }
 
 func newJudgement(in Input) *judgement {
-	j := &judgement{Input: in, kinds: map[string][]*rule.Compiled{}, gaps: indexGaps(in.Coverage.Gaps)}
+	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: indexGaps(in.Coverage.Gaps)}
 	j.accounts = sync.OnceValue(j.indexAccounts)
 	j.selecting = sync.OnceValue(j.indexSelecting)
 	j.clusterRoles = sync.OnceValue(j.listClusterRoles)
 	for _, r := range in.Rules {
 		switch r.Match.Fact {
 		case "container":
-			j.containers = append(j.containers, r)
+			j.containers.add(r)
 		case "workload":
-			j.workloads = append(j.workloads, r)
+			j.workloads.add(r)
 		case "object":
-			j.objects = append(j.objects, r)
+			j.objects.add(r)
 		case "namespace":
-			j.namespaces = append(j.namespaces, r)
+			j.namespaces.add(r)
 		case "cluster":
-			j.clusters = append(j.clusters, r)
+			j.clusters.add(r)
 		default:
 			for _, kind := range r.Match.Kinds {
-				j.kinds[kind] = append(j.kinds[kind], r)
+				if j.kinds[kind] == nil {
+					j.kinds[kind] = &ruleList{}
+				}
+				j.kinds[kind].add(r)
 			}
 		}
 	}
@@ -116,7 +121,7 @@ func newJudgement(in Input) *judgement {
 		switch {
 		case !j.within(o):
 			j.outside++
-		case len(j.objects) > 0 || len(j.kinds[o.GroupKind()]) > 0 || o.GroupKind() == "Namespace":
+		case len(j.objects.rules) > 0 || j.kinds[o.GroupKind()] != nil || o.GroupKind() == "Namespace":
 			j.subjects = append(j.subjects, subject{object: o})
 		}
 	}
@@ -125,10 +130,21 @@ func newJudgement(in Input) *judgement {
 			j.subjects = append(j.subjects, subject{object: w.Object, workload: w})
 		}
 	}
-	if in.Inventory.Live && len(j.clusters) > 0 {
+	j.remember(len(j.subjects) >= fewSubjects && !in.forgetful)
+	if in.Inventory.Live && len(j.clusters.rules) > 0 {
 		j.subjects = append(j.subjects, subject{})
 	}
 	return j
+}
+
+// remember says whether outcomes are worth remembering.
+func (j *judgement) remember(worth bool) {
+	for _, l := range j.kinds {
+		l.remember = worth
+	}
+	for _, l := range []*ruleList{&j.containers, &j.workloads, &j.objects, &j.namespaces} {
+		l.remember = worth
+	}
 }
 
 func (j *judgement) within(o *fact.Object) bool {
@@ -156,6 +172,7 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 		counts[n] = tallies{}
 		group.Go(func() {
 			w := worker{judgement: j, tallies: counts[n]}
+			defer func() { w.memory.settle(w.tallies) }()
 			for i := int(taken.Add(1)) - 1; i < batches; i = int(taken.Add(1)) - 1 {
 				w.findings = nil
 				part := j.subjects[i*batch : min((i+1)*batch, len(j.subjects))]
@@ -176,18 +193,19 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 // tallies counts verdicts by rule.
 type tallies map[string]*[4]int
 
-func (t tallies) count(id string, v verdict.Verdict) {
+func (t tallies) count(id string, v verdict.Verdict) { t.add(id, v, 1) }
+
+func (t tallies) add(id string, v verdict.Verdict, times int) {
 	n := t[id]
 	if n == nil {
 		n = new([4]int)
 		t[id] = n
 	}
-	n[v]++
+	n[v] += times
 }
 
 func (t tallies) discount(id string, v verdict.Verdict) {
-	t.count(id, v)
-	t[id][v] -= 2
+	t.add(id, v, -1)
 }
 
 func (j *judgement) tally(parts []tallies) []verdict.Tally {

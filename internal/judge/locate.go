@@ -40,15 +40,15 @@ func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item do
 
 // evidence is where a value of an object stands, and the lines around it. What a server sent has
 // no lines: there the value itself is shown.
-func (j *judgement) evidence(o *fact.Object, at document.Value, steps []document.Step) (verdict.Location, *verdict.Excerpt) {
+func (w *worker) evidence(o *fact.Object, at document.Value, steps []document.Step) (verdict.Location, *verdict.Excerpt) {
 	l := location(o, at)
 	switch {
 	case o.Origin.Served:
-		return l, fragment(o, at, steps)
+		return l, w.masker.fragment(o, at, steps)
 	case l.Line == 0:
 		return l, nil
 	}
-	return l, j.excerpt(o, at, l.Line, l.Column)
+	return l, w.excerpt(o, at, l.Line, l.Column)
 }
 
 func location(o *fact.Object, at document.Value) verdict.Location {

@@ -15,6 +15,9 @@ type worker struct {
 	*judgement
 	findings []verdict.Finding
 	tallies  tallies
+	memory   memory
+	masker   masker
+	hider    hider
 }
 
 // matched is the fact that a rule is asked about.
@@ -24,7 +27,9 @@ type matched struct {
 	path      []document.Step
 	kind      string
 	object    *fact.Object
+	workload  *fact.Workload
 	container string
+	role      string // of the container
 	doubt     string // why nothing of it is known to be well; "" for nearly all
 }
 
@@ -32,7 +37,7 @@ func (w *worker) judge(s subject) {
 	scope := rule.Scope{Cluster: w.cluster()}
 	if s.object == nil {
 		m := matched{kind: "cluster"}
-		w.ask(w.clusters, m, &scope)
+		w.ask(&w.clusters, m, &scope)
 		return
 	}
 	scope.Object, scope.API, scope.Nodes = rule.Of(s.object.Root), w.api(s.object), s.object.Root.Nodes()
@@ -41,16 +46,16 @@ func (w *worker) judge(s subject) {
 		return
 	}
 	m := matched{value: s.object.Root, kind: "object", object: s.object}
-	w.ask(w.objects, m, &scope)
+	w.ask(&w.objects, m, &scope)
 	kind := s.object.GroupKind()
 	if kind == "Namespace" {
 		scope.Namespace = w.namespace(s.object)
 		m.kind = "namespace"
-		w.ask(w.namespaces, m, &scope)
+		w.ask(&w.namespaces, m, &scope)
 		m.kind = "object"
 	}
 	rules := w.kinds[kind]
-	if len(rules) == 0 {
+	if rules == nil {
 		return
 	}
 	if kind == roleBinding || kind == clusterRoleBinding {
@@ -63,19 +68,22 @@ func (w *worker) judgeWorkload(wl *fact.Workload, scope rule.Scope) {
 	scope.Workload = w.workload(wl)
 	template := wl.Path[:len(wl.Path)-1]
 	doubt := wl.Doubt()
-	w.ask(w.workloads, matched{value: wl.Template, path: template, kind: "workload", object: wl.Object, doubt: doubt}, &scope)
+	w.ask(&w.workloads, matched{value: wl.Template, path: template, kind: "workload", object: wl.Object, workload: wl, doubt: doubt}, &scope)
 	if doubt != "" {
 		w.judgeMalformed(wl, doubt)
 	}
 	for i := range wl.Containers {
 		c := &wl.Containers[i]
-		scope.Container, scope.Role = rule.Of(c.Value), rule.Text(c.Role.String())
+		role := c.Role.String()
+		scope.Container, scope.Role = rule.Of(c.Value), rule.Text(role)
 		path := append(slices.Clip(wl.Path), document.Step{Key: c.Field}, document.Step{Index: c.Index})
 		name := c.Name
 		if name == "" {
 			name = strconv.Itoa(c.Index)
 		}
-		w.ask(w.containers, matched{value: c.Value, path: path, kind: "container", object: wl.Object, container: name, doubt: doubt}, &scope)
+		w.ask(&w.containers, matched{
+			value: c.Value, path: path, kind: "container", object: wl.Object, workload: wl, container: name, role: role, doubt: doubt,
+		}, &scope)
 	}
 }
 
@@ -88,71 +96,119 @@ func (w *worker) judgeMalformed(wl *fact.Workload, doubt string) {
 			continue
 		}
 		path := append(slices.Clip(wl.Path), document.Step{Key: field})
-		for _, r := range w.containers {
+		for _, r := range w.containers.rules {
 			w.note(r, matched{value: list, path: path, kind: "container", object: wl.Object}, list, nil, unknown(r, doubt))
 		}
 	}
 }
 
 // ask judges one fact, or each of its items, by the rules.
-func (w *worker) ask(rules []*rule.Compiled, m matched, scope *rule.Scope) {
-	for _, r := range rules {
-		if r.EachName == "" {
-			w.askOne(r, m, m.value, nil, scope)
+func (w *worker) ask(list *ruleList, m matched, scope *rule.Scope) {
+	groups := list.split()
+	w.memory.begin(len(list.parts), w.tallies)
+	q := question{list: list, matched: &m, scope: scope}
+	for _, q.ruleGroup = range groups {
+		if q.eachName == "" {
+			w.askGroup(&q, m.value, nil)
 			continue
 		}
-		list, keys := m.value, make([]document.Step, 0, len(r.EachPath)+1)
-		for _, key := range r.EachPath {
-			if list.Kind() != document.Map {
+		items, keys := m.value, make([]document.Step, 0, len(q.eachPath)+1)
+		for _, key := range q.eachPath {
+			if items.Kind() != document.Map {
 				break
 			}
-			list = list.Get(key)
+			items = items.Get(key)
 			keys = append(keys, document.Step{Key: key})
 		}
-		w.askEach(r, m, list, keys, scope)
+		w.askEach(&q, items, keys)
 	}
+}
+
+// question is a group of rules about one fact.
+type question struct {
+	*matched
+	*ruleGroup
+	list  *ruleList
+	scope *rule.Scope
 }
 
 // askEach judges every item of a list or entry of a map, which stands below the fact by keys.
-func (w *worker) askEach(r *rule.Compiled, m matched, list document.Value, keys []document.Step, scope *rule.Scope) {
-	whole := len(keys) == len(r.EachPath)
-	scope.ItemName = r.EachName
-	switch kind := list.Kind(); {
+func (w *worker) askEach(q *question, items document.Value, keys []document.Step) {
+	whole := len(keys) == len(q.eachPath)
+	q.scope.ItemName = q.eachName
+	switch kind := items.Kind(); {
 	case kind == document.List && whole:
-		for i, item := range list.Items() {
-			scope.Item = rule.Of(item)
-			w.askOne(r, m, item, append(keys, document.Step{Index: i}), scope)
+		for i, item := range items.Items() {
+			q.scope.Item = rule.Of(item)
+			w.askGroup(q, item, append(keys, document.Step{Index: i}))
 		}
 	case kind == document.Map && whole:
-		for key, entry := range list.Fields() {
+		for key, entry := range items.Fields() {
 			if entry.Kind() == document.Null {
 				continue // as if it were not there
 			}
-			scope.Item = rule.Entry(key, entry)
-			w.askOne(r, m, entry, append(keys, document.Step{Key: key}), scope)
+			q.scope.Item = rule.Entry(key, entry)
+			w.askGroup(q, entry, append(keys, document.Step{Key: key}))
 		}
 	case kind > document.Null:
-		w.note(r, m, list, keys, unknown(r, rule.WrongType))
+		for _, r := range q.rules {
+			w.note(r, *q.matched, items, keys, unknown(r, rule.WrongType))
+		}
 	}
-	scope.ItemName, scope.Item = "", nil
+	q.scope.ItemName, q.scope.Item = "", nil
 }
 
-// askOne judges one fact or item; item is where the rule's path begins, below the fact by steps.
-func (w *worker) askOne(r *rule.Compiled, m matched, item document.Value, steps []document.Step, scope *rule.Scope) {
-	v, applies, reason := r.Judge(scope)
+// askGroup judges one fact or item by the rules of a group; item is where the rules' paths begin,
+// below the fact by steps.
+func (w *worker) askGroup(q *question, item document.Value, steps []document.Step) {
+	var known *outcomes
+	if q.doubt == "" && q.object != nil && q.object.Doubt == "" {
+		key := ""
+		if len(steps) > 0 {
+			key = steps[len(steps)-1].Key
+		}
+		known = w.memory.find(q.ruleGroup, q.list, q.matched, item, key)
+	}
+	if known == nil {
+		for _, r := range q.rules {
+			v, applies, reason := r.Judge(q.scope)
+			if applies || q.doubt != "" {
+				w.settle(q, r, v, reason, item, steps)
+			}
+		}
+		return
+	}
+	if known.times == 0 {
+		for _, r := range q.rules {
+			switch v, applies, reason := r.Judge(q.scope); {
+			case !applies:
+			case v == verdict.Pass:
+				known.passed = append(known.passed, r)
+			default:
+				known.others = append(known.others, told{r, v, reason})
+			}
+		}
+	}
+	known.times++
+	for _, o := range known.others {
+		w.settle(q, o.rule, o.verdict, o.reason, item, steps)
+	}
+}
+
+// settle counts a verdict, and records what is to be told of it.
+func (w *worker) settle(q *question, r *rule.Compiled, v verdict.Verdict, reason string, item document.Value, steps []document.Step) {
 	switch {
-	case m.doubt != "" && v == verdict.Pass:
-		w.note(r, m, item, steps, unknown(r, m.doubt))
-	case !applies:
-	case v == verdict.Pass && m.object != nil && m.object.Doubt != "":
+	case q.doubt != "" && v == verdict.Pass:
+		w.note(r, *q.matched, item, steps, unknown(r, q.doubt))
+	case v == verdict.Pass && q.object != nil && q.object.Doubt != "":
 		// What is judged may not be what is meant. The ledger's gap tells it once.
 		w.tallies.count(r.ID, verdict.Unknown)
 	case v == verdict.Pass:
 		w.tallies.count(r.ID, verdict.Pass)
 	case v == verdict.Unknown:
-		w.note(r, m, item, steps, unknown(r, reason))
+		w.note(r, *q.matched, item, steps, unknown(r, reason))
 	default:
-		w.note(r, m, item, steps, outcome{verdict: v, message: saying(r.Message(scope))})
+		w.note(r, *q.matched, item, steps, outcome{verdict: v, message: saying(r.Message(q.scope))})
 	}
 }
 

@@ -1,8 +1,10 @@
 package rule
 
 import (
+	"hash/maphash"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
@@ -40,7 +42,7 @@ func (ownLibrary) CompileOptions() []cel.EnvOption {
 // imageOf takes an image reference apart (github.com/distribution/reference, normalised as
 // container runtimes do: docker.io and library/ filled in).
 func imageOf(v ref.Val) ref.Val {
-	r := parseImage(string(v.(types.String)))
+	r := imageRefOf(string(v.(types.String)))
 	return Lazy(func(name string) (Fact, error) {
 		switch name {
 		case "registry":
@@ -72,6 +74,33 @@ var (
 )
 
 const longestRepository = 255
+
+// imageRefs are the references that were read last: several rules ask for each, one after the other.
+var imageRefs [1 << 8]atomic.Pointer[struct {
+	text string
+	ref  imageRef
+}]
+
+var imageSeed = maphash.MakeSeed()
+
+// imageRefOf is parseImage, remembered.
+func imageRefOf(s string) *imageRef {
+	if len(s) > 2*longestRepository {
+		r := parseImage(s)
+		return &r
+	}
+	place := &imageRefs[maphash.String(imageSeed, s)%uint64(len(imageRefs))]
+	if known := place.Load(); known != nil && known.text == s {
+		return &known.ref
+	}
+	read := &struct {
+		text string
+		ref  imageRef
+	}{text: strings.Clone(s)} // not to keep the whole file it stands in
+	read.ref = parseImage(read.text)
+	place.Store(read)
+	return &read.ref
+}
 
 func parseImage(s string) imageRef {
 	var r imageRef
