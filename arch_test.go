@@ -23,6 +23,7 @@ var floors = map[string]int{
 	"internal/cli": 4,
 
 	"internal/source": 3,
+	"internal/cache":  3,
 	"internal/heap":   3,
 
 	"internal/judge":    2,

@@ -61,6 +61,15 @@ func (o FileOptions) withDefaults() FileOptions {
 // Files reads files, renders charts and builds overlays. What cannot be read is a gap; an error is
 // returned for what was asked wrongly, and when ctx ends. Results are in the order of the paths.
 func Files(ctx context.Context, o FileOptions) (*Reading, error) {
+	p, err := Prepare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return p.Read(ctx)
+}
+
+// Prepare looks up what the paths lead to. Errors are as those of Files.
+func Prepare(ctx context.Context, o FileOptions) (*Plan, error) {
 	o = o.withDefaults()
 	if len(o.Paths) == 0 && len(o.Releases) == 0 {
 		return nil, &verdict.RemedyError{Err: errors.New("nothing to read"), Remedy: "Name a file, a directory, a chart, or - for standard input."}
@@ -69,8 +78,15 @@ func Files(ctx context.Context, o FileOptions) (*Reading, error) {
 	if err := p.fill(); err != nil {
 		return nil, err
 	}
-	return p.run(ctx)
+	tasks, err := p.tasks()
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{plan: p, tasks: tasks}, nil
 }
+
+// Read reads what was found; once.
+func (p *Plan) Read(ctx context.Context) (*Reading, error) { return p.plan.run(ctx, p.tasks) }
 
 // task makes one Reading, or several.
 type task struct {
@@ -78,14 +94,12 @@ type task struct {
 	// done is how many steps of progress the task stands for.
 	done int
 	run  func(ctx context.Context) ([]*Reading, error)
+	// digest is of everything that decides what run makes; nil where that cannot be told.
+	digest func(ctx context.Context) []byte
 }
 
 // run does the tasks, each on one of a few goroutines, and joins their readings in order.
-func (p *plan) run(ctx context.Context) (*Reading, error) {
-	tasks, err := p.tasks()
-	if err != nil {
-		return nil, err
-	}
+func (p *plan) run(ctx context.Context, tasks []task) (*Reading, error) {
 	results := make([][]*Reading, len(tasks))
 	progress := p.progress(tasks)
 	var taken atomic.Int64
@@ -193,7 +207,7 @@ func (p *plan) tasks() ([]task, error) {
 		tasks = append(tasks, task{path: in.path, done: 1, run: func(ctx context.Context) ([]*Reading, error) {
 			r, err := p.o.read(ctx, in)
 			return []*Reading{r}, err
-		}})
+		}, digest: func(context.Context) []byte { return in.digest(p.o) }})
 	}
 	return tasks, nil
 }

@@ -68,7 +68,7 @@ func (p *plan) chartTasks() ([]task, error) {
 		tasks = append(tasks, task{path: r.Chart, done: 1, run: func(ctx context.Context) ([]*Reading, error) {
 			reading, err := j.run(ctx)
 			return []*Reading{reading}, err
-		}})
+		}, digest: j.digest})
 		return nil
 	}
 	released := map[string]bool{}

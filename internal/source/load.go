@@ -123,6 +123,9 @@ func readRegular(path string, limit int64) (string, error) {
 // come in hundreds of megabytes.
 func own(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
+// bytesOf is the bytes of a string, for reading.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
 // readUpTo reads at most limit bytes; cut says that there was more.
 func readUpTo(r io.Reader, limit int64) (text string, cut bool, err error) {
 	buffer, err := io.ReadAll(io.LimitReader(r, limit+1))

@@ -42,7 +42,11 @@ func (p *plan) overlayTasks() []task {
 	if len(roots) == 0 {
 		return nil
 	}
-	return []task{{path: roots[0].dir, done: len(roots), run: func(ctx context.Context) ([]*Reading, error) { return p.buildAll(ctx, roots) }}}
+	return []task{{
+		path: roots[0].dir, done: len(roots),
+		run:    func(ctx context.Context) ([]*Reading, error) { return p.buildAll(ctx, roots) },
+		digest: func(context.Context) []byte { return digestOverlays(roots) },
+	}}
 }
 
 // roots are the overlays that nothing refers to and those that were named. A component that

@@ -15,7 +15,7 @@ import (
 
 // plan is what there is to read: the files, charts and overlays that the paths lead to.
 type plan struct {
-	ctx      context.Context // of the one call of Files that the plan lives in
+	ctx      context.Context // of the one call of Prepare that the plan lives in
 	o        *FileOptions
 	files    []input
 	charts   []chartDir
