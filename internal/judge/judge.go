@@ -31,8 +31,9 @@ type Input struct {
 	Width int
 	// Progress is told how many of how many subjects are judged; may be nil.
 	Progress func(done, total int)
-
-	forgetful bool // ask every rule about every fact afresh: what tests compare with
+	// Forgetful asks every rule about every fact afresh: the result is the same and takes longer.
+	// For measuring, and for tests.
+	Forgetful bool
 }
 
 // Judge asks every rule about every fact that it matches.
@@ -130,7 +131,7 @@ func newJudgement(in Input) *judgement {
 			j.subjects = append(j.subjects, subject{object: w.Object, workload: w})
 		}
 	}
-	j.remember(len(j.subjects) >= fewSubjects && !in.forgetful)
+	j.remember(len(j.subjects) >= fewSubjects && !in.Forgetful)
 	if in.Inventory.Live && len(j.clusters.rules) > 0 {
 		j.subjects = append(j.subjects, subject{})
 	}

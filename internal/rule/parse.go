@@ -97,6 +97,8 @@ func (p *parser) field(key string, v document.Value) {
 		r.Fix = p.fixes(v)
 	case "maps":
 		r.Maps = p.maps(v)
+	case "cost":
+		r.Cost = p.text(v, key)
 	case "examples":
 		p.fields(v, key, "bad", "good")
 		r.Bad, r.Good = p.examples(v.Get("bad")), p.examples(v.Get("good"))

@@ -30,6 +30,8 @@ type Rule struct {
 	Maps map[string][]string // framework -> control ids
 	Bad  []Example
 	Good []Example
+	// Cost is why the rule costs more than five times the median rule, where it does.
+	Cost string
 
 	File string         // where the rule was read
 	root document.Value // its text, for positions of errors

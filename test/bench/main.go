@@ -22,7 +22,15 @@ import (
 func main() {
 	runs := flag.Int("n", 5, "counted runs of each command")
 	most := flag.Int("most", 100_000, "the largest generated cluster, in objects")
+	rules := flag.Bool("rules", false, "measure the rules alone")
 	flag.Parse()
+	if *rules {
+		if err := dearest(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := measure(context.Background(), *runs, *most); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -69,7 +77,7 @@ func measure(ctx context.Context, runs, most int) error {
 			return err
 		}
 	}
-	return nil
+	return dearest()
 }
 
 func (b *bench) build(ctx context.Context) error {

@@ -1,7 +1,0 @@
-package judge
-
-// Forget makes a judgement that remembers nothing.
-func Forget(in Input) Input {
-	in.forgetful = true
-	return in
-}
