@@ -12,6 +12,7 @@ import (
 	"github.com/google/cel-go/common/types/traits"
 
 	"github.com/coaming/coaming/internal/credential"
+	"github.com/coaming/coaming/internal/document"
 )
 
 // functions are Coaming's own functions; docs/writing-rules.md describes them.
@@ -136,6 +137,9 @@ func grants(args ...ref.Val) ref.Val {
 		return types.MaybeNoSuchOverloadErr(args[0])
 	}
 	verb, group, resource := args[1], args[2], args[3].(types.String)
+	if l, plain := rules.(listFact); plain {
+		return grantsIn(l.v, string(verb.(types.String)), string(group.(types.String)), string(resource))
+	}
 	granted := types.False
 	for _, r := range items(rules) {
 		rule, ok := r.(traits.Mapper)
@@ -157,6 +161,40 @@ func grants(args ...ref.Val) ref.Val {
 		}
 	}
 	return granted
+}
+
+// grantsIn is grants on rules as they stand in a document, which most are.
+func grantsIn(rules document.Value, verb, group, resource string) ref.Val {
+	_, sub, isSub := strings.Cut(resource, "/")
+	granted := types.False
+	for _, r := range rules.Items() {
+		if r.Kind() != document.Map {
+			return types.MaybeNoSuchOverloadErr(Of(r))
+		}
+		var lists [4]document.Value
+		for i, field := range [...]string{"resourceNames", "verbs", "apiGroups", "resources"} {
+			lists[i] = r.Get(field)
+			if k := lists[i].Kind(); k > document.Null && k != document.List {
+				return types.MaybeNoSuchOverloadErr(Of(lists[i]))
+			}
+		}
+		if lists[0].Len() == 0 && allows(lists[1], verb) && allows(lists[2], group) &&
+			(allows(lists[3], resource) || isSub && hasText(lists[3], "*/"+sub)) {
+			granted = types.True
+		}
+	}
+	return granted
+}
+
+func allows(l document.Value, want string) bool { return hasText(l, want) || hasText(l, "*") }
+
+func hasText(l document.Value, want string) bool {
+	for _, item := range l.Items() {
+		if item.Kind() == document.String && item.Text() == want {
+			return true
+		}
+	}
+	return false
 }
 
 func holds(l traits.Lister, want ref.Val) bool {
