@@ -3,6 +3,7 @@ package rule
 import (
 	"hash/maphash"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -36,7 +37,9 @@ func (ownLibrary) CompileOptions() []cel.EnvOption {
 		cel.Function("base64text", cel.Overload("coaming_base64text", []*cel.Type{str}, str,
 			cel.UnaryBinding(func(s ref.Val) ref.Val { return types.String(credential.Decode(string(s.(types.String)))) }))),
 		cel.Function("grants", cel.Overload("coaming_grants", []*cel.Type{list, str, str, str}, cel.BoolType,
-			cel.FunctionBinding(grants))),
+			cel.FunctionBinding(grants)),
+			cel.Overload("coaming_grants_any", []*cel.Type{list, cel.ListType(str), str, cel.ListType(str)}, cel.BoolType,
+				cel.FunctionBinding(grants))),
 	}
 }
 
@@ -128,65 +131,95 @@ func parseImage(s string) imageRef {
 	return r
 }
 
-// grants says whether RBAC rules allow a verb on a resource in a group, by the API server's own
-// reading of wildcards (k8s.io/component-helpers auth/rbac/validation). Rules that name objects
-// do not count. What is no list of rules is an error: it may grant anything.
+// grants says whether RBAC rules allow any of some verbs on any of some resources in a group, by the
+// API server's own reading of wildcards (k8s.io/component-helpers auth/rbac/validation). Rules that
+// name objects do not count. What is no list of rules is an error: it may grant anything.
 func grants(args ...ref.Val) ref.Val {
 	rules, ok := args[0].(traits.Lister)
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(args[0])
 	}
-	verb, group, resource := args[1], args[2], args[3].(types.String)
-	if l, plain := rules.(listFact); plain {
-		return grantsIn(l.v, string(verb.(types.String)), string(group.(types.String)), string(resource))
+	var a asked
+	if a.verbs, ok = texts(args[1]); !ok {
+		return types.MaybeNoSuchOverloadErr(args[1])
 	}
+	if a.resources, ok = texts(args[3]); !ok {
+		return types.MaybeNoSuchOverloadErr(args[3])
+	}
+	a.group = string(args[2].(types.String))
 	granted := types.False
-	for _, r := range items(rules) {
-		rule, ok := r.(traits.Mapper)
+	ask := func(r ref.Val) ref.Val {
+		rule, ok := r.(mapFact)
 		if !ok {
 			return types.MaybeNoSuchOverloadErr(r)
 		}
-		var lists [4]traits.Lister
-		for i, field := range []string{"resourceNames", "verbs", "apiGroups", "resources"} {
-			v, found := rule.Find(types.String(field))
-			if !found {
-				v = Facts(nil)
-			}
-			if lists[i], ok = v.(traits.Lister); !ok {
-				return types.MaybeNoSuchOverloadErr(v)
+		allowed, fault := a.allowedBy(rule.v)
+		if allowed {
+			granted = types.True
+		}
+		return fault
+	}
+	if l, plain := rules.(listFact); plain {
+		for _, r := range l.v.Items() {
+			if fault := ask(Of(r)); fault != nil {
+				return fault
 			}
 		}
-		if lists[0].Size() == types.IntZero && holds(lists[1], verb) && holds(lists[2], group) && holdsResource(lists[3], resource) {
-			granted = types.True
+		return granted
+	}
+	for _, r := range items(rules) {
+		if fault := ask(r); fault != nil {
+			return fault
 		}
 	}
 	return granted
 }
 
-// grantsIn is grants on rules as they stand in a document, which most are.
-func grantsIn(rules document.Value, verb, group, resource string) ref.Val {
-	_, sub, isSub := strings.Cut(resource, "/")
-	granted := types.False
-	for _, r := range rules.Items() {
-		if r.Kind() != document.Map {
-			return types.MaybeNoSuchOverloadErr(Of(r))
-		}
-		var lists [4]document.Value
-		for i, field := range [...]string{"resourceNames", "verbs", "apiGroups", "resources"} {
-			lists[i] = r.Get(field)
-			if k := lists[i].Kind(); k > document.Null && k != document.List {
-				return types.MaybeNoSuchOverloadErr(Of(lists[i]))
-			}
-		}
-		if lists[0].Len() == 0 && allows(lists[1], verb) && allows(lists[2], group) &&
-			(allows(lists[3], resource) || isSub && hasText(lists[3], "*/"+sub)) {
-			granted = types.True
-		}
+// texts is a text, or a list of them.
+func texts(v ref.Val) ([]string, bool) {
+	if s, single := v.(types.String); single {
+		return []string{string(s)}, true
 	}
-	return granted
+	l, ok := v.(traits.Lister)
+	if !ok {
+		return nil, false
+	}
+	var list []string
+	for _, item := range items(l) {
+		s, ok := item.(types.String)
+		if !ok {
+			return nil, false
+		}
+		list = append(list, string(s))
+	}
+	return list, true
 }
 
-func allows(l document.Value, want string) bool { return hasText(l, want) || hasText(l, "*") }
+// asked is what rules may grant.
+type asked struct {
+	verbs, resources []string
+	group            string
+}
+
+// allowedBy says whether one rule allows it; fault is set of what is no rule.
+func (a *asked) allowedBy(r document.Value) (allowed bool, fault ref.Val) {
+	var lists [4]document.Value
+	for i, field := range [...]string{"resourceNames", "verbs", "apiGroups", "resources"} {
+		lists[i] = r.Get(field)
+		if k := lists[i].Kind(); k > document.Null && k != document.List {
+			return false, types.MaybeNoSuchOverloadErr(Of(lists[i]))
+		}
+	}
+	allowed = lists[0].Len() == 0 && holds(lists[2], a.group) &&
+		slices.ContainsFunc(a.verbs, func(verb string) bool { return holds(lists[1], verb) }) &&
+		slices.ContainsFunc(a.resources, func(resource string) bool {
+			_, sub, isSub := strings.Cut(resource, "/")
+			return holds(lists[3], resource) || isSub && hasText(lists[3], "*/"+sub)
+		})
+	return allowed, nil
+}
+
+func holds(l document.Value, want string) bool { return hasText(l, want) || hasText(l, "*") }
 
 func hasText(l document.Value, want string) bool {
 	for _, item := range l.Items() {
@@ -195,16 +228,4 @@ func hasText(l document.Value, want string) bool {
 		}
 	}
 	return false
-}
-
-func holds(l traits.Lister, want ref.Val) bool {
-	return l.Contains(want) == types.True || l.Contains(types.String("*")) == types.True
-}
-
-func holdsResource(l traits.Lister, want types.String) bool {
-	if holds(l, want) {
-		return true
-	}
-	_, sub, found := strings.Cut(string(want), "/")
-	return found && l.Contains(types.String("*/"+sub)) == types.True
 }

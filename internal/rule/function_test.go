@@ -130,10 +130,14 @@ func TestGrants(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert := fmt.Sprintf("grants(object.rules, %q, %q, %q)", test.verb, test.group, test.resource)
-			got, reason := judgeObject(t, assert, "{rules: "+test.rules+"}")
-			if got != test.want || (got == verdict.Unknown) != (reason == WrongType) {
-				t.Errorf("%s (%s), want %s", got, reason, test.want)
+			for _, assert := range []string{
+				fmt.Sprintf("grants(object.rules, %q, %q, %q)", test.verb, test.group, test.resource),
+				fmt.Sprintf("grants(object.rules, [%q, 'never'], %q, ['nothing', %q])", test.verb, test.group, test.resource),
+			} {
+				got, reason := judgeObject(t, assert, "{rules: "+test.rules+"}")
+				if got != test.want || (got == verdict.Unknown) != (reason == WrongType) {
+					t.Errorf("%s: %s (%s), want %s", assert, got, reason, test.want)
+				}
 			}
 		})
 	}
