@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"bytes"
 	"embed"
 	"encoding/binary"
 	"errors"
@@ -24,8 +25,48 @@ var files embed.FS
 //go:embed checked.bin
 var checkedExpressions string
 
-// Rules reads the built-in rules, by practice and id. An error is a fault of the catalogue itself.
+// Rules reads the built-in rules with their examples, by practice and id. An error is a fault of
+// the catalogue itself.
 func Rules() ([]*rule.Rule, error) {
+	return readRules(func(path string) (string, error) {
+		text, err := files.ReadFile(path)
+		return string(text), err
+	})
+}
+
+// Brief reads the built-in rules without their examples, which are most of their text: all that a
+// judgement wants.
+func Brief() ([]*rule.Rule, error) {
+	texts := checked()
+	return readRules(func(path string) (string, error) {
+		text, found := texts[path]
+		if !found {
+			return "", errors.New("it has no brief form: run 'make gen'")
+		}
+		return text, nil
+	})
+}
+
+// BriefTexts are the texts of the rules without their examples, by path: part of what is embedded
+// in checked.bin.
+func BriefTexts() (map[string][]byte, error) {
+	paths, err := fs.Glob(files, "rules/*/*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("list rules: %w", err)
+	}
+	texts := map[string][]byte{}
+	for _, path := range paths {
+		text, err := files.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		brief, _, _ := bytes.Cut(text, []byte("\nexamples:\n"))
+		texts[path] = append(slices.Clip(brief), '\n')
+	}
+	return texts, nil
+}
+
+func readRules(textOf func(path string) (string, error)) ([]*rule.Rule, error) {
 	paths, err := fs.Glob(files, "rules/*/*.yaml")
 	if err != nil {
 		return nil, fmt.Errorf("list rules: %w", err)
@@ -35,7 +76,7 @@ func Rules() ([]*rule.Rule, error) {
 	half := len(paths) / 2
 	read := func(from, to int) {
 		for i := from; i < to; i++ {
-			rules[i], errs[i] = readRule(paths[i])
+			rules[i], errs[i] = readRule(paths[i], textOf)
 		}
 	}
 	group.Go(func() { read(0, half) }) // a start waits for this, so two cores share it
@@ -53,12 +94,12 @@ func Rules() ([]*rule.Rule, error) {
 	return rules, nil
 }
 
-func readRule(path string) (*rule.Rule, error) {
-	text, err := files.ReadFile(path)
+func readRule(path string, textOf func(path string) (string, error)) (*rule.Rule, error) {
+	text, err := textOf(path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	r, err := rule.Parse(path, string(text))
+	r, err := rule.Parse(path, text)
 	if err != nil {
 		return nil, err
 	}
@@ -80,15 +121,15 @@ func Checked(key string) []byte {
 var checked = sync.OnceValue(func() map[string]string {
 	m, err := readChecked(checkedExpressions)
 	if err != nil {
-		return nil // expressions are then compiled when they are needed; TestChecked notices
+		return nil // TestChecked notices
 	}
 	return m
 })
 
-// The form of checked.bin: entries of a key and a checked expression, each with its length before
-// it as 4 bytes, little-endian.
+// The form of checked.bin: entries of a key and a checked expression, or of a rule's path and its
+// brief text, each with its length before it as 4 bytes, little-endian.
 
-// WriteChecked puts checked expressions into the form of checked.bin.
+// WriteChecked puts checked expressions and brief texts into the form of checked.bin.
 func WriteChecked(m map[string][]byte) []byte {
 	keys := make([]string, 0, len(m))
 	for key := range m {

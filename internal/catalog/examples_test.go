@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
@@ -93,7 +96,10 @@ func TestChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string][]byte{}
+	all, err := catalog.BriefTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range rules {
 		checked, err := kubetype.Check(r)
 		if err != nil {
@@ -107,6 +113,29 @@ func TestChecked(t *testing.T) {
 	}
 	if !bytes.Equal(embedded, catalog.WriteChecked(all)) {
 		t.Error("checked.bin is stale: run 'make gen'")
+	}
+}
+
+// TestBrief demands that a rule's brief text says all that its file does but for the examples.
+func TestBrief(t *testing.T) {
+	whole, err := catalog.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	brief, err := catalog.Brief()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range whole {
+		b := brief[i]
+		if len(b.Bad)+len(b.Good) > 0 {
+			t.Errorf("%s has examples", b.ID)
+		}
+		b.Bad, b.Good = w.Bad, w.Good
+		values := cmp.Transformer("text", func(v document.Value) string { return document.YAML(v) })
+		if diff := cmp.Diff(w, b, cmpopts.IgnoreUnexported(rule.Rule{}), values); diff != "" {
+			t.Errorf("%s (-whole +brief): its examples do not stand last\n%s", w.ID, diff)
+		}
 	}
 }
 

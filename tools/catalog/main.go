@@ -47,7 +47,10 @@ func run(checkedFile, pageFile string) error {
 }
 
 func check(rules []*rule.Rule) ([]byte, error) {
-	all := map[string][]byte{}
+	all, err := catalog.BriefTexts()
+	if err != nil {
+		return nil, err
+	}
 	var errs []error
 	for _, r := range rules {
 		checked, err := kubetype.Check(r)
