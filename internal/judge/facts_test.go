@@ -276,7 +276,7 @@ func TestExceptions(t *testing.T) {
 	plain := judge.Judge(in).Findings
 	fail := plain[slices.IndexFunc(plain, func(f verdict.Finding) bool { return f.Rule == "bad" && f.Subject.Name == "web" })]
 	odd := plain[slices.IndexFunc(plain, func(f verdict.Finding) bool { return f.Rule == "odd" && f.Subject.Name == "web" })]
-	whole := verdict.Exception{Rules: []string{"x", "bad"}, Fingerprints: []string{"x", fail.Fingerprint}, Owner: "ann", Reason: "known", Expires: now.Add(time.Hour)}
+	whole := verdict.Exception{Rules: []string{"x", "bad"}, Fingerprints: []string{"0000000000000000", fail.Fingerprint}, Owner: "ann", Reason: "known", Expires: now.Add(time.Hour)}
 	tests := map[string]struct {
 		change func(*verdict.Exception)
 		exempt bool
@@ -288,7 +288,7 @@ func TestExceptions(t *testing.T) {
 		"expired":               {func(e *verdict.Exception) { e.Expires = now }, false},
 		"another rule":          {func(e *verdict.Exception) { e.Rules = []string{"odd"} }, false},
 		"any rule":              {func(e *verdict.Exception) { e.Rules = nil }, false},
-		"another fault":         {func(e *verdict.Exception) { e.Fingerprints = []string{"x"} }, false},
+		"another fault":         {func(e *verdict.Exception) { e.Fingerprints = []string{"0000000000000000"} }, false},
 		"any fault":             {func(e *verdict.Exception) { e.Fingerprints = nil }, false},
 		"an unknown is no fail": {func(e *verdict.Exception) { e.Rules, e.Fingerprints = []string{"odd"}, []string{odd.Fingerprint} }, false},
 	}

@@ -22,9 +22,13 @@ type Input struct {
 	// Coverage is what the sources could look at; its gaps make what needed them unknown.
 	Coverage verdict.Coverage
 	Rules    []*rule.Compiled
-	// Exceptions excuse named findings; Now is the moment that decides whether they have expired.
+	// Exceptions excuse named findings; Now is the moment that decides whether they have expired, and
+	// Lifetime how far behind it they may expire at most; 0 is DefaultLifetime.
 	Exceptions []verdict.Exception
 	Now        time.Time
+	Lifetime   time.Duration
+	// Baseline is what was there before; nil for none.
+	Baseline *verdict.Baseline
 	// Namespaces limits what is judged, not what is known; empty for all.
 	Namespaces []string
 	// Width is how many goroutines judge; at least 1 is used.
@@ -38,7 +42,8 @@ type Input struct {
 
 // Judge asks every rule about every fact that it matches.
 func Judge(in Input) *verdict.Result {
-	j := newJudgement(in)
+	seen := newTraits(in.Exceptions)
+	j := newJudgement(in, seen)
 	var findings []verdict.Finding
 	var tallies []tallies
 	if len(in.Inventory.Worlds) == 0 {
@@ -47,17 +52,22 @@ func Judge(in Input) *verdict.Result {
 	for _, world := range in.Inventory.Worlds {
 		own := in
 		own.Inventory = world
-		found, counts := newJudgement(own).run()
+		found, counts := newJudgement(own, seen).run()
 		findings, tallies = append(findings, found...), append(tallies, counts...)
 	}
 	slices.SortStableFunc(findings, byPlace)
 	if findings == nil {
 		findings = []verdict.Finding{}
 	}
-	res := &verdict.Result{Findings: fold(findings, tallies[0]), Tally: j.tally(tallies), Coverage: in.Coverage}
+	res := &verdict.Result{Findings: fold(findings, tallies[0]), Coverage: in.Coverage}
 	for _, r := range in.Rules {
 		res.Rules = append(res.Rules, r.Info())
 	}
+	in.excuse(res, tallies[0], seen)
+	if in.Baseline != nil {
+		accept(res, in.Baseline, tallies[0])
+	}
+	res.Tally = j.tally(tallies)
 	slices.SortFunc(res.Rules, func(a, b verdict.RuleInfo) int { return cmp.Compare(a.ID, b.ID) })
 	c := &res.Coverage
 	c.Objects, c.Workloads, c.Rules = len(in.Inventory.Objects), len(in.Inventory.Workloads), len(in.Rules)
@@ -80,6 +90,7 @@ type judgement struct {
 	subjects                                             []subject
 	outside                                              int
 	gaps                                                 gaps
+	traits                                               *traits
 	accounts                                             func() map[account][]*fact.Object
 	selecting                                            func() map[kindIn]*selecting
 	clusterRoles                                         func() []document.Value
@@ -92,8 +103,8 @@ type subject struct {
 	workload *fact.Workload
 }
 
-func newJudgement(in Input) *judgement {
-	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: indexGaps(in.Coverage.Gaps)}
+func newJudgement(in Input, seen *traits) *judgement {
+	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: indexGaps(in.Coverage.Gaps), traits: seen}
 	j.accounts = sync.OnceValue(j.indexAccounts)
 	j.selecting = sync.OnceValue(j.indexSelecting)
 	j.clusterRoles = sync.OnceValue(j.listClusterRoles)

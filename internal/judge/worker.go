@@ -232,11 +232,8 @@ func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []
 	} else {
 		w.locate(&f, r, m, item, steps)
 	}
-	for i := range w.Exceptions {
-		if e := &w.Exceptions[i]; f.Verdict == verdict.Fail && e.Covers(&f, w.Now) {
-			f.Verdict = verdict.Exempt
-			f.Reason = e.Owner + " until " + e.Expires.Format("2006-01-02") + ": " + e.Reason
-		}
+	if w.traits != nil && f.Verdict == verdict.Fail && m.object != nil {
+		w.traits.note(f.Fingerprint, &m)
 	}
 	w.tallies.count(r.ID, f.Verdict)
 	w.findings = append(w.findings, f)

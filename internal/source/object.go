@@ -87,7 +87,7 @@ func (r *Reading) takeObject(v document.Value, o *fact.Object, in intake) {
 			return
 		}
 	}
-	if in.namespace != "" && o.Namespace == "" && !clusterScoped(o) {
+	if in.namespace != "" && o.Namespace == "" && !fact.ClusterScoped(o.GroupKind()) {
 		o.Namespace = in.namespace
 	}
 	r.wrongTypes(v, o, in)

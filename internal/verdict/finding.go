@@ -21,6 +21,8 @@ type Finding struct {
 	// Also is where else the same fault of the same object was read.
 	Also    []Location `json:"also,omitempty"`
 	Excerpt *Excerpt   `json:"excerpt,omitempty"`
+	// Exemption is what excused an exempt one.
+	Exemption *Exemption `json:"exemption,omitempty"`
 }
 
 // Subject is what was judged.

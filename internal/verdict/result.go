@@ -7,6 +7,8 @@ type Result struct {
 	Rules    []RuleInfo `json:"rules"` // those that were asked, by id
 	Tally    []Tally    `json:"tally"` // by practice, in the catalogue's order
 	Coverage Coverage   `json:"coverage"`
+	// Ledger tells what became of the exceptions; nil when there were none, and no baseline.
+	Ledger *Ledger `json:"exceptions,omitempty"`
 }
 
 // RuleInfo is what a report tells of a rule.

@@ -1,0 +1,298 @@
+package judge
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// excuses finds the exceptions that match a finding without asking all of them: each stands in one
+// bucket for each of its rules, by the narrowest part of its scope.
+type excuses struct {
+	entries []entry
+	buckets map[bucket][]int32
+	labels  map[string]bool // the rules for which a bucket goes by a label
+	within  map[inObject]*spans
+	seen    *traits
+}
+
+// bucket is what exceptions and findings meet in.
+type bucket struct {
+	rule string
+	by   part
+	is   string
+}
+
+type part uint8
+
+const (
+	byFingerprint part = iota
+	byName
+	byImage
+	byNamespace
+	byLabel
+)
+
+// inObject is where exceptions stand that are for the object they stand in.
+type inObject struct {
+	rule, source, file    string
+	kind, namespace, name string
+}
+
+func newExcuses(in *Input, _ *verdict.Result, seen *traits) *excuses {
+	x := &excuses{
+		entries: make([]entry, len(in.Exceptions)), buckets: map[bucket][]int32{},
+		labels: map[string]bool{}, within: map[inObject]*spans{}, seen: seen,
+	}
+	for i := range in.Exceptions {
+		e := in.Exceptions[i]
+		x.entries[i].Exception = e
+		if e.Fault != "" {
+			continue
+		}
+		rules := slices.Compact(slices.Sorted(slices.Values(e.Rules)))
+		for _, rule := range rules {
+			if w := e.Within; w != nil {
+				at := inObject{rule, w.From.Source, w.From.File, groupKind(&w.Object), w.Object.Namespace, w.Object.Name}
+				if x.within[at] == nil {
+					x.within[at] = new(spans)
+				}
+				x.within[at].add(w, int32(i))
+				continue
+			}
+			x.enter(rule, &e, int32(i))
+		}
+	}
+	for _, s := range x.within {
+		s.nest()
+	}
+	return x
+}
+
+func (x *excuses) enter(rule string, e *verdict.Exception, n int32) {
+	add := func(by part, is string) {
+		b := bucket{rule, by, is}
+		x.buckets[b] = append(x.buckets[b], n)
+	}
+	switch {
+	case len(e.Fingerprints) > 0:
+		for _, f := range slices.Compact(slices.Sorted(slices.Values(e.Fingerprints))) {
+			add(byFingerprint, f)
+		}
+	case e.Selector.Name != "":
+		add(byName, e.Selector.Name)
+	case e.Image != "":
+		add(byImage, e.Image)
+	case len(e.Selector.Labels) > 0:
+		key := slices.Min(keysOf(e.Selector.Labels))
+		x.labels[rule] = true
+		add(byLabel, key+"="+e.Selector.Labels[key])
+	case e.Namespace != "":
+		add(byNamespace, e.Namespace)
+	}
+}
+
+func keysOf(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// matching is the exceptions that match a fail, in their order.
+func (x *excuses) matching(f *verdict.Finding) []int32 {
+	var found []int32
+	look := func(by part, is string) {
+		for _, n := range x.buckets[bucket{f.Rule, by, is}] {
+			if x.covers(&x.entries[n].Exception, f) {
+				found = append(found, n)
+			}
+		}
+	}
+	look(byFingerprint, f.Fingerprint)
+	look(byName, f.Subject.Name)
+	if ns := namespaceOf(&f.Subject); ns != "" {
+		look(byNamespace, ns)
+	}
+	for i, t := range x.seen.of(f.Fingerprint) {
+		if i > 0 {
+			break // what does not match the first of several variants matches not all of them
+		}
+		if t.image != "" {
+			look(byImage, t.image)
+		}
+		if x.labels[f.Rule] {
+			for key, value := range t.labels.Fields() {
+				look(byLabel, key+"="+value.Str())
+			}
+		}
+	}
+	found = append(found, x.inside(f)...)
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// inside is the exceptions that stand in the text around the finding.
+func (x *excuses) inside(f *verdict.Finding) []int32 {
+	if len(x.within) == 0 {
+		return nil
+	}
+	var found []int32
+	at := inObject{rule: f.Rule, kind: groupKind(&f.Subject), namespace: f.Subject.Namespace, name: f.Subject.Name}
+	look := func(l *verdict.Location) {
+		at.source, at.file = l.Source, l.File
+		s := x.within[at]
+		if s == nil {
+			return
+		}
+		for _, n := range s.around(l) {
+			if x.covers(&x.entries[n].Exception, f) {
+				found = append(found, n)
+			}
+		}
+	}
+	look(&f.Location)
+	for i := range f.Also {
+		look(&f.Also[i])
+	}
+	return found
+}
+
+// covers says whether every part of the scope matches the finding, in each variant that was read.
+func (x *excuses) covers(e *verdict.Exception, f *verdict.Finding) bool {
+	s := &e.Selector
+	switch {
+	case len(e.Fingerprints) > 0 && !slices.Contains(e.Fingerprints, f.Fingerprint),
+		s.Name != "" && s.Name != f.Subject.Name,
+		s.Kind != "" && s.Kind != f.Subject.Kind && s.Kind != groupKind(&f.Subject),
+		e.Namespace != "" && e.Namespace != namespaceOf(&f.Subject),
+		e.Container != "" && e.Container != f.Subject.Container:
+		return false
+	case e.Image == "" && len(s.Labels) == 0:
+		return true
+	}
+	variants := x.seen.of(f.Fingerprint)
+	for _, t := range variants {
+		if e.Image != "" && e.Image != t.image {
+			return false
+		}
+		for key, value := range s.Labels {
+			if label := t.labels.Get(key); label.Kind() != document.String || label.Str() != value {
+				return false
+			}
+		}
+	}
+	return len(variants) > 0
+}
+
+// groupKind is "Kind" or "Kind.group".
+func groupKind(s *verdict.Subject) string {
+	if group, _, found := strings.Cut(s.APIVersion, "/"); found {
+		return s.Kind + "." + group
+	}
+	return s.Kind
+}
+
+// namespaceOf is the namespace that an object belongs to: its own, or itself; "" for what belongs to
+// none. What names none is put into default by kubectl.
+func namespaceOf(s *verdict.Subject) string {
+	switch kind := groupKind(s); {
+	case kind == "Namespace":
+		return s.Name
+	case s.Namespace == "" && (kind == "Cluster" || fact.ClusterScoped(kind)):
+		return ""
+	}
+	return fact.Place(s.Namespace)
+}
+
+// trait is what a finding does not tell of the object and container that it is about.
+type trait struct {
+	labels document.Value
+	image  string // the digest in the container's image reference
+}
+
+// traits are those of the fails, by fingerprint: one for each variant of the object. Nil when no
+// exception asks.
+type traits struct {
+	mu   sync.Mutex
+	list map[string][]trait
+}
+
+// newTraits is nil unless an exception goes by labels or images.
+func newTraits(exceptions []verdict.Exception) *traits {
+	for i := range exceptions {
+		if e := &exceptions[i]; e.Image != "" || len(e.Selector.Labels) > 0 {
+			return &traits{list: map[string][]trait{}}
+		}
+	}
+	return nil
+}
+
+func (t *traits) of(fingerprint string) []trait {
+	if t == nil {
+		return nil
+	}
+	return t.list[fingerprint]
+}
+
+func (t *traits) note(fingerprint string, m *matched) {
+	own := trait{labels: m.object.Labels()}
+	if m.kind == "container" {
+		_, own.image, _ = strings.Cut(m.value.Get("image").Str(), "@")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.list[fingerprint] = append(t.list[fingerprint], own)
+}
+
+// spans are the exceptions of one rule that stand in one object, nested as the text is.
+type spans struct{ list []span }
+
+type span struct {
+	*verdict.Within
+
+	exception int32
+	outer     int // the index of the span around it, -1 for none
+}
+
+func (s *spans) add(w *verdict.Within, n int32) { s.list = append(s.list, span{w, n, -1}) }
+
+// nest puts the spans in the order of the text, the outer before the inner.
+func (s *spans) nest() {
+	slices.SortStableFunc(s.list, func(a, b span) int {
+		return cmp.Or(
+			cmp.Compare(a.From.Line, b.From.Line), cmp.Compare(a.From.Column, b.From.Column),
+			cmp.Compare(b.ToLine, a.ToLine), cmp.Compare(b.ToColumn, a.ToColumn),
+		)
+	})
+	open := -1
+	for i := range s.list {
+		for open >= 0 && !s.list[open].Contains(&s.list[i].From) {
+			open = s.list[open].outer
+		}
+		s.list[i].outer, open = open, i
+	}
+}
+
+// around is the exceptions whose spans a place is in.
+func (s *spans) around(l *verdict.Location) []int32 {
+	after, _ := slices.BinarySearchFunc(s.list, l, func(sp span, l *verdict.Location) int {
+		if c := cmp.Or(cmp.Compare(sp.From.Line, l.Line), cmp.Compare(sp.From.Column, l.Column)); c != 0 {
+			return c
+		}
+		return -1 // those that begin at the very place, too
+	})
+	var found []int32
+	for i := after - 1; i >= 0; i = s.list[i].outer {
+		if s.list[i].Contains(l) {
+			found = append(found, s.list[i].exception)
+		}
+	}
+	return found
+}
