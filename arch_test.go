@@ -30,8 +30,9 @@ var floors = map[string]int{
 	"internal/report":   2,
 	"internal/kubetype": 2,
 
-	"internal/rule":    1,
-	"internal/catalog": 1,
+	"internal/rule":      1,
+	"internal/catalog":   1,
+	"internal/exception": 1,
 
 	"internal/fact":       0,
 	"internal/verdict":    0,

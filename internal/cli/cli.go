@@ -90,6 +90,7 @@ func rootCommand(env *Env) *cobra.Command {
 		snapshotCommand(env),
 		rulesCommand(env),
 		explainCommand(env),
+		exceptionCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/report"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -36,6 +37,8 @@ The first digits of the fingerprint do when no other finding begins with them.`,
 	}
 	flags := cmd.Flags()
 	o.sourceFlags.register(flags)
+	o.exceptionFlags.register(flags)
+	o.exceptionFlags.complete(cmd)
 	flags.StringVar(&from, "from", "", "a JSON report `FILE` to look in")
 	flags.StringVar(&o.color, "color", "auto", "colours: auto, always or never")
 	return cmd
@@ -43,19 +46,33 @@ The first digits of the fingerprint do when no other finding begins with them.`,
 
 // resultToExplain is the report that was named, a fresh judgement of the sources that were named, or the last scan's.
 func (o *scanOptions) resultToExplain(ctx context.Context, env *Env, sources []string, from string) (*verdict.Result, error) {
-	switch {
-	case from != "":
-		return readResult(from)
-	case len(sources) > 0 || o.cluster || len(o.releases) > 0:
+	if err := errors.Join(o.exceptionFlags.check()...); err != nil {
+		return nil, err
+	}
+	if from == "" && o.named(sources) {
 		return o.judge(ctx, env, sources)
 	}
-	res, err := readResult(lastResult(env))
+	return recorded(env, from)
+}
+
+// recorded is the result in a report, or that of the last scan where none is named. What exceptions
+// excused that have expired since is a fail again.
+func recorded(env *Env, from string) (*verdict.Result, error) {
+	path := from
+	if path == "" {
+		path = lastResult(env)
+	}
+	res, err := readResult(path)
+	if err != nil && from != "" {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &verdict.RemedyError{
 			Err:    errors.New("no scan is remembered"),
 			Remedy: "Name what was scanned: coaming explain FINGERPRINT PATH, or a JSON report with --from.",
 		}
 	}
+	judge.Lapse(res, env.Now())
 	return res, nil
 }
 
@@ -72,28 +89,37 @@ func readResult(path string) (*verdict.Result, error) {
 	return res, nil
 }
 
-func explain(env *Env, o *scanOptions, res *verdict.Result, prefix string) error {
-	var found []verdict.Finding
-	for _, f := range res.Findings {
-		if strings.HasPrefix(f.Fingerprint, prefix) {
-			found = append(found, f)
+// findOne is the finding whose fingerprint begins so.
+func findOne(res *verdict.Result, prefix string) (*verdict.Finding, error) {
+	var found []*verdict.Finding
+	for i := range res.Findings {
+		if strings.HasPrefix(res.Findings[i].Fingerprint, prefix) {
+			found = append(found, &res.Findings[i])
 		}
 	}
 	switch {
 	case len(found) == 0:
-		return &verdict.RemedyError{
+		return nil, &verdict.RemedyError{
 			Err:    fmt.Errorf("no finding has the fingerprint %q", prefix),
 			Remedy: "It may be mended. Scan again to see what is left.",
 		}
 	case found[0].Fingerprint != found[len(found)-1].Fingerprint:
-		return &verdict.RemedyError{Err: fmt.Errorf("%d findings begin with %q", len(found), prefix), Remedy: "Give more digits."}
+		return nil, &verdict.RemedyError{Err: fmt.Errorf("%d findings begin with %q", len(found), prefix), Remedy: "Give more digits."}
+	}
+	return found[0], nil
+}
+
+func explain(env *Env, o *scanOptions, res *verdict.Result, prefix string) error {
+	f, err := findOne(res, prefix)
+	if err != nil {
+		return err
 	}
 	width := env.OutWidth
 	color := o.color == "always" || o.color == "auto" && width > 0 && env.Getenv("NO_COLOR") == ""
 	if width == 0 {
 		width = 120
 	}
-	return report.Explain(env.Stdout, res, &found[0], report.TerminalOptions{Color: color, Width: width, Verbose: true, Program: env.Name})
+	return report.Explain(env.Stdout, res, f, report.TerminalOptions{Color: color, Width: width, Verbose: true, Program: env.Name})
 }
 
 // remembered is how many findings are kept for 'coaming explain'.

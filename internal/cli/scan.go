@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/report"
@@ -24,6 +25,7 @@ import (
 type scanOptions struct {
 	sourceFlags
 	ruleFlags
+	exceptionFlags
 	namespaces   []string
 	failOn       string
 	allowUnknown bool
@@ -31,6 +33,9 @@ type scanOptions struct {
 	output       string
 	color        string
 	verbose      bool
+	// writeBaseline is where what fails is written as old; showBaseline lists what is old.
+	writeBaseline string
+	showBaseline  bool
 
 	failSeverity verdict.Severity
 }
@@ -53,6 +58,7 @@ something could not be judged (0 with --allow-unknown).`,
 	flags := cmd.Flags()
 	o.sourceFlags.register(flags)
 	o.ruleFlags.register(flags)
+	o.exceptionFlags.register(flags)
 	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "judge only these `NAMESPACES`")
 	flags.StringVar(&o.failOn, "fail-on", "low", "exit with 1 when a finding is at least this grave: `SEVERITY` low, medium, high or critical")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be judged")
@@ -60,10 +66,13 @@ something could not be judged (0 with --allow-unknown).`,
 	flags.StringVarP(&o.output, "output", "o", "", "write the report to this `FILE`")
 	flags.StringVar(&o.color, "color", "auto", "colours: auto, always or never")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "repeat each rule's reason and remedy at every finding")
+	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
+	flags.BoolVar(&o.showBaseline, "show-baseline", false, "show the findings that the baseline excuses, too")
 	completeFlag(cmd, "fail-on", "low", "medium", "high", "critical")
 	completeFlag(cmd, "format", "terminal", "json", "sarif")
 	completeFlag(cmd, "color", "auto", "always", "never")
-	o.complete(cmd)
+	o.ruleFlags.complete(cmd)
+	o.exceptionFlags.complete(cmd)
 	return cmd
 }
 
@@ -84,6 +93,7 @@ func (o *scanOptions) check(env *Env, args []string) error {
 	if !slices.Contains([]string{"auto", "always", "never"}, o.color) {
 		errs = append(errs, fmt.Errorf("--color: %q is none of auto, always, never", o.color))
 	}
+	errs = append(errs, o.exceptionFlags.check()...)
 	if o.kubeVersion != "" && !catalog.Reached(o.kubeVersion, "1.0") {
 		errs = append(errs, fmt.Errorf("--kubernetes-version: %q is no version like 1.36", o.kubeVersion))
 	}
@@ -107,6 +117,11 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 	if err != nil {
 		return err
 	}
+	if o.writeBaseline != "" {
+		if err := saveBaseline(o.writeBaseline, res); err != nil {
+			return err
+		}
+	}
 	if err := o.report(env, res); err != nil {
 		return err
 	}
@@ -119,13 +134,20 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 
 // judge reads the sources and judges them.
 func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verdict.Result, error) {
-	rules, excluded, err := o.load()
+	rules, excluded, err := o.ruleFlags.load()
+	if err != nil {
+		return nil, err
+	}
+	excuses, err := o.exceptionFlags.load()
 	if err != nil {
 		return nil, err
 	}
 	var kinds []string
 	if o.cluster {
 		kinds = judge.Needs(rules)
+		if o.takes("cluster") {
+			o.also = []string{exception.Kind}
+		}
 	}
 	bar := newProgress(env)
 	reading, err := o.read(ctx, env, args, kinds, o.namespaces, bar.stage("reading"))
@@ -143,12 +165,18 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err := o.checkNamespaces(reading); err != nil {
 		return nil, err
 	}
+	if err := o.find(&excuses, reading.Objects); err != nil {
+		return nil, err
+	}
 	reading.Coverage.Exclusions = append(reading.Coverage.Exclusions, excluded...)
 	res := judge.Judge(judge.Input{
 		Inventory:  fact.NewInventory(reading.Objects, version, reading.Live),
 		Coverage:   reading.Coverage,
 		Rules:      rules,
+		Exceptions: excuses.exceptions,
 		Now:        env.Now(),
+		Lifetime:   o.lifetime(),
+		Baseline:   excuses.baseline,
 		Namespaces: o.namespaces,
 		Width:      runtime.GOMAXPROCS(0),
 		Progress:   bar.stage("judging"),
@@ -205,7 +233,7 @@ func (o *scanOptions) write(w io.Writer, env *Env, res *verdict.Result, width in
 		width = 120
 	}
 	return report.Terminal(w, res, report.TerminalOptions{
-		Color: color, Width: width, Verbose: o.verbose, Program: env.Name, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown,
+		Color: color, Width: width, Verbose: o.verbose, Baseline: o.showBaseline, Program: env.Name, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
@@ -50,7 +51,7 @@ func runSnapshot(ctx context.Context, env *Env, o *snapshotOptions) error {
 	}
 	kinds := judge.Needs(rules)
 	if o.printRole {
-		_, err := io.WriteString(env.Stdout, source.ClusterRole(kinds))
+		_, err := io.WriteString(env.Stdout, source.ClusterRole(append(kinds, exception.Kind)))
 		return err
 	}
 	if o.output == "" {
@@ -61,6 +62,7 @@ func runSnapshot(ctx context.Context, env *Env, o *snapshotOptions) error {
 		return err
 	}
 	bar := newProgress(env)
+	options.Also = []string{exception.Kind}
 	options.Kinds, options.Namespaces, options.Progress = kinds, o.namespaces, bar.stage("reading")
 	reading, err := source.Cluster(ctx, options)
 	bar.clear()

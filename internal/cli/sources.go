@@ -28,6 +28,7 @@ type sourceFlags struct {
 	kubeVersion string
 	maxFile     int64
 	maxTotal    int64
+	also        []string // kinds that a cluster is asked for beside those that rules need
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
@@ -114,7 +115,7 @@ func (f *sourceFlags) read(ctx context.Context, env *Env, args, kinds, namespace
 		if err != nil {
 			return nil, err
 		}
-		o.Kinds, o.Namespaces, o.Progress = kinds, namespaces, progress
+		o.Kinds, o.Also, o.Namespaces, o.Progress = kinds, f.also, namespaces, progress
 		r, err := source.Cluster(ctx, o)
 		if err != nil {
 			return nil, err

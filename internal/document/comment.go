@@ -180,3 +180,20 @@ func (v Value) Order() int { return int(v.i) }
 func (v Value) Holds(other Value) bool {
 	return v.doc != nil && v.doc == other.doc && other.i >= v.i && other.i < v.node().next
 }
+
+// Bounds are where the value's entry begins and where the next one does; 0 where that is not known.
+// Of a document that the library read, what an alias brings from elsewhere is bounded loosely.
+func (v Value) Bounds() (fromLine, fromColumn, toLine, toColumn int) {
+	if v.doc == nil || v.doc.source == nil {
+		return 0, 0, 0, 0
+	}
+	d := v.doc
+	c := commenter{doc: d}
+	from, to := c.offset(v.i), int(d.end)
+	if next := v.node().next; int(next) < len(d.nodes) && c.offset(next) > from {
+		to = c.offset(next)
+	}
+	fromLine, fromColumn = d.source.Position(from)
+	toLine, toColumn = d.source.Position(to)
+	return fromLine, fromColumn, toLine, toColumn
+}

@@ -38,9 +38,13 @@ func (in *Input) excuse(res *verdict.Result, counts tallies, seen *traits) {
 			exempt(&res.Findings[i], by, counts)
 		}
 	}
-	res.Ledger = &verdict.Ledger{Exceptions: make([]verdict.LedgerEntry, len(x.entries))}
+	res.Ledger = &verdict.Ledger{Exceptions: make([]verdict.LedgerEntry, 0, len(x.entries))}
 	for n := range x.entries {
-		res.Ledger.Exceptions[n] = x.entries[n].close()
+		e := x.entries[n].close()
+		if e.Standing == verdict.Unused && e.Within != nil && e.Within.Made {
+			continue
+		}
+		res.Ledger.Exceptions = append(res.Ledger.Exceptions, e)
 	}
 }
 

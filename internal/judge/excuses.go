@@ -51,6 +51,7 @@ func newExcuses(in *Input, _ *verdict.Result, seen *traits) *excuses {
 	}
 	for i := range in.Exceptions {
 		e := in.Exceptions[i]
+		e.Owner, e.Reason, e.Ticket, e.Fault = saying(e.Owner), saying(e.Reason), saying(e.Ticket), saying(e.Fault)
 		x.entries[i].Exception = e
 		if e.Fault != "" {
 			continue

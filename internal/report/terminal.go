@@ -23,6 +23,8 @@ type TerminalOptions struct {
 	// FailOn and AllowUnknown are the policy that the exit code follows from.
 	FailOn       verdict.Severity
 	AllowUnknown bool
+	// Baseline lists what the baseline excuses, too; it is counted in any case.
+	Baseline bool
 }
 
 // Bounds of the page.

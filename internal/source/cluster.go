@@ -38,6 +38,9 @@ type ClusterOptions struct {
 	// Kinds are what the rules need, "Kind" or "Kind.group"; empty is DefaultKinds. A kind of these
 	// that may not be listed is a gap; one that the cluster does not serve has no objects.
 	Kinds []string
+	// Also are kinds that are read where that is allowed: one that may not be listed is told and is no
+	// gap.
+	Also []string
 	// Namespaces bounds what is read of namespaced kinds; empty is all.
 	Namespaces []string
 	// Pods keeps pods, ReplicaSets and Jobs whose controller was read too. They are many, and are

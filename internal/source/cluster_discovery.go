@@ -156,12 +156,13 @@ func (c *cluster) plan(s *served) []*list {
 	for _, r := range s.resources {
 		// With Namespaces that they exist is asked in any case: nothing would be found in a
 		// namespace with a typing error, either.
-		if !asked[r.groupKind()] && (r.groupKind() != namespaceKind || len(c.o.Namespaces) == 0) {
+		also := slices.Contains(c.o.Also, r.groupKind())
+		if !asked[r.groupKind()] && !also && (r.groupKind() != namespaceKind || len(c.o.Namespaces) == 0) {
 			continue
 		}
 		for _, l := range c.listsOf(r) {
 			l.unasked = !asked[r.groupKind()]
-			l.unkept = l.unasked
+			l.unkept = l.unasked && !also
 			lists = append(lists, l)
 		}
 	}

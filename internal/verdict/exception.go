@@ -55,6 +55,9 @@ type Within struct {
 	// all are 0, and its path alone counts.
 	From             Location
 	ToLine, ToColumn int
+	// Made is set when a controller made the object and copied what stands at its owner: that it is
+	// not used is no news.
+	Made bool
 }
 
 // Contains says whether a place is within.
