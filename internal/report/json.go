@@ -21,6 +21,9 @@ func JSON(w io.Writer, res *verdict.Result, meta Meta) error {
 	s.list("rules", len(res.Rules), func(i int) any { return &res.Rules[i] })
 	s.list("tally", len(res.Tally), func(i int) any { return &res.Tally[i] })
 	writeCoverage(s, &res.Coverage)
+	if res.Ledger != nil {
+		writeLedger(s, res.Ledger)
+	}
 	s.shut("}")
 	return s.close()
 }
@@ -40,6 +43,16 @@ func writeCoverage(s *stream, c *verdict.Coverage) {
 	}
 	if len(c.Exclusions) > 0 {
 		s.list("exclusions", len(c.Exclusions), func(i int) any { return &c.Exclusions[i] })
+	}
+	s.shut("}")
+}
+
+// writeLedger streams what may be long, too.
+func writeLedger(s *stream, l *verdict.Ledger) {
+	s.open("exceptions", "{")
+	s.list("entries", len(l.Exceptions), func(i int) any { return &l.Exceptions[i] })
+	if l.Baseline != nil {
+		s.value("baseline", l.Baseline)
 	}
 	s.shut("}")
 }

@@ -32,6 +32,7 @@ type (
 		Rules    *[]wireRule       `json:"rules"`
 		Tally    *[]verdict.Tally  `json:"tally"`
 		Coverage *verdict.Coverage `json:"coverage"`
+		Ledger   *verdict.Ledger   `json:"exceptions"`
 	}
 	wireFinding struct {
 		verdict.Finding
@@ -90,6 +91,7 @@ func (w *resultJSON) result() (*verdict.Result, error) {
 		Rules:    make([]verdict.RuleInfo, len(*w.Rules)),
 		Tally:    *w.Tally,
 		Coverage: *w.Coverage,
+		Ledger:   w.Ledger,
 	}
 	for i := range *w.Findings {
 		if err := (*w.Findings)[i].into(&res.Findings[i]); err != nil {
@@ -109,7 +111,22 @@ func (w *resultJSON) result() (*verdict.Result, error) {
 			return nil, fmt.Errorf("coverage.gaps[%d]: code is missing or position is impossible", i)
 		}
 	}
-	return res, nil
+	return res, checkLedger(res.Ledger)
+}
+
+// checkLedger refuses places that no file has, and words that no exception has.
+func checkLedger(l *verdict.Ledger) error {
+	if l == nil {
+		return nil
+	}
+	for i := range l.Exceptions {
+		e := &l.Exceptions[i]
+		known := slices.ContainsFunc(standingOrder[:], func(o standingLook) bool { return o.standing == e.Standing })
+		if !known || grantWord[e.Grant] == "" || misplaced(&e.Location) || e.Findings < 0 {
+			return fmt.Errorf("exceptions.entries[%d]: standing, grant or place is impossible", i)
+		}
+	}
+	return nil
 }
 
 func (w *wireFinding) into(f *verdict.Finding) error {
@@ -124,6 +141,9 @@ func (w *wireFinding) into(f *verdict.Finding) error {
 		return errors.New("rule or subject.kind is missing")
 	case misplaced(&w.Location) || slices.ContainsFunc(w.Also, func(l verdict.Location) bool { return misplaced(&l) }):
 		return errors.New("location is impossible")
+	}
+	if x := w.Exemption; x != nil && (*w.Verdict != verdict.Exempt || grantWord[x.Grant] == "" || misplaced(&x.Location)) {
+		return errors.New("exemption is of no exempt finding, or impossible")
 	}
 	if w.Excerpt != nil && !holds(w.Excerpt) {
 		return errors.New("excerpt marks a line that it does not hold")

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -44,6 +45,33 @@ func sample() *verdict.Result {
 			{Practice: "image"},
 		},
 		Coverage: sampleCoverage(),
+		Ledger:   sampleLedger(),
+	}
+}
+
+// sampleLedger has an exception of every standing, and a baseline.
+func sampleLedger() *verdict.Ledger {
+	entry := func(line int, standing verdict.Standing, found int) verdict.LedgerEntry {
+		return verdict.LedgerEntry{
+			Exception: verdict.Exception{
+				Rules: []string{"host-path"}, Owner: "ops@shop.example", Reason: "the log shipper needs it",
+				Expires: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), Grant: verdict.GrantFile,
+				Location: verdict.Location{Source: "files", File: ".coaming/exceptions.yaml", Line: line, Column: 3},
+			},
+			Standing: standing, Findings: found,
+		}
+	}
+	inline := entry(58, verdict.Applied, 1)
+	inline.Grant, inline.Location.File = verdict.GrantComment, "base/payments/deployment.yaml"
+	refused := entry(20, verdict.Refused, 40)
+	refused.Problem, refused.Advice = "it would excuse 40 findings and names 3 at most", "Narrow its scope, or raise atMost once somebody has looked at each."
+	hostile := entry(3, verdict.Unused, 0)
+	hostile.Owner, hostile.Location.File = "a\x1b[31mb\u202e", "odd/\x1b]8;;x#\n.yaml"
+	return &verdict.Ledger{
+		Exceptions: []verdict.LedgerEntry{entry(3, verdict.Applied, 1), entry(9, verdict.Expired, 2), inline, refused, hostile, entry(31, verdict.Unasked, 0)},
+		Baseline: &verdict.BaselineLedger{File: "baseline.txt", Entries: 1300, Old: 1200, Graver: 3, Unasked: 7, Fixed: []verdict.BaselineEntry{
+			{Fingerprint: "0123456789abcdef", Rule: "host-path", Severity: verdict.High, Subject: "Pod/shop/gone", Line: 12},
+		}},
 	}
 }
 
@@ -82,6 +110,7 @@ func sampleFindings() []verdict.Finding {
 	exempt := find(4, verdict.Exempt, "host-path", "pod", verdict.High)
 	exempt.Subject, exempt.Location = checkout, at(61, 11)
 	exempt.Message, exempt.Path = "volume logs shows /var/log of the node", "spec.template.spec.volumes[logs].hostPath"
+	exempt.Exemption = &verdict.Exemption{Grant: verdict.GrantComment, Location: verdict.Location{Source: "files", File: "base/payments/deployment.yaml", Line: 58, Column: 3}}
 	exempt.Reason = "excused by ops@shop.example until 2027-01-01: the log shipper needs it"
 
 	rendered := find(5, verdict.Fail, "host-path", "pod", verdict.High)
@@ -163,7 +192,7 @@ func empty() *verdict.Result {
 // clean is the result of a scan with nothing to say.
 func clean() *verdict.Result {
 	res := sample()
-	res.Findings, res.Coverage.Gaps, res.Coverage.Exclusions = nil, nil, nil
+	res.Findings, res.Coverage.Gaps, res.Coverage.Exclusions, res.Ledger = nil, nil, nil, nil
 	res.Tally = []verdict.Tally{{Practice: "pod", Rules: 5, Pass: 40}}
 	return res
 }

@@ -69,13 +69,17 @@ func writeDriver(s *stream, res *verdict.Result, meta Meta) {
 
 // notifiable describes every kind of notification.
 func notifiable() []sarifDescriptor {
-	list := make([]sarifDescriptor, 0, len(gapOrder)+3)
+	list := make([]sarifDescriptor, 0, len(gapOrder)+6)
 	for _, code := range gapOrder {
 		list = append(list, notifiableAs(string(code), "error", "Not looked at: "+gapMeaning[code]+".",
 			"What was not looked at is not known to be safe. The notification says what to do about it."))
 	}
 	return append(list,
 		notifiableAs(noteExcluded, "note", "Left out on purpose.", "Somebody asked for it or the design says so."),
+		notifiableAs("exception-refused", "warning", "An exception that does not count.",
+			"It is not whole, reaches too far ahead, or would hide more than it names. What it is for fails."),
+		notifiableAs("exception-expired", "warning", "An exception whose day has come.", "What it was for fails again."),
+		notifiableAs("exception-unused", "note", "An exception that excuses nothing.", "It can be removed: coaming exception prune."),
 		notifiableAs(noteLimit, "warning", "Larger than GitHub code scanning accepts.",
 			"Scan the parts one by one, each with its own category."),
 		notifiableAs(noteNothing, "warning", "Nothing was judged.",
@@ -106,6 +110,13 @@ func writeInvocation(s *stream, res *verdict.Result, meta Meta) {
 			Descriptor: sarifReference{ID: noteExcluded}, Level: "note",
 			Message: messageOf("Left out: " + excluded(&e)),
 		})
+	}
+	if l := res.Ledger; l != nil {
+		for i := range l.Exceptions {
+			if n, ok := ledgerNotification(&l.Exceptions[i]); ok {
+				s.value("", n)
+			}
+		}
 	}
 	if why := o.nothingJudged(); why != "" {
 		s.value("", sarifNotification{
@@ -169,6 +180,11 @@ func baseIDs(res *verdict.Result) map[string]sarifBase {
 	}
 	for i := range res.Coverage.Gaps {
 		add(&res.Coverage.Gaps[i].Location)
+	}
+	if res.Ledger != nil {
+		for i := range res.Ledger.Exceptions {
+			add(&res.Ledger.Exceptions[i].Location)
+		}
 	}
 	return bases
 }

@@ -24,7 +24,11 @@ func sarifResultOf(f *verdict.Finding, index map[string]int) *sarifResult {
 		r.Kind, r.Level = "open", "none"
 		r.Message = messageOf("Not decided: " + f.Message + " (" + f.Subject.String() + "). " + f.Reason)
 	case verdict.Exempt:
-		r.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: visible(f.Reason)}}
+		kind := "external"
+		if f.Exemption != nil && f.Exemption.Grant.Inline() {
+			kind = "inSource" // §3.35.2
+		}
+		r.Suppressions = []sarifSuppression{{Kind: kind, Status: "accepted", Justification: visible(f.Reason)}}
 	case verdict.Fail, verdict.Pass:
 	}
 	location := locationOf(&f.Location, f.Excerpt)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
@@ -120,15 +121,27 @@ func full() *verdict.Result {
 	for i := range res.Findings {
 		f := &res.Findings[i]
 		f.Fingerprint, f.Excerpt.First, f.Excerpt.Marked = "0123456789abcdef", 1, 1
+		f.Verdict, f.Exemption.Grant = verdict.Exempt, verdict.GrantFile
 	}
+	for i := range res.Ledger.Exceptions {
+		e := &res.Ledger.Exceptions[i]
+		e.Grant, e.Standing = verdict.GrantFile, verdict.Applied
+	}
+	res.Ledger.Baseline.Fixed[0].Fingerprint = "0123456789abcdef"
 	return res
 }
 
 func fill(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
-		for _, field := range v.Fields() {
-			fill(field)
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)))
+			return
+		}
+		for of, field := range v.Fields() {
+			if of.Tag.Get("json") != "-" {
+				fill(field)
+			}
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
@@ -137,7 +150,10 @@ func fill(v reflect.Value) {
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(v.Elem())
 	case reflect.Map:
-		v.Set(reflect.ValueOf(map[string][]string{"cis": {"5.2.2"}}))
+		v.Set(reflect.MakeMap(v.Type()))
+		entry := reflect.New(v.Type().Elem()).Elem()
+		fill(entry)
+		v.SetMapIndex(reflect.ValueOf("key"), entry)
 	case reflect.String:
 		v.SetString("text")
 	case reflect.Bool:

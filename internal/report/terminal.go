@@ -40,13 +40,14 @@ const (
 // was not, then why the exit code is what it is.
 func Terminal(w io.Writer, res *verdict.Result, opts TerminalOptions) error {
 	p := newPrinter(w, res, opts)
-	for i, place := range group(res.Findings) {
+	for i, place := range group(p.listed(res.Findings)) {
 		if i > 0 {
 			p.line("")
 		}
 		p.place(place)
 	}
 	p.summary()
+	p.ledger()
 	p.coverage()
 	p.conclusion()
 	if err := p.out.Flush(); err != nil {

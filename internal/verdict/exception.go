@@ -26,7 +26,7 @@ type Exception struct {
 
 	Owner   string    `json:"owner"`
 	Reason  string    `json:"reason"`
-	Expires time.Time `json:"expires"`
+	Expires time.Time `json:"expires,omitzero"`
 	Ticket  string    `json:"ticket,omitempty"`
 
 	// Grant says by what it was granted, Location where that stands.

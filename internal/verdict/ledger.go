@@ -42,7 +42,7 @@ const MaxMatched = 50
 
 // Ledger tells what became of every exception, and of the baseline.
 type Ledger struct {
-	Exceptions []LedgerEntry   `json:"exceptions,omitempty"`
+	Exceptions []LedgerEntry   `json:"entries"`
 	Baseline   *BaselineLedger `json:"baseline,omitempty"`
 }
 
