@@ -90,8 +90,15 @@ func runAdd(env *Env, o *addOptions, prefixes []string) error {
 	if err := replaceFile(o.file, edited); err != nil {
 		return fmt.Errorf("write exceptions: %w", err)
 	}
-	_, err = fmt.Fprintf(env.Stdout, "%s: %d findings may stay until %s\n", o.file, len(e.Fingerprints), e.Expires.Format(time.DateOnly))
+	_, err = fmt.Fprintf(env.Stdout, "%s: %s may stay until %s\n", o.file, findings(len(e.Fingerprints)), e.Expires.Format(time.DateOnly))
 	return err
+}
+
+func findings(n int) string {
+	if n == 1 {
+		return "1 finding"
+	}
+	return strconv.Itoa(n) + " findings"
 }
 
 // complete makes the record, and reports everything that is wrong with it at once.
@@ -122,7 +129,7 @@ func (o *addOptions) complete(env *Env, res *verdict.Result, prefixes []string) 
 	}
 	for _, p := range e.Problems() {
 		if p.Field == "owner" || p.Field == "reason" || p.Field == "expires" && err == nil {
-			errs = append(errs, &verdict.RemedyError{Err: fmt.Errorf("--%s: %s", p.Field, p.Text), Remedy: p.Remedy})
+			errs = append(errs, fmt.Errorf("--%s: %s. %s", p.Field, p.Text, p.Remedy))
 		}
 	}
 	return &e, notes, errors.Join(errs...)

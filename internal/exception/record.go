@@ -23,6 +23,7 @@ type fault struct {
 type record struct {
 	exception verdict.Exception
 	places    map[string]document.Value // of its fields
+	faulty    map[string]bool           // the fields that have a fault
 	faults    []fault
 }
 
@@ -33,20 +34,26 @@ func (r *record) wrong(at document.Value, remedy, format string, args ...any) {
 
 // readRecord reads the fields of a record.
 func readRecord(v document.Value) *record {
-	r := &record{places: map[string]document.Value{}}
+	r := &record{places: map[string]document.Value{}, faulty: map[string]bool{}}
 	if v.Kind() != document.Map {
 		r.wrong(v, "Write rules, a scope, owner, reason and expires.", "an exception is of type %s, not a map", v.Kind())
 		return r
 	}
 	for key, at := range v.Fields() {
 		r.places[key] = at
+		before := len(r.faults)
 		r.field(key, at)
+		r.faulty[key] = len(r.faults) > before
 	}
-	if len(r.faults) > 0 {
-		return r // what is missing besides may only be written wrongly
+	scope := false
+	for _, key := range []string{"rules", "fingerprints", "selector", "namespace", "image", "atMost"} {
+		scope = scope || r.faulty[key]
 	}
 	for _, p := range r.exception.Problems() {
 		field, _, _ := strings.Cut(p.Field, ".")
+		if r.faulty[field] || field == "scope" && scope {
+			continue // what seems to be missing is only written wrongly
+		}
 		at, found := r.places[field]
 		if !found {
 			at = v

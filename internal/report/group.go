@@ -37,7 +37,7 @@ type (
 	blockKey struct {
 		of      *object
 		verdict verdict.Verdict
-		about   string // the rule; of an unknown, its reason
+		about   string // the rule; of an unknown its reason, of an exempt one both
 	}
 )
 
@@ -93,6 +93,9 @@ func (g *grouping) add(f *verdict.Finding) {
 	bk := blockKey{o, f.Verdict, f.Rule}
 	if f.Verdict == verdict.Unknown && f.Reason != "" {
 		bk.about = f.Reason
+	}
+	if f.Verdict == verdict.Exempt {
+		bk.about += "\x00" + f.Reason // who excused it must not be lost in a group
 	}
 	b := g.blocks[bk]
 	if b == nil {

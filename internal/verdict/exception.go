@@ -161,9 +161,9 @@ func (e *Exception) scopeProblems() []Problem {
 	case s.Name != "" && s.Kind == "":
 		return []Problem{{"selector", "selector has a name and no kind", "Add the kind of the object: kind: Deployment."}}
 	case s.Name == "" && len(s.Labels) == 0 && e.Namespace == "" && e.Image == "":
-		return []Problem{{"rules", "it has no scope: it would excuse every finding of its rules", "Name fingerprints, a selector with kind and name or with labels, a namespace, or an image digest."}}
+		return []Problem{{"scope", "it has no scope: it would excuse every finding of its rules", "Name fingerprints, a selector with kind and name or with labels, a namespace, or an image digest."}}
 	case s.Name == "" && e.AtMost == 0:
-		return []Problem{{"rules", "it names neither faults nor one object, and does not say how many findings it may excuse", "Add atMost with the number that it is for, or name fingerprints, or kind and name."}}
+		return []Problem{{"scope", "it names neither faults nor one object, and does not say how many findings it may excuse", "Add atMost with the number that it is for, or name fingerprints, or kind and name."}}
 	}
 	return nil
 }
