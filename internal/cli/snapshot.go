@@ -62,7 +62,7 @@ func runSnapshot(ctx context.Context, env *Env, o *snapshotOptions) error {
 		return err
 	}
 	bar := newProgress(env)
-	options.Also = []string{exception.Kind}
+	options.Also, options.AlsoIn = []string{exception.Kind}, exception.SystemNamespace
 	options.Kinds, options.Namespaces, options.Progress = kinds, o.namespaces, bar.stage("reading")
 	reading, err := source.Cluster(ctx, options)
 	bar.clear()

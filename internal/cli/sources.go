@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -115,7 +116,8 @@ func (f *sourceFlags) read(ctx context.Context, env *Env, args, kinds, namespace
 		if err != nil {
 			return nil, err
 		}
-		o.Kinds, o.Also, o.Namespaces, o.Progress = kinds, f.also, namespaces, progress
+		o.Kinds, o.Namespaces, o.Progress = kinds, namespaces, progress
+		o.Also, o.AlsoIn = f.also, exception.SystemNamespace
 		r, err := source.Cluster(ctx, o)
 		if err != nil {
 			return nil, err

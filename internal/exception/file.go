@@ -74,7 +74,7 @@ func (f *file) document(root document.Value) {
 			f.wrong(at, "exceptions is of type "+k.String()+", not a list", "Write each exception as an item: - rules: […].")
 		}
 		for _, item := range at.Items() {
-			r := readRecord(item)
+			r := readRecord(item, "")
 			f.take(r.exception, r.faults, item)
 		}
 	}

@@ -25,11 +25,15 @@ func fromObject(o *fact.Object) (verdict.Exception, []fault) {
 		r.wrong(o.Root, "Write apiVersion: "+apiVersion+" and kind: Exception.", "%s %s is no exception", short(o.APIVersion), short(o.Kind))
 		return r.exception, r.faults
 	}
+	home := fact.Place(o.Namespace)
+	if home == SystemNamespace {
+		home = ""
+	}
 	for key, at := range o.Root.Fields() {
 		switch key {
 		case "apiVersion", "kind", "metadata", "status":
 		case "spec":
-			r = readRecord(at)
+			r = readRecord(at, home)
 		default:
 			r.wrong(at, "The record stands below spec.", "unknown key %q", short(key))
 		}
@@ -38,16 +42,10 @@ func fromObject(o *fact.Object) (verdict.Exception, []fault) {
 		r.wrong(o.Root, "Write the record below spec.", "spec is missing")
 		return r.exception, r.faults
 	}
-	e := &r.exception
-	home := fact.Place(o.Namespace)
-	switch {
-	case home == SystemNamespace:
-	case e.Namespace != "" && e.Namespace != home:
+	if e := &r.exception; home != "" && e.Namespace != home {
 		at := o.Root.At("spec", "namespace")
 		r.wrong(at, "Put it into the namespace that it is for, or into "+SystemNamespace+".",
 			"an Exception in namespace %s cannot reach namespace %s", short(home), short(e.Namespace))
-	case e.Namespace == "":
-		e.Namespace = home
 	}
 	if o.Doubt != "" {
 		r.faults = append(r.faults, fault{text: "it may not be what is meant: " + o.Doubt, remedy: "Mend it."})

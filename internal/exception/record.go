@@ -32,8 +32,8 @@ func (r *record) wrong(at document.Value, remedy, format string, args ...any) {
 	r.faults = append(r.faults, fault{line, column, fmt.Sprintf(format, args...), remedy})
 }
 
-// readRecord reads the fields of a record.
-func readRecord(v document.Value) *record {
+// readRecord reads the fields of a record. home is the namespace that it is for when it names none.
+func readRecord(v document.Value, home string) *record {
 	r := &record{places: map[string]document.Value{}, faulty: map[string]bool{}}
 	if v.Kind() != document.Map {
 		r.wrong(v, "Write rules, a scope, owner, reason and expires.", "an exception is of type %s, not a map", v.Kind())
@@ -44,6 +44,9 @@ func readRecord(v document.Value) *record {
 		before := len(r.faults)
 		r.field(key, at)
 		r.faulty[key] = len(r.faults) > before
+	}
+	if _, named := r.places["namespace"]; !named {
+		r.exception.Namespace = home
 	}
 	scope := false
 	for _, key := range []string{"rules", "fingerprints", "selector", "namespace", "image", "atMost"} {

@@ -39,8 +39,9 @@ type ClusterOptions struct {
 	// that may not be listed is a gap; one that the cluster does not serve has no objects.
 	Kinds []string
 	// Also are kinds that are read where that is allowed: one that may not be listed is told and is no
-	// gap.
-	Also []string
+	// gap. Those of the namespace AlsoIn are read whatever Namespaces says.
+	Also   []string
+	AlsoIn string
 	// Namespaces bounds what is read of namespaced kinds; empty is all.
 	Namespaces []string
 	// Pods keeps pods, ReplicaSets and Jobs whose controller was read too. They are many, and are

@@ -25,7 +25,7 @@ func (c *cluster) findCustom(ctx context.Context, s *served, planned []*list) []
 		spec := item.Get("spec")
 		kind := groupKind(spec.At("names", "kind").Str(), spec.Get("group").Str())
 		switch {
-		case slices.Contains(asked, kind):
+		case slices.Contains(asked, kind), slices.Contains(c.o.Also, kind):
 		case definesPod(spec):
 			podded[kind] = true
 		default:

@@ -160,7 +160,11 @@ func (c *cluster) plan(s *served) []*list {
 		if !asked[r.groupKind()] && !also && (r.groupKind() != namespaceKind || len(c.o.Namespaces) == 0) {
 			continue
 		}
-		for _, l := range c.listsOf(r) {
+		own := c.listsOf(r)
+		if also && len(c.o.Namespaces) > 0 && r.namespaced && r.listable && !slices.Contains(c.o.Namespaces, c.o.AlsoIn) {
+			own = append(own, &list{resource: r, namespace: c.o.AlsoIn})
+		}
+		for _, l := range own {
 			l.unasked = !asked[r.groupKind()]
 			l.unkept = l.unasked && !also
 			lists = append(lists, l)
