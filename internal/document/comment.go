@@ -12,7 +12,7 @@ type Comment struct {
 	Text         string
 	Line, Column int // of its #
 	// On is the outermost value that begins on the comment's own line or, when nothing else stands
-	// there, on the next line that has content; the zero Value when there is none in the document.
+	// there but a list's dash, on the next line that has content; the zero Value when there is none in the document.
 	On Value
 	// FromLine and FromColumn are where On begins, ToLine and ToColumn where the next value does.
 	FromLine, FromColumn, ToLine, ToColumn int
@@ -132,7 +132,7 @@ func (c *commenter) comment(hash, behind int) Comment {
 	found := Comment{Text: strings.TrimSpace(rest)}
 	found.Line, found.Column = source.Position(hash)
 	line := found.Line
-	if strings.TrimSpace(source.Line(line)[:found.Column-1]) == "" {
+	if strings.Trim(source.Line(line)[:found.Column-1], " \t-") == "" {
 		if line = c.nextContent(line + 1); line == 0 {
 			return found
 		}

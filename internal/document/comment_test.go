@@ -52,6 +52,8 @@ func TestComments(t *testing.T) {
 		"on the line":            {"a: 1\nb:\n  c: 2 # mark x y\n  d: 3\n", []string{"x y@3:8 -> .b.c. [3:3, 4:3)"}},
 		"above":                  {"a: 1\nb:\n  # mark x\n\n  # other\n  c: 2\n  d: 3\n", []string{"x@3:3 -> .b.c. [6:3, 7:3)"}},
 		"at an item":             {"a:\n- b: 1 # mark x\n  c: 2\n- b: 3\n", []string{"x@2:8 -> .a.0. [2:3, 4:3)"}},
+		"behind a dash":          {"a:\n- # mark x\n  b: 1\n- b: 2\n", []string{"x@2:3 -> .a.0. [3:3, 4:3)"}},
+		"at a bracket":           {"z: 1\na: {\n  b: 1\n} # mark x\nc: 1\n", []string{"x@4:3 -> nothing"}},
 		"above the object":       {"# mark x\na: 1\nb: 2\n", []string{"x@1:1 -> . [2:1, 4:1)"}},
 		"behind a marker":        {"a: 1\n---\n# mark x\nb: 2\n", []string{"x@3:1 -> . [4:1, 5:1)"}},
 		"before a marker":        {"a: 1\n# mark x\n---\nb: 2\n", []string{"x@2:1 -> nothing"}},

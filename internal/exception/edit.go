@@ -33,10 +33,22 @@ func Append(name, text string, e *verdict.Exception, notes map[string]string) (s
 		return "", fmt.Errorf("edit %s: %w", name, err)
 	}
 	after, err := File(name, edited)
-	if err != nil || len(after) != len(before)+1 || !sameRecords(before, after[:len(before)]) || !sameRecords(after[len(before):], []verdict.Exception{*e}) {
+	if err != nil || !isOneMore(before, after, e) {
 		return "", fmt.Errorf("edit %s: %w", name, &verdict.RemedyError{Err: errors.New("the list cannot be added to as it is written"), Remedy: blockRemedy})
 	}
 	return edited, nil
+}
+
+// isOneMore says whether after is before with that exception in some place.
+func isOneMore(before, after []verdict.Exception, e *verdict.Exception) bool {
+	if len(after) != len(before)+1 {
+		return false
+	}
+	at := 0
+	for at < len(before) && sameRecords(before[at:at+1], after[at:at+1]) {
+		at++
+	}
+	return sameRecords(after[at:at+1], []verdict.Exception{*e}) && sameRecords(before[at:], after[at+1:])
 }
 
 func appended(text string, e *verdict.Exception, notes map[string]string) (string, error) {

@@ -160,11 +160,8 @@ func (r *record) list(key string, at document.Value) []string {
 	list := make([]string, 0, at.Len())
 	for _, item := range at.Items() {
 		text := item.Str()
-		if key == "fingerprints" { // one that is all digits reads as a number
-			text = item.Text()
-		}
-		if text == "" {
-			r.wrong(item, "Put it in quotes.", "an item of %s is of type %s, not a string", key, item.Kind())
+		if text == "" { // a fingerprint of digits alone reads as a number
+			r.wrong(item, "Put it in quotes, as it stands in the report.", "an item of %s is of type %s, not a string", key, item.Kind())
 			continue
 		}
 		list = append(list, text)
