@@ -64,7 +64,7 @@ func Of(objects []*fact.Object, inline, cluster bool) []verdict.Exception {
 	holds := false
 	for _, o := range objects {
 		served := o.Origin != nil && o.Origin.Served
-		if o.GroupKind() == Kind && (served && cluster || !served && inline) {
+		if o.Kind == "Exception" && o.GroupKind() == Kind && (served && cluster || !served && inline) {
 			e, faults := fromObject(o)
 			e.Grant, e.Location = verdict.GrantManifest, placeOf(o, o.Root)
 			if served {

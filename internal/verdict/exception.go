@@ -101,12 +101,20 @@ type Problem struct {
 }
 
 var (
-	fingerprintForm = regexp.MustCompile(`^[0-9a-f]{16}$`)
-	ruleForm        = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
-	digestForm      = regexp.MustCompile(`^sha256:[0-9a-f]{64}$|^sha512:[0-9a-f]{128}$`)
-	namespaceForm   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	kindForm        = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*(\.[a-z0-9.-]+)?$`)
+	ruleForm      = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	namespaceForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+	kindForm      = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*(\.[a-z0-9.-]+)?$`)
 )
+
+// isHex says whether the text is that many hex digits in lower case.
+func isHex(s string, digits int) bool {
+	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+func isDigest(s string) bool {
+	algorithm, sum, _ := strings.Cut(s, ":")
+	return algorithm == "sha256" && isHex(sum, 64) || algorithm == "sha512" && isHex(sum, 128)
+}
 
 // Problems is all that is wrong with the record as it stands, whatever it is put to; nil when it
 // is whole. One that names less than whose faults it excuses, why, until when and whose, is no exception.
@@ -131,14 +139,14 @@ func (e *Exception) Problems() []Problem {
 		wrong("expires", "expires is missing", "Give the day on which it ends: 2027-01-31.")
 	}
 	for _, f := range e.Fingerprints {
-		if !fingerprintForm.MatchString(f) {
+		if !isHex(f, 16) {
 			wrong("fingerprints", "fingerprint "+quote(f)+" is not 16 hex digits", "Copy it from a report.")
 		}
 	}
-	if e.Image != "" && !digestForm.MatchString(e.Image) {
+	if e.Image != "" && !isDigest(e.Image) {
 		wrong("image", "image "+quote(e.Image)+" is no digest", "Write the digest alone: sha256: and 64 hex digits.")
 	}
-	if e.Namespace != "" && !namespaceForm.MatchString(e.Namespace) {
+	if e.Namespace != "" && (len(e.Namespace) > 63 || !namespaceForm.MatchString(e.Namespace)) {
 		wrong("namespace", "namespace "+quote(e.Namespace)+" is no name of a namespace", "Name one namespace; there is no pattern for several.")
 	}
 	if k := e.Selector.Kind; k != "" && !kindForm.MatchString(k) {
