@@ -95,6 +95,9 @@ func rootCommand(env *Env) *cobra.Command {
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {
 		cmd.Example = called.Replace(cmd.Example)
+		for _, sub := range cmd.Commands() {
+			sub.Example = called.Replace(sub.Example)
+		}
 	}
 	root.SetArgs(env.Args)
 	root.SetIn(env.Stdin)

@@ -249,3 +249,15 @@ func TestBaselineHoldsNothingElse(t *testing.T) {
 		t.Errorf("of an entry given twice the lesser severity does not count: %+v %v", twice, err)
 	}
 }
+
+// BenchmarkNone looks for exceptions in 10,000 objects that hold none.
+func BenchmarkNone(b *testing.B) {
+	text := strings.Repeat("---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations: {a: b}\nspec:\n  # comments of coaming's users\n  containers:\n"+strings.Repeat("  - name: c\n    image: registry.example.com/c:1 # c\n    command: [c, cc, ccc]\n", 10), 10_000)
+	list := objects(b, text, manifest)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if len(exception.Of(list, true, true)) > 0 {
+			b.Fatal("found some")
+		}
+	}
+}

@@ -24,14 +24,14 @@ type excuses struct {
 // bucket is what exceptions and findings meet in.
 type bucket struct {
 	rule string
-	by   part
+	by   scopePart
 	is   string
 }
 
-type part uint8
+type scopePart uint8
 
 const (
-	byFingerprint part = iota
+	byFingerprint scopePart = iota
 	byName
 	byImage
 	byNamespace
@@ -76,7 +76,7 @@ func newExcuses(in *Input, _ *verdict.Result, seen *traits) *excuses {
 }
 
 func (x *excuses) enter(rule string, e *verdict.Exception, n int32) {
-	add := func(by part, is string) {
+	add := func(by scopePart, is string) {
 		b := bucket{rule, by, is}
 		x.buckets[b] = append(x.buckets[b], n)
 	}
@@ -109,7 +109,7 @@ func keysOf(m map[string]string) []string {
 // matching is the exceptions that match a fail, in their order.
 func (x *excuses) matching(f *verdict.Finding) []int32 {
 	var found []int32
-	look := func(by part, is string) {
+	look := func(by scopePart, is string) {
 		for _, n := range x.buckets[bucket{f.Rule, by, is}] {
 			if x.covers(&x.entries[n].Exception, f) {
 				found = append(found, n)
