@@ -25,11 +25,11 @@ const maxComments = 1000
 // stands in a text (a quoted or a block scalar, a key) is no comment. Asking costs one search of the
 // document's text where there are none. more says that there were too many, and some are missing.
 func (d *Doc) Comments(marker string) (found []Comment, more bool) {
-	start, end := d.Span()
-	text := d.source.content[start:end]
-	if !strings.Contains(text, marker) {
+	if !d.MayComment(marker) {
 		return nil, false
 	}
+	start, end := d.Span()
+	text := d.source.content[start:end]
 	var c *commenter
 	for at := 0; ; {
 		n := strings.Index(text[at:], marker)
@@ -49,6 +49,23 @@ func (d *Doc) Comments(marker string) (found []Comment, more bool) {
 			}
 		}
 		at += len(marker)
+	}
+}
+
+// MayComment says whether the marker stands behind any # of the document's text. It looks for the #:
+// letters are many.
+func (d *Doc) MayComment(marker string) bool {
+	if d == nil || d.source == nil {
+		return false
+	}
+	for text := d.source.content[d.start:d.end]; ; {
+		at := strings.IndexByte(text, '#')
+		if at < 0 {
+			return false
+		}
+		if text = strings.TrimLeft(text[at+1:], " \t"); strings.HasPrefix(text, marker) {
+			return true
+		}
 	}
 }
 

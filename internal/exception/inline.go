@@ -77,15 +77,6 @@ func made(o *fact.Object) bool {
 	return false
 }
 
-// holdsMarker says whether a document's text holds the marker at all.
-func holdsMarker(d *document.Doc) bool {
-	if d == nil || d.Source() == nil {
-		return false
-	}
-	start, end := d.Span()
-	return strings.Contains(d.Source().Content()[start:end], marker)
-}
-
 // comments are the exceptions in the comments of a document; objects are those it holds, in order.
 func comments(d *document.Doc, objects []*fact.Object) []verdict.Exception {
 	found, more := d.Comments(marker)

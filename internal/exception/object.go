@@ -81,7 +81,7 @@ func Of(objects []*fact.Object, inline, cluster bool) []verdict.Exception {
 		}
 		d := o.Root.Doc()
 		if d != last {
-			if last, holds = d, holdsMarker(d); holds && marked[d] == nil {
+			if last, holds = d, d.MayComment(marker); holds && marked[d] == nil {
 				docs = append(docs, d)
 			}
 		}
