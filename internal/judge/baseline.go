@@ -39,6 +39,10 @@ func accept(res *verdict.Result, b *verdict.Baseline, counts tallies) {
 		found[at] = true
 		e := &b.Entries[at]
 		switch {
+		case f.Exemption != nil && f.Exemption.Grant == verdict.GrantBaseline:
+			ledger.Old++
+			f.Reason = oldReason(b)
+			f.Exemption.Location = verdict.Location{Source: "files", File: b.File, Line: e.Line}
 		case f.Verdict != verdict.Fail:
 		case f.Severity > e.Severity:
 			ledger.Graver++
@@ -48,7 +52,7 @@ func accept(res *verdict.Result, b *verdict.Baseline, counts tallies) {
 			counts.discount(f.Rule, verdict.Fail)
 			counts.count(f.Rule, verdict.Exempt)
 			f.Verdict = verdict.Exempt
-			f.Reason = "it was there before: in the baseline " + b.File
+			f.Reason = oldReason(b)
 			f.Exemption = &verdict.Exemption{
 				Grant: verdict.GrantBaseline, Location: verdict.Location{Source: "files", File: b.File, Line: e.Line},
 			}
@@ -72,3 +76,5 @@ func accept(res *verdict.Result, b *verdict.Baseline, counts tallies) {
 	}
 	res.Ledger.Baseline = ledger
 }
+
+func oldReason(b *verdict.Baseline) string { return "it was there before: in the baseline " + b.File }

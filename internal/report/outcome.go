@@ -82,7 +82,14 @@ func (o *outcome) allowances(code, below int) string {
 	case code == verdict.ExitFindings || o.nothingJudged() != "":
 		text += " Besides, " + ends + "."
 	}
-	if n := o.count[gradeExempt]; n > 0 {
+	old := 0
+	if l := o.res.Ledger; l != nil && l.Baseline != nil {
+		old = l.Baseline.Old
+	}
+	if old > 0 {
+		text += fmt.Sprintf(" Old, by the baseline: %s.", count(old, "finding"))
+	}
+	if n := o.count[gradeExempt] - old; n > 0 {
 		text += fmt.Sprintf(" Excused by an exception: %s.", count(n, "finding"))
 	}
 	return text
