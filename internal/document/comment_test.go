@@ -30,15 +30,16 @@ func comments(t *testing.T, text string) []string {
 }
 
 func path(v document.Value) string {
-	text := "."
+	var text strings.Builder
+	text.WriteString(".")
 	for _, s := range v.Steps() {
 		if s.Key != "" {
-			text += s.Key + "."
+			text.WriteString(s.Key + ".")
 		} else {
-			text += fmt.Sprintf("%d.", s.Index)
+			text.WriteString(fmt.Sprintf("%d.", s.Index))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // TestComments holds what a marked comment stands at, in plain documents and in those that the

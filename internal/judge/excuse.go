@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coaming/coaming/internal/verdict"
@@ -131,10 +132,8 @@ func (in *Input) asks(rules []string) bool {
 		return false
 	}
 	for _, r := range in.Rules {
-		for _, id := range rules {
-			if r.ID == id {
-				return true
-			}
+		if slices.Contains(rules, r.ID) {
+			return true
 		}
 	}
 	return false

@@ -39,19 +39,28 @@ spec:
 // exceptionObject is an Exception; what differs from a good one comes in place of the good field.
 func exceptionObject(name, namespace string, instead map[string]string) string {
 	fields := []struct{ key, value string }{
-		{"rules", "[privileged-container]"}, {"fingerprints", ""}, {"selector", "{kind: Deployment, name: agent}"}, {"namespace", ""}, {"image", ""},
-		{"atMost", ""}, {"owner", "ann"}, {"reason", "it needs the disks"}, {"expires", `"DAY"`}, {"ticket", ""},
+		{"rules", "[privileged-container]"},
+		{"fingerprints", ""},
+		{"selector", "{kind: Deployment, name: agent}"},
+		{"namespace", ""},
+		{"image", ""},
+		{"atMost", ""},
+		{"owner", "ann"},
+		{"reason", "it needs the disks"},
+		{"expires", `"DAY"`},
+		{"ticket", ""},
 	}
-	text := "apiVersion: coaming.dev/v1alpha1\nkind: Exception\nmetadata: {name: " + name + ", namespace: " + namespace + "}\nspec:\n"
+	var text strings.Builder
+	text.WriteString("apiVersion: coaming.dev/v1alpha1\nkind: Exception\nmetadata: {name: " + name + ", namespace: " + namespace + "}\nspec:\n")
 	for _, f := range fields {
 		if other, found := instead[f.key]; found {
 			f.value = other
 		}
 		if f.value != "" {
-			text += "  " + f.key + ": " + f.value + "\n"
+			text.WriteString("  " + f.key + ": " + f.value + "\n")
 		}
 	}
-	return text + instead["more"]
+	return text.String() + instead["more"]
 }
 
 // day is a text with a day in its place.
