@@ -54,12 +54,13 @@ func Judge(in Input) *verdict.Result {
 	if findings == nil {
 		findings = []verdict.Finding{}
 	}
-	res := &verdict.Result{Findings: fold(findings, tallies[0]), Tally: j.tally(tallies), Coverage: in.Coverage}
+	res := &verdict.Result{Findings: fold(findings, tallies[0]), Tally: j.tally(tallies), ByRule: j.byRule(tallies), Coverage: in.Coverage}
 	for _, r := range in.Rules {
 		res.Rules = append(res.Rules, r.Info())
 	}
 	slices.SortFunc(res.Rules, func(a, b verdict.RuleInfo) int { return cmp.Compare(a.ID, b.ID) })
 	c := &res.Coverage
+	c.Version, c.Namespaces = in.Inventory.Version, in.Namespaces
 	c.Objects, c.Workloads, c.Rules = len(in.Inventory.Objects), len(in.Inventory.Workloads), len(in.Rules)
 	for _, t := range res.Tally {
 		c.Evaluations += t.Pass + t.Fail + t.Unknown + t.Exempt
@@ -231,6 +232,27 @@ func (j *judgement) tally(parts []tallies) []verdict.Tally {
 			list = append(list, t)
 		}
 	}
+	return list
+}
+
+// byRule counts the verdicts of each rule that gave any.
+func (j *judgement) byRule(parts []tallies) []verdict.RuleTally {
+	var list []verdict.RuleTally
+	for _, r := range j.Rules {
+		t := verdict.RuleTally{Rule: r.ID}
+		for _, part := range parts {
+			if n := part[r.ID]; n != nil {
+				t.Pass += n[verdict.Pass]
+				t.Fail += n[verdict.Fail]
+				t.Unknown += n[verdict.Unknown]
+				t.Exempt += n[verdict.Exempt]
+			}
+		}
+		if t.Pass+t.Fail+t.Unknown+t.Exempt > 0 {
+			list = append(list, t)
+		}
+	}
+	slices.SortFunc(list, func(a, b verdict.RuleTally) int { return cmp.Compare(a.Rule, b.Rule) })
 	return list
 }
 

@@ -119,8 +119,11 @@ func full() *verdict.Result {
 	fill(reflect.ValueOf(res).Elem())
 	for i := range res.Findings {
 		f := &res.Findings[i]
-		f.Fingerprint, f.Excerpt.First, f.Excerpt.Marked = "0123456789abcdef", 1, 1
+		f.Fingerprint, f.Excerpt.First, f.Excerpt.Marked, f.Change = "0123456789abcdef", 1, 1, verdict.New
 	}
+	res.Diff.Fixed, res.Diff.NotLookedAt = res.Findings, res.Findings
+	res.Frameworks[0].Controls[0].Status = verdict.ControlManual
+	res.Frameworks[0].Controls[0].Findings = []string{"0123456789abcdef"}
 	return res
 }
 

@@ -21,6 +21,10 @@ type Finding struct {
 	// Also is where else the same fault of the same object was read.
 	Also    []Location `json:"also,omitempty"`
 	Excerpt *Excerpt   `json:"excerpt,omitempty"`
+	// Change is how it stands to an earlier result; "" where none was compared with. Was is what it
+	// was there, when that changed.
+	Change Change `json:"change,omitempty"`
+	Was    *Was   `json:"was,omitempty"`
 }
 
 // Subject is what was judged.
