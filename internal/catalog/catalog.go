@@ -1,4 +1,4 @@
-// Package catalog is the built-in knowledge: rules and support calendars, as embedded YAML. It
+// Package catalog is the built-in knowledge: rules, frameworks and support calendars, as embedded YAML. It
 // judges nothing and knows no object; adding knowledge is adding a file.
 package catalog
 
@@ -19,7 +19,7 @@ import (
 
 //go:generate go run ../../tools/catalog checked.bin ../../docs/rules.md
 
-//go:embed rules support
+//go:embed rules support frameworks
 var files embed.FS
 
 //go:embed checked.bin
