@@ -163,7 +163,7 @@ func TestParseFrameworkRefuses(t *testing.T) {
 		head + "controls: 1": "no list",
 		head + "controls:\n- {id: x, title: T, ruels: [a]}":          `f:6:21: unknown key "ruels"`,
 		head + "controls:\n- {id: x, title: T}\n- {id: x, title: T}": "stands there twice",
-		head + "controls:\n- {id: x, title: T, part-of: other}":          "does not stand before it",
+		head + "controls:\n- {id: x, title: T, part-of: other}":      "does not stand before it",
 		head + "controls:\n- {id: x, title: T, rules: []}":           "no list with something in it",
 		head + "controls:\n- {id: x, title: T, rules: [a, a]}":       "twice",
 		head + "controls:\n- {title: T}":                             "is missing",

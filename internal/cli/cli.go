@@ -90,6 +90,9 @@ func rootCommand(env *Env) *cobra.Command {
 		snapshotCommand(env),
 		rulesCommand(env),
 		explainCommand(env),
+		reportCommand(env),
+		diffCommand(env),
+		frameworksCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

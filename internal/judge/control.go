@@ -25,6 +25,7 @@ func Controls(res *verdict.Result, f *catalog.Framework, all []*catalog.Framewor
 	for i := range f.Controls {
 		out.Controls = append(out.Controls, c.result(&f.Controls[i], judged[f.Controls[i].ID]))
 	}
+	wholes(out.Controls)
 	return out
 }
 
@@ -146,6 +147,31 @@ func (c *controls) status(r *verdict.ControlResult, unasked []string, hidden str
 		return verdict.ControlPass, ""
 	}
 	return verdict.ControlNotApplicable, "Its rules apply to nothing that was read."
+}
+
+// wholes makes a control that has parts no better than the worst of them. Parts stand behind their whole.
+func wholes(list []verdict.ControlResult) {
+	byID := make(map[string]*verdict.ControlResult, len(list))
+	for i := range list {
+		byID[list[i].ID] = &list[i]
+	}
+	concern := func(s verdict.ControlStatus) int {
+		if s == verdict.ControlNotApplicable {
+			return len(verdict.ControlStatuses) // a part that applies to nothing takes nothing from the others
+		}
+		return slices.Index(verdict.ControlStatuses, s)
+	}
+	for i := range slices.Backward(list) {
+		part := &list[i]
+		whole := byID[part.PartOf]
+		if whole == nil {
+			continue
+		}
+		bare := len(whole.Rules) == 0 && whole.Status == verdict.ControlNotJudged && whole.Manual == ""
+		if bare || concern(part.Status) < concern(whole.Status) {
+			whole.Status, whole.Reason = part.Status, "As its part "+part.ID+"."
+		}
+	}
 }
 
 // nothing says that there was nothing to judge, or that the result is from a version that did not count

@@ -27,6 +27,11 @@ controls:
 - {id: mapped, title: Mapped}
 - {id: whole, title: Whole}
 - {id: whole/a, part-of: whole, title: Part, rules: [role-rule]}
+- {id: open, title: Open}
+- {id: open/rules, part-of: open, title: Part, rules: [role-rule]}
+- {id: open/person, part-of: open, title: Part, manual: Ask.}
+- {id: shell, title: Shell}
+- {id: shell/person, part-of: shell, title: Part, manual: Ask.}
 - {id: like, title: Like, like: {own: [pods]}}
 `
 
@@ -95,7 +100,12 @@ func TestControls(t *testing.T) {
 			in := input(t, test.text, rules...)
 			in.Coverage.Gaps = test.gaps
 			got := controls(t, judge.Judge(in), plain)
-			want := test.want + " person=manual nobody=not-judged bare=not-judged"
+			want := test.want + " person=manual nobody=not-judged bare=not-judged open/person=manual shell=manual shell/person=manual"
+			role := got["roles"].Status
+			want += " open/rules=" + string(role) + " open=" + string(role)
+			if role == verdict.ControlPass || role == verdict.ControlNotApplicable {
+				want = strings.TrimSuffix(want, string(role)) + "manual" // for its other part
+			}
 			for part := range strings.FieldsSeq(want) {
 				id, status, _ := strings.Cut(part, "=")
 				if got[id].Status != verdict.ControlStatus(status) {

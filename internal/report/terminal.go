@@ -38,13 +38,15 @@ const (
 // was not, then why the exit code is what it is.
 func Terminal(w io.Writer, res *verdict.Result, opts TerminalOptions) error {
 	p := newPrinter(w, res, opts)
-	for i, place := range group(res.Findings) {
+	for i, place := range group(shownFindings(res, opts.Verbose)) {
 		if i > 0 {
 			p.line("")
 		}
 		p.place(place)
 	}
 	p.summary()
+	p.frameworks()
+	p.diff()
 	p.coverage()
 	p.conclusion()
 	if err := p.out.Flush(); err != nil {
