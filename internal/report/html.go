@@ -222,7 +222,7 @@ func (p *pageHTML) finding(f *verdict.Finding) htmlFinding {
 	h := htmlFinding{
 		ID: anchor("f", f.Fingerprint), Fingerprint: visible(f.Fingerprint), Word: look.word, Mark: look.mark, Message: bounded(f.Message),
 		Subject: bounded(f.Subject.String()), Place: position(&f.Location), Path: bounded(f.Path), Reason: bounded(f.Reason),
-		Rule: visible(f.Rule), RuleID: anchor("rule", f.Rule), Change: changeWord(f),
+		Rule: bounded(f.Rule), RuleID: anchor("rule", f.Rule), Change: changeWord(f),
 	}
 	if r := p.rules[f.Rule]; r != nil {
 		h.Title, h.Remedy = bounded(prose(r.Title)), bounded(prose(r.Remedy))
@@ -261,6 +261,7 @@ func (p *pageHTML) linkable(f *verdict.Finding) htmlFinding {
 
 // anchor is an id within the page, of letters, digits and hyphens whatever the name is.
 func anchor(kind, name string) string {
+	name = name[:min(len(name), 1<<10)]
 	for i := range len(name) {
 		if c := name[i]; (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' {
 			sum := sha256.Sum256([]byte(name))
@@ -367,9 +368,6 @@ func (p *pageHTML) objects() {
 		list = append(list, &shown[i])
 	}
 	groups := bySubject(list)
-	if len(groups) == 0 {
-		return
-	}
 	rows := make([]htmlObject, 0, len(groups))
 	for _, group := range groups {
 		first := slices.MinFunc(group, func(a, b *verdict.Finding) int { return int(gradeOf(a)) - int(gradeOf(b)) })
@@ -452,7 +450,7 @@ func (p *pageHTML) reference() {
 			continue
 		}
 		h := htmlRule{
-			ID: anchor("rule", r.ID), Name: visible(r.ID), Title: bounded(prose(r.Title)), Word: min(r.Severity, verdict.Critical).String(),
+			ID: anchor("rule", r.ID), Name: bounded(r.ID), Title: bounded(prose(r.Title)), Word: min(r.Severity, verdict.Critical).String(),
 			Practice: visible(r.Practice), Why: cut(prose(r.Why), maxText), Remedy: cut(prose(r.Remedy), maxText),
 		}
 		for framework, ids := range r.Maps {

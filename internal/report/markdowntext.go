@@ -47,7 +47,7 @@ func isWords(s string) bool {
 }
 
 // brief is marked text of at most so many characters.
-func brief(s string, limit int) string { return marked(cut(visible(s), limit)) }
+func brief(s string, limit int) string { return marked(strings.TrimSpace(cut(visible(s), limit))) }
 
 // code is text as a code span: in it GitHub sees no mention, and Markdown no marks but the bar of a
 // table and backticks.

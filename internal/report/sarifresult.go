@@ -33,7 +33,7 @@ func sarifResultOf(f *verdict.Finding, index map[string]int) *sarifResult {
 	}
 	location.Logical = []sarifLogical{logicalOf(f)}
 	r.Locations = []sarifLocation{*location}
-	for i := range f.Also {
+	for i := range f.Also[:min(len(f.Also), githubRelated)] {
 		if again := locationOf(&f.Also[i], nil); again != nil {
 			r.Related = append(r.Related, *again)
 		}

@@ -24,7 +24,7 @@ import (
 // cases are the results that every machine format must write validly.
 func cases() map[string]*verdict.Result {
 	return map[string]*verdict.Result{
-		"sample": sample(), "empty": empty(), "clean": clean(), "zero": {}, "full": full(), "many": many(500),
+		"sample": sample(), "empty": empty(), "clean": clean(), "zero": {}, "full": full(), "many": many(500), "compared": compared(),
 	}
 }
 
