@@ -43,7 +43,7 @@ func frameworksCommand(env *Env) *cobra.Command {
 }
 
 func ruleInfos() ([]verdict.RuleInfo, error) {
-	rules, err := catalog.Rules()
+	rules, err := catalog.Brief()
 	if err != nil {
 		return nil, err
 	}

@@ -143,7 +143,7 @@ func addFrameworks(res *verdict.Result, ids []string) error {
 	if err != nil {
 		return err
 	}
-	rules, err := catalog.Rules()
+	rules, err := catalog.Brief()
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func completeFlag(cmd *cobra.Command, flag string, words ...string) {
 // check reports every problem of the options at once.
 func (o *scanOptions) check(env *Env, args []string) error {
 	var errs []error
-	errs = append(errs, o.reportFlags.check())
+	errs = append(errs, o.reportFlags.check(), checkFrameworks(o.frameworks))
 	if o.kubeVersion != "" && !catalog.Reached(o.kubeVersion, "1.0") {
 		errs = append(errs, fmt.Errorf("--kubernetes-version: %q is no version like 1.36", o.kubeVersion))
 	}
