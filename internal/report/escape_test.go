@@ -245,14 +245,24 @@ func checkYAMLEscapes(t *testing.T, res *verdict.Result, text string) {
 	}
 }
 
-func policyDocs(t *testing.T, page []byte) []policyReport {
+// policyDoc is a report object as a reader has it.
+type policyDoc struct {
+	APIVersion string         `json:"apiVersion"`
+	Kind       string         `json:"kind"`
+	Metadata   policyMeta     `json:"metadata"`
+	Source     string         `json:"source"`
+	Summary    policySummary  `json:"summary"`
+	Results    []policyResult `json:"results"`
+}
+
+func policyDocs(t *testing.T, page []byte) []policyDoc {
 	t.Helper()
-	var list []policyReport
-	for i, part := range bytes.Split(page, []byte("---\n")) {
-		if i == 0 {
+	var list []policyDoc
+	for part := range bytes.SplitSeq(page, []byte("---\n")) {
+		if len(part) == 0 {
 			continue
 		}
-		var doc policyReport
+		var doc policyDoc
 		if err := yaml.UnmarshalStrict(part, &doc); err != nil {
 			t.Fatalf("%v in\n%s", err, part)
 		}
