@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/report"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -181,6 +182,58 @@ func TestDiffExit(t *testing.T) {
 			t.Errorf("%s: exit %d, want %d", name, got, test.want)
 		}
 	}
+}
+
+// FuzzDiff: whatever two results say, each finding of the earlier one is there, fixed or not looked at, and
+// the comparison is written and read again.
+func FuzzDiff(f *testing.F) {
+	write := func(res *verdict.Result) []byte {
+		var out bytes.Buffer
+		if err := report.JSON(&out, res, report.Meta{}); err != nil {
+			f.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	gone := past()
+	gone.Findings = gone.Findings[:1]
+	gone.Coverage.Gaps = []verdict.Gap{{Code: verdict.GapSyntax, Kinds: []string{"Pod"}}}
+	f.Add(write(past()), write(gone))
+	f.Add(write(gone), write(past()))
+	f.Fuzz(func(t *testing.T, before, after []byte) {
+		earlier, err := report.ReadJSON(bytes.NewReader(before))
+		if err != nil {
+			return
+		}
+		res, err := report.ReadJSON(bytes.NewReader(after))
+		if err != nil {
+			return
+		}
+		judge.Diff(earlier, res, "old.json")
+		d := res.Diff
+		if d.New+d.Changed+d.Unchanged != len(res.Findings) {
+			t.Errorf("%d new, %d changed and %d unchanged of %d", d.New, d.Changed, d.Unchanged, len(res.Findings))
+		}
+		there := map[string]bool{}
+		for i := range res.Findings {
+			there[res.Findings[i].Fingerprint] = true
+		}
+		gone := 0
+		for i := range earlier.Findings {
+			if !there[earlier.Findings[i].Fingerprint] {
+				gone++
+			}
+		}
+		if len(d.Fixed)+len(d.NotLookedAt) != gone {
+			t.Errorf("%d fixed and %d not looked at, want %d in all", len(d.Fixed), len(d.NotLookedAt), gone)
+		}
+		var out bytes.Buffer
+		if err := report.JSON(&out, res, report.Meta{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := report.ReadJSON(&out); err != nil {
+			t.Errorf("what was written is not read: %v", err)
+		}
+	})
 }
 
 // TestDiffKnowsExclusions: the words by which a diff knows what was ignored are those of the readers.

@@ -71,7 +71,7 @@ func TestPolicyReportsAreBounded(t *testing.T) {
 		total := 0
 		names := map[string]bool{}
 		page := written(t, format, res)
-		for _, part := range bytes.Split(page, []byte("---\n")) {
+		for part := range bytes.SplitSeq(page, []byte("---\n")) {
 			if len(part) > 1<<20 {
 				t.Errorf("%s: an object of %d bytes", format, len(part))
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/xml"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -171,7 +172,7 @@ func checkMarkdownEscapes(t *testing.T, res *verdict.Result, text string) {
 		t.Errorf("markdown does not show %q", seen)
 	}
 	outside := string(written(t, "markdown", res))
-	for _, line := range strings.Split(outside, "\n") {
+	for line := range strings.SplitSeq(outside, "\n") {
 		if strings.HasPrefix(line, "▸") || strings.HasPrefix(line, "  ") {
 			continue // within a code block
 		}
@@ -315,7 +316,7 @@ func checkJUnit(t *testing.T, page []byte) {
 	decoder := xml.NewDecoder(bytes.NewReader(page))
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -109,7 +109,7 @@ func (p *pageHTML) head(meta Meta) {
 	h := htmlHead{
 		Style:   template.CSS(pageStyle), //nolint:gosec // our own file
 		Policy:  "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'",
-		Version: visible(meta.Version), Sources: visible(join(c.Sources, shownPerList)), Exit: p.exit(), Because: visible(p.because()),
+		Version: visible(meta.Version), Sources: visible(join(c.Sources)), Exit: p.exit(), Because: visible(p.because()),
 		Tone: tones[p.exit()], Coverage: c, Diff: p.res.Diff != nil, Controls: len(p.res.Frameworks) > 0, Gaps: len(c.Gaps) > 0,
 		Total: verdict.Tally{Practice: "all"},
 	}
@@ -152,7 +152,7 @@ func (p *pageHTML) gaps() {
 		g := &gaps[i]
 		hides := "anything"
 		if len(g.Kinds) > 0 {
-			hides = visible(join(g.Kinds, shownPerList))
+			hides = visible(join(g.Kinds))
 		}
 		if g.Namespace != "" {
 			hides += " in namespace " + visible(g.Namespace)
@@ -397,9 +397,10 @@ type (
 	htmlControl struct {
 		ID, Title, Status, Word, Mark, Evidence, Reason, Manual string
 		Part                                                    bool
-		Findings                                                []string
+		Findings                                                []htmlEvidence
 		More                                                    int
 	}
+	htmlEvidence struct{ Fingerprint, Link string }
 )
 
 func (p *pageHTML) controls() {
@@ -417,7 +418,11 @@ func (p *pageHTML) controls() {
 				Evidence: evidenceOf(c), Reason: bounded(c.Reason), Manual: bounded(c.Manual), Part: c.PartOf != "",
 			}
 			for _, fingerprint := range c.Findings[:min(len(c.Findings), 5)] {
-				row.Findings = append(row.Findings, visible(fingerprint))
+				e := htmlEvidence{Fingerprint: visible(fingerprint)}
+				if link := anchor("f", fingerprint); p.linked[link] {
+					e.Link = link
+				}
+				row.Findings = append(row.Findings, e)
 			}
 			row.More = max(0, c.Fail+c.Unknown+c.Exempt-len(row.Findings))
 			h.Controls = append(h.Controls, row)

@@ -98,7 +98,7 @@ func TestReadJSONRefuses(t *testing.T) {
 // FuzzReadJSON: whatever is read without an error is written and read again to the same bytes, and
 // every report can be made of it.
 func FuzzReadJSON(f *testing.F) {
-	for _, res := range []*verdict.Result{sample(), empty(), full(), {}} {
+	for _, res := range []*verdict.Result{sample(), empty(), full(), compared(), {}} {
 		var out bytes.Buffer
 		if err := JSON(&out, res, Meta{}); err != nil {
 			f.Fatal(err)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,9 +141,7 @@ func newRunner(t *testing.T, inputs map[string]string) *runner {
 		t.Fatal(err)
 	}
 	r.inputs["binary"] = binary
-	for name, value := range inputs {
-		r.inputs[name] = value
-	}
+	maps.Copy(r.inputs, inputs)
 	for name, text := range map[string]string{"bad.yaml": privileged, "good.yaml": harmless, "broken.yaml": "kind: [\n", "a b.yaml": harmless} {
 		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
