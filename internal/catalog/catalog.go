@@ -1,4 +1,4 @@
-// Package catalog is the built-in knowledge: rules and support calendars, as embedded YAML. It
+// Package catalog is the built-in knowledge: rules, frameworks and support calendars, as embedded YAML. It
 // judges nothing and knows no object; adding knowledge is adding a file.
 package catalog
 
@@ -17,9 +17,9 @@ import (
 	"github.com/coaming/coaming/internal/rule"
 )
 
-//go:generate go run ../../tools/catalog checked.bin ../../docs/rules.md
+//go:generate go run ../../tools/catalog checked.bin ../../docs/rules.md ../../docs/frameworks.md
 
-//go:embed rules support
+//go:embed rules support frameworks
 var files embed.FS
 
 //go:embed checked.bin

@@ -91,6 +91,9 @@ func rootCommand(env *Env) *cobra.Command {
 		rulesCommand(env),
 		explainCommand(env),
 		exceptionCommand(env),
+		reportCommand(env),
+		diffCommand(env),
+		frameworksCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

@@ -177,7 +177,7 @@ func excusable(f *verdict.Finding) error {
 }
 
 func listCommand(env *Env) *cobra.Command {
-	o := &scanOptions{failOn: "low", format: "terminal", color: "never"}
+	o := &scanOptions{reportFlags: reportFlags{failOn: "low", format: terminal, color: "never"}}
 	cmd := &cobra.Command{
 		Use:   "list [PATH...|-]",
 		Short: "List exceptions with their state: what is active, until when, what expired",

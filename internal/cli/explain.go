@@ -16,7 +16,7 @@ import (
 )
 
 func explainCommand(env *Env) *cobra.Command {
-	o := &scanOptions{failOn: "low", format: "terminal", color: "auto"}
+	o := &scanOptions{reportFlags: reportFlags{failOn: "low", format: terminal, color: "auto"}}
 	from := ""
 	cmd := &cobra.Command{
 		Use:   "explain FINGERPRINT [PATH...|-]",
@@ -129,7 +129,7 @@ func lastResult(env *Env) string { return filepath.Join(env.CacheDir, "last.json
 
 // remember keeps the result for 'coaming explain', as far as it can: a cache that cannot be
 // written is no reason to fail. Findings hold no credential's value.
-func remember(env *Env, res *verdict.Result, o *scanOptions) {
+func remember(env *Env, res *verdict.Result, o *reportFlags) {
 	if env.CacheDir == "" || len(res.Findings) > remembered || os.MkdirAll(env.CacheDir, 0o700) != nil {
 		return
 	}
@@ -137,7 +137,7 @@ func remember(env *Env, res *verdict.Result, o *scanOptions) {
 	if err != nil {
 		return
 	}
-	err = report.JSON(file, res, report.Meta{Version: env.Version, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown})
+	err = report.JSON(file, res, o.meta(env))
 	if errors.Join(err, file.Close()) != nil || os.Rename(file.Name(), lastResult(env)) != nil {
 		_ = os.Remove(file.Name())
 	}

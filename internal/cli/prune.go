@@ -14,7 +14,7 @@ import (
 )
 
 func pruneCommand(env *Env) *cobra.Command {
-	o := &scanOptions{failOn: "low", format: "terminal", color: "never"}
+	o := &scanOptions{reportFlags: reportFlags{failOn: "low", format: terminal, color: "never"}}
 	dry := false
 	cmd := &cobra.Command{
 		Use:   "prune [PATH...|-]",

@@ -21,6 +21,7 @@ func (f *ruleFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.rules, "rule", nil, "ask only these rules, by `ID`")
 	flags.StringSliceVar(&f.practices, "practice", nil, "ask only the rules of these practices: `PRACTICE` pod, image, rbac, secret, net, quota or version")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these rules or practices; the report tells what was left out: `ID`")
+	flags.StringSliceVar(&f.frameworks, "framework", nil, "ask the rules of these frameworks and report each control: `ID` as 'coaming frameworks' lists them")
 }
 
 func (f *ruleFlags) complete(cmd *cobra.Command) {
@@ -39,6 +40,7 @@ func (f *ruleFlags) complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("rule", ids)
 	_ = cmd.RegisterFlagCompletionFunc("skip", ids)
 	completeFlag(cmd, "practice", rule.Practices...)
+	_ = cmd.RegisterFlagCompletionFunc("framework", frameworkIDs)
 }
 
 // load reads and compiles the chosen rules and tells which were left out.
@@ -48,6 +50,9 @@ func (f *ruleFlags) load() ([]*rule.Compiled, []verdict.Exclusion, error) {
 		return nil, nil, err
 	}
 	if err := f.check(rules); err != nil {
+		return nil, nil, err
+	}
+	if err := f.serve(rules); err != nil {
 		return nil, nil, err
 	}
 	chosen := slices.DeleteFunc(slices.Clone(rules), func(r *rule.Rule) bool { return !f.wants(r) })
@@ -64,7 +69,7 @@ func (f *ruleFlags) load() ([]*rule.Compiled, []verdict.Exclusion, error) {
 	}
 	var excluded []verdict.Exclusion
 	if n := len(rules) - len(chosen); n > 0 {
-		excluded = []verdict.Exclusion{{What: "rules that were not asked", Reason: "--rule, --practice or --skip", Count: n}}
+		excluded = []verdict.Exclusion{{What: "rules that were not asked", Reason: "--rule, --practice, --framework or --skip", Count: n}}
 	}
 	return compiled, excluded, nil
 }
@@ -93,7 +98,7 @@ func (f *ruleFlags) check(rules []*rule.Rule) error {
 	for _, s := range f.skip {
 		unknown("skip", s, append(ids, practices...))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkFrameworks(f.frameworks))...)
 }
 
 // nearest suggests the known name that shares most with a mistaken one.
@@ -120,10 +125,10 @@ func (f *ruleFlags) wants(r *rule.Rule) bool {
 	if slices.Contains(f.skip, r.ID) || slices.Contains(f.skip, r.Practice) {
 		return false
 	}
-	if len(f.rules) == 0 && len(f.practices) == 0 {
+	if len(f.rules) == 0 && len(f.practices) == 0 && len(f.frameworks) == 0 {
 		return true
 	}
-	return slices.Contains(f.rules, r.ID) || slices.Contains(f.practices, r.Practice)
+	return f.serving[r.ID] || slices.Contains(f.rules, r.ID) || slices.Contains(f.practices, r.Practice)
 }
 
 func rulesCommand(env *Env) *cobra.Command {

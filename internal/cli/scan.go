@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,7 +14,6 @@ import (
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
-	"github.com/coaming/coaming/internal/report"
 	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -26,18 +23,10 @@ type scanOptions struct {
 	sourceFlags
 	ruleFlags
 	exceptionFlags
-	namespaces   []string
-	failOn       string
-	allowUnknown bool
-	format       string
-	output       string
-	color        string
-	verbose      bool
-	// writeBaseline is where what fails is written as old; showBaseline lists what is old.
+	reportFlags
+	namespaces []string
+	// writeBaseline is where what fails is written as old.
 	writeBaseline string
-	showBaseline  bool
-
-	failSeverity verdict.Severity
 }
 
 func scanCommand(env *Env) *cobra.Command {
@@ -48,11 +37,14 @@ func scanCommand(env *Env) *cobra.Command {
 		Long: `Judge files, folders, Helm charts, Kustomize overlays, snapshots (*.coaming), standard input (-) or a live cluster.
 
 Exit codes: 0 clean; 1 findings at or over --fail-on; 2 wrong usage or an internal error; 3 no such finding, but
-something could not be judged (0 with --allow-unknown).`,
+something could not be judged (0 with --allow-unknown). With --diff only what is new or worse counts.`,
 		Example: `  coaming scan deploy/
   helm template my-chart | coaming scan -
   coaming scan --release shop@prod=./chart --values prod.yaml
-  coaming scan --cluster --context prod --format sarif -o coaming.sarif`,
+  coaming scan --cluster --context prod --format sarif -o coaming.sarif
+  coaming scan deploy/ --report html=report.html --report sarif=coaming.sarif
+  coaming scan deploy/ --diff main.json      # what is new, what is fixed
+  coaming scan deploy/ --framework cis       # a verdict for each control`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runScan(cmd.Context(), env, o, args) },
 	}
 	flags := cmd.Flags()
@@ -60,17 +52,8 @@ something could not be judged (0 with --allow-unknown).`,
 	o.ruleFlags.register(flags)
 	o.exceptionFlags.register(flags)
 	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "judge only these `NAMESPACES`")
-	flags.StringVar(&o.failOn, "fail-on", "low", "exit with 1 when a finding is at least this grave: `SEVERITY` low, medium, high or critical")
-	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be judged")
-	flags.StringVar(&o.format, "format", "terminal", "`FORMAT` of the report: terminal, json or sarif")
-	flags.StringVarP(&o.output, "output", "o", "", "write the report to this `FILE`")
-	flags.StringVar(&o.color, "color", "auto", "colours: auto, always or never")
-	flags.BoolVarP(&o.verbose, "verbose", "v", false, "repeat each rule's reason and remedy at every finding")
 	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
-	flags.BoolVar(&o.showBaseline, "show-baseline", false, "show the findings that the baseline excuses, too")
-	completeFlag(cmd, "fail-on", "low", "medium", "high", "critical")
-	completeFlag(cmd, "format", "terminal", "json", "sarif")
-	completeFlag(cmd, "color", "auto", "always", "never")
+	o.reportFlags.register(cmd)
 	o.ruleFlags.complete(cmd)
 	o.exceptionFlags.complete(cmd)
 	return cmd
@@ -84,15 +67,7 @@ func completeFlag(cmd *cobra.Command, flag string, words ...string) {
 // check reports every problem of the options at once.
 func (o *scanOptions) check(env *Env, args []string) error {
 	var errs []error
-	if err := o.failSeverity.UnmarshalText([]byte(o.failOn)); err != nil {
-		errs = append(errs, fmt.Errorf("--fail-on: %w", err))
-	}
-	if !slices.Contains([]string{"terminal", "json", "sarif"}, o.format) {
-		errs = append(errs, fmt.Errorf("--format: %q is none of terminal, json, sarif", o.format))
-	}
-	if !slices.Contains([]string{"auto", "always", "never"}, o.color) {
-		errs = append(errs, fmt.Errorf("--color: %q is none of auto, always, never", o.color))
-	}
+	errs = append(errs, o.reportFlags.check(), checkFrameworks(o.frameworks))
 	errs = append(errs, o.exceptionFlags.check()...)
 	if o.kubeVersion != "" && !catalog.Reached(o.kubeVersion, "1.0") {
 		errs = append(errs, fmt.Errorf("--kubernetes-version: %q is no version like 1.36", o.kubeVersion))
@@ -122,10 +97,13 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 			return err
 		}
 	}
+	if err := o.finish(res, o.frameworks); err != nil {
+		return err
+	}
 	if err := o.report(env, res); err != nil {
 		return err
 	}
-	remember(env, res, o)
+	remember(env, res, &o.reportFlags)
 	if code := res.Exit(o.failSeverity, o.allowUnknown); code != verdict.ExitClean {
 		return exitError(code)
 	}
@@ -204,42 +182,12 @@ func (o *scanOptions) checkNamespaces(r *source.Reading) error {
 	return nil
 }
 
-// report writes the report where it is wanted.
-func (o *scanOptions) report(env *Env, res *verdict.Result) error {
-	if o.output == "" {
-		return o.write(env.Stdout, env, res, env.OutWidth)
-	}
-	file, err := os.Create(o.output)
-	if err != nil {
-		return fmt.Errorf("create report: %w", err)
-	}
-	err = o.write(file, env, res, 0)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", o.output, err)
-	}
-	return nil
-}
-
-func (o *scanOptions) write(w io.Writer, env *Env, res *verdict.Result, width int) error {
-	meta := report.Meta{Version: env.Version, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown}
-	switch o.format {
-	case "json":
-		return report.JSON(w, res, meta)
-	case "sarif":
-		return report.SARIF(w, res, meta)
-	}
-	color := o.color == "always" || o.color == "auto" && width > 0 && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb"
-	if width == 0 {
-		width = 120
-	}
-	return report.Terminal(w, res, report.TerminalOptions{
-		Color: color, Width: width, Verbose: o.verbose, Baseline: o.showBaseline, Program: env.Name, FailOn: o.failSeverity, AllowUnknown: o.allowUnknown,
-	})
-}
-
 // ruleFlags choose rules.
 type ruleFlags struct {
 	rules     []string
 	practices []string
 	skip      []string
+	// frameworks choose the rules that judge their controls.
+	frameworks []string
+	serving    map[string]bool // the ids of those
 }

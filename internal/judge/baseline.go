@@ -19,6 +19,13 @@ func Accept(res *verdict.Result, b *verdict.Baseline) {
 			t.Exempt += n[verdict.Exempt]
 		}
 	}
+	for i := range res.ByRule {
+		t := &res.ByRule[i]
+		if n := counts[0][t.Rule]; n != nil {
+			t.Fail += n[verdict.Fail]
+			t.Exempt += n[verdict.Exempt]
+		}
+	}
 }
 
 func accept(res *verdict.Result, b *verdict.Baseline, counts tallies) {

@@ -67,9 +67,10 @@ func Judge(in Input) *verdict.Result {
 	if in.Baseline != nil {
 		accept(res, in.Baseline, tallies[0])
 	}
-	res.Tally = j.tally(tallies)
+	res.Tally, res.ByRule = j.tally(tallies), j.byRule(tallies)
 	slices.SortFunc(res.Rules, func(a, b verdict.RuleInfo) int { return cmp.Compare(a.ID, b.ID) })
 	c := &res.Coverage
+	c.Version, c.Namespaces = in.Inventory.Version, in.Namespaces
 	c.Objects, c.Workloads, c.Rules = len(in.Inventory.Objects), len(in.Inventory.Workloads), len(in.Rules)
 	for _, t := range res.Tally {
 		c.Evaluations += t.Pass + t.Fail + t.Unknown + t.Exempt
@@ -242,6 +243,27 @@ func (j *judgement) tally(parts []tallies) []verdict.Tally {
 			list = append(list, t)
 		}
 	}
+	return list
+}
+
+// byRule counts the verdicts of each rule that gave any.
+func (j *judgement) byRule(parts []tallies) []verdict.RuleTally {
+	var list []verdict.RuleTally
+	for _, r := range j.Rules {
+		t := verdict.RuleTally{Rule: r.ID}
+		for _, part := range parts {
+			if n := part[r.ID]; n != nil {
+				t.Pass += n[verdict.Pass]
+				t.Fail += n[verdict.Fail]
+				t.Unknown += n[verdict.Unknown]
+				t.Exempt += n[verdict.Exempt]
+			}
+		}
+		if t.Pass+t.Fail+t.Unknown+t.Exempt > 0 {
+			list = append(list, t)
+		}
+	}
+	slices.SortFunc(list, func(a, b verdict.RuleTally) int { return cmp.Compare(a.Rule, b.Rule) })
 	return list
 }
 

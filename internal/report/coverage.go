@@ -42,7 +42,7 @@ func (p *printer) coverage() {
 	p.text("  looked at      ", dim, strings.Join(looked, ", "), plain)
 	p.text("  asked          ", dim, count(c.Rules, "rule")+", "+count(c.Evaluations, "evaluation"), plain)
 	if len(c.Sources) > 0 {
-		p.text("  from           ", dim, visible(join(c.Sources, shownPerList)), plain)
+		p.text("  from           ", dim, visible(join(c.Sources)), plain)
 	}
 	p.gaps(c.Gaps)
 	p.exclusions(c.Exclusions)
@@ -103,7 +103,7 @@ func alike(a, b *verdict.Gap) bool { return a.Message == b.Message && a.Remedy =
 func (p *printer) hidden(g *verdict.Gap) {
 	what := "anything"
 	if len(g.Kinds) > 0 {
-		what = join(g.Kinds, shownPerList)
+		what = join(g.Kinds)
 	}
 	if g.Namespace != "" {
 		what += " in namespace " + g.Namespace

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +40,16 @@ func TestGolden(t *testing.T) {
 		"result.sarif":         func(w io.Writer) error { return SARIF(w, sample(), strict) },
 		"result-lax.sarif":     func(w io.Writer) error { return SARIF(w, sample(), lax) },
 		"result-empty.sarif":   func(w io.Writer) error { return SARIF(w, empty(), strict) },
+		"compared.json":        func(w io.Writer) error { return JSON(w, compared(), strict) },
+		"compared.txt":         terminal(compared(), TerminalOptions{}),
+	}
+	for _, f := range Formats {
+		if f.Name == "json" || f.Name == "sarif" {
+			continue
+		}
+		tests["result."+f.Name] = func(w io.Writer) error { return f.Write(w, sample(), strict) }
+		tests["empty."+f.Name] = func(w io.Writer) error { return f.Write(w, empty(), strict) }
+		tests["compared."+f.Name] = func(w io.Writer) error { return f.Write(w, compared(), lax) }
 	}
 	for name, write := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -118,15 +130,20 @@ func TestTerminalShape(t *testing.T) {
 	}
 }
 
-var formats = map[string]func(io.Writer, *verdict.Result) error{
-	"terminal": func(w io.Writer, res *verdict.Result) error { return Terminal(w, res, TerminalOptions{}) },
-	"json":     func(w io.Writer, res *verdict.Result) error { return JSON(w, res, Meta{Version: "0.1.0"}) },
-	"sarif":    func(w io.Writer, res *verdict.Result) error { return SARIF(w, res, Meta{Version: "0.1.0"}) },
-}
+// formats are all pages that can be made of a result.
+var formats = func() map[string]func(io.Writer, *verdict.Result) error {
+	all := map[string]func(io.Writer, *verdict.Result) error{
+		"terminal": func(w io.Writer, res *verdict.Result) error { return Terminal(w, res, TerminalOptions{}) },
+	}
+	for _, f := range Formats {
+		all[f.Name] = func(w io.Writer, res *verdict.Result) error { return f.Write(w, res, Meta{Version: "0.1.0"}) }
+	}
+	return all
+}()
 
 func BenchmarkReport(b *testing.B) {
 	res := many(100_000)
-	for _, name := range []string{"terminal", "json", "sarif"} {
+	for _, name := range slices.Sorted(maps.Keys(formats)) {
 		b.Run(name, func(b *testing.B) {
 			var size counter
 			b.ReportAllocs()

@@ -20,9 +20,22 @@ func JSON(w io.Writer, res *verdict.Result, meta Meta) error {
 	s.list("findings", len(res.Findings), func(i int) any { return findingJSON(&res.Findings[i]) })
 	s.list("rules", len(res.Rules), func(i int) any { return &res.Rules[i] })
 	s.list("tally", len(res.Tally), func(i int) any { return &res.Tally[i] })
+	if len(res.ByRule) > 0 {
+		s.list("byRule", len(res.ByRule), func(i int) any { return &res.ByRule[i] })
+	}
 	writeCoverage(s, &res.Coverage)
 	if res.Ledger != nil {
 		writeLedger(s, res.Ledger)
+	}
+	if len(res.Frameworks) > 0 {
+		s.open("frameworks", "[")
+		for i := range res.Frameworks {
+			writeFramework(s, &res.Frameworks[i])
+		}
+		s.shut("]")
+	}
+	if res.Diff != nil {
+		writeDiff(s, res.Diff)
 	}
 	s.shut("}")
 	return s.close()
@@ -38,6 +51,12 @@ func writeCoverage(s *stream, c *verdict.Coverage) {
 	s.value("workloads", c.Workloads)
 	s.value("rules", c.Rules)
 	s.value("evaluations", c.Evaluations)
+	if c.Version != "" {
+		s.value("version", c.Version)
+	}
+	if len(c.Namespaces) > 0 {
+		s.value("namespaces", c.Namespaces)
+	}
 	if len(c.Gaps) > 0 {
 		s.list("gaps", len(c.Gaps), func(i int) any { return &c.Gaps[i] })
 	}
@@ -54,6 +73,31 @@ func writeLedger(s *stream, l *verdict.Ledger) {
 	if l.Baseline != nil {
 		s.value("baseline", l.Baseline)
 	}
+	s.shut("}")
+}
+
+func writeFramework(s *stream, f *verdict.FrameworkResult) {
+	s.open("", "{")
+	s.value("id", f.ID)
+	s.value("title", f.Title)
+	s.value("version", f.Version)
+	s.value("source", f.Source)
+	s.list("controls", len(f.Controls), func(i int) any {
+		c := f.Controls[i]
+		c.Rules = nonNil(c.Rules)
+		return &c
+	})
+	s.shut("}")
+}
+
+func writeDiff(s *stream, d *verdict.Diff) {
+	s.open("diff", "{")
+	s.value("against", d.Against)
+	s.value("new", d.New)
+	s.value("changed", d.Changed)
+	s.value("unchanged", d.Unchanged)
+	s.list("fixed", len(d.Fixed), func(i int) any { return findingJSON(&d.Fixed[i]) })
+	s.list("notLookedAt", len(d.NotLookedAt), func(i int) any { return findingJSON(&d.NotLookedAt[i]) })
 	s.shut("}")
 }
 

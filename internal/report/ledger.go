@@ -94,7 +94,7 @@ func (p *printer) standing(l *verdict.Ledger, standing verdict.Standing, look st
 
 // exceptionText is one entry in a sentence or two.
 func exceptionText(e *verdict.LedgerEntry) string {
-	text := exceptionPlace(&e.Location) + "  " + visible(join(e.Rules, shownPerList))
+	text := exceptionPlace(&e.Location) + "  " + visible(join(e.Rules))
 	if e.Owner != "" {
 		text += ", by " + visible(e.Owner)
 	}

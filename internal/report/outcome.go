@@ -13,12 +13,23 @@ type outcome struct {
 	failOn       verdict.Severity
 	allowUnknown bool
 	count        [grades]int
+	// judged and gaps leave out what an earlier result had too: it does not decide the exit code.
+	judged [grades]int
+	gaps   int
 }
 
 func newOutcome(res *verdict.Result, failOn verdict.Severity, allowUnknown bool) outcome {
 	o := outcome{res: res, failOn: failOn, allowUnknown: allowUnknown}
 	for i := range res.Findings {
 		o.count[gradeOf(&res.Findings[i])]++
+		if !res.Findings[i].Known() {
+			o.judged[gradeOf(&res.Findings[i])]++
+		}
+	}
+	for i := range res.Coverage.Gaps {
+		if !res.Coverage.Gaps[i].Known {
+			o.gaps++
+		}
 	}
 	return o
 }
@@ -46,12 +57,12 @@ func (o *outcome) because() string {
 	var parts []string
 	for g := gradeCritical; g <= gradeLow; g++ {
 		switch {
-		case o.count[g] == 0:
+		case o.judged[g] == 0:
 		case verdict.Critical-verdict.Severity(g) >= failOn:
-			over += o.count[g]
-			parts = append(parts, thousands(o.count[g])+" "+looks[g].word)
+			over += o.judged[g]
+			parts = append(parts, thousands(o.judged[g])+" "+looks[g].word)
 		default:
-			below += o.count[g]
+			below += o.judged[g]
 		}
 	}
 	threshold := failOn.String() + " (--fail-on " + failOn.String() + ")"
@@ -82,6 +93,9 @@ func (o *outcome) allowances(code, below int) string {
 	case code == verdict.ExitFindings || o.nothingJudged() != "":
 		text += " Besides, " + ends + "."
 	}
+	if o.res.Diff != nil {
+		text += " Only what is new or worse than in " + visible(o.res.Diff.Against) + " counts."
+	}
 	old := 0
 	if l := o.res.Ledger; l != nil && l.Baseline != nil {
 		old = l.Baseline.Old
@@ -98,12 +112,12 @@ func (o *outcome) allowances(code, below int) string {
 // openEnds counts what could not be decided and what was not looked at.
 func (o *outcome) openEnds() string {
 	var parts []string
-	if n := o.count[gradeUnknown]; n == 1 {
+	if n := o.judged[gradeUnknown]; n == 1 {
 		parts = append(parts, "1 verdict is unknown")
 	} else if n > 1 {
 		parts = append(parts, thousands(n)+" verdicts are unknown")
 	}
-	if n := len(o.res.Coverage.Gaps); n == 1 {
+	if n := o.gaps; n == 1 {
 		parts = append(parts, "1 thing was not looked at")
 	} else if n > 1 {
 		parts = append(parts, thousands(n)+" things were not looked at")

@@ -132,7 +132,11 @@ func position(l *verdict.Location) string {
 
 // tail names the finding: its rule, and the fingerprint to ask for.
 func (p *printer) tail(f *verdict.Finding) string {
-	return p.paint(dim, "  "+visible(f.Rule)+"  "+visible(f.Fingerprint))
+	tail := p.paint(dim, "  "+visible(f.Rule)+"  "+visible(f.Fingerprint))
+	if change := changeWord(f); change != "" {
+		tail += "  " + p.paint(bold, change)
+	}
+	return tail
 }
 
 // also lists where else the same fault was read.

@@ -33,6 +33,16 @@ type (
 		Tally    *[]verdict.Tally  `json:"tally"`
 		Coverage *verdict.Coverage `json:"coverage"`
 		Ledger   *verdict.Ledger   `json:"exceptions"`
+
+		ByRule     []verdict.RuleTally       `json:"byRule"`
+		Frameworks []verdict.FrameworkResult `json:"frameworks"`
+		Diff       *wireDiff                 `json:"diff"`
+	}
+	wireDiff struct {
+		verdict.Diff
+
+		Fixed       []wireFinding `json:"fixed"`
+		NotLookedAt []wireFinding `json:"notLookedAt"`
 	}
 	wireFinding struct {
 		verdict.Finding
@@ -87,15 +97,23 @@ func (w *resultJSON) result() (*verdict.Result, error) {
 		return nil, errors.New("findings, rules, tally or coverage is missing")
 	}
 	res := &verdict.Result{
-		Findings: make([]verdict.Finding, len(*w.Findings)),
 		Rules:    make([]verdict.RuleInfo, len(*w.Rules)),
 		Tally:    *w.Tally,
 		Coverage: *w.Coverage,
-		Ledger:   w.Ledger,
+		Ledger:   w.Ledger, ByRule: w.ByRule, Frameworks: w.Frameworks,
 	}
-	for i := range *w.Findings {
-		if err := (*w.Findings)[i].into(&res.Findings[i]); err != nil {
-			return nil, fmt.Errorf("findings[%d]: %w", i, err)
+	var err error
+	if res.Findings, err = findings(*w.Findings, "findings"); err != nil {
+		return nil, err
+	}
+	if res.Diff, err = w.Diff.diff(); err != nil {
+		return nil, err
+	}
+	for i := range res.Frameworks {
+		for k := range res.Frameworks[i].Controls {
+			if res.Frameworks[i].Controls[k].Status == "" {
+				return nil, fmt.Errorf("frameworks[%d].controls[%d]: status is missing", i, k)
+			}
 		}
 	}
 	for i := range *w.Rules {
@@ -129,6 +147,31 @@ func checkLedger(l *verdict.Ledger) error {
 	return nil
 }
 
+// findings checks a list of findings and copies it.
+func findings(list []wireFinding, name string) ([]verdict.Finding, error) {
+	found := make([]verdict.Finding, len(list))
+	for i := range list {
+		if err := list[i].into(&found[i]); err != nil {
+			return nil, fmt.Errorf("%s[%d]: %w", name, i, err)
+		}
+	}
+	return found, nil
+}
+
+func (w *wireDiff) diff() (*verdict.Diff, error) {
+	if w == nil {
+		return nil, nil //nolint:nilnil // no comparison is neither a diff nor a fault
+	}
+	d := w.Diff
+	var err, other error
+	d.Fixed, err = findings(w.Fixed, "diff.fixed")
+	d.NotLookedAt, other = findings(w.NotLookedAt, "diff.notLookedAt")
+	if err := errors.Join(err, other); err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
 func (w *wireFinding) into(f *verdict.Finding) error {
 	switch {
 	case w.Verdict == nil || w.Severity == nil:
@@ -144,6 +187,9 @@ func (w *wireFinding) into(f *verdict.Finding) error {
 	}
 	if x := w.Exemption; x != nil && (*w.Verdict != verdict.Exempt || grantWord[x.Grant] == "" || misplaced(&x.Location)) {
 		return errors.New("exemption is of no exempt finding, or impossible")
+	}
+	if !slices.Contains([]verdict.Change{"", verdict.New, verdict.Changed, verdict.Unchanged}, w.Change) {
+		return fmt.Errorf("change is %q", w.Change)
 	}
 	if w.Excerpt != nil && !holds(w.Excerpt) {
 		return errors.New("excerpt marks a line that it does not hold")

@@ -1,5 +1,5 @@
 // Package report renders a [verdict.Result]: Terminal for people, JSON for machines and as input of
-// later commands, SARIF for code scanning services. It writes to the writer it is given and to
+// later commands, and the other [Formats] for the services and programs that read them. It writes to the writer it is given and to
 // nothing else: no clock, no environment, no files; the same result gives the same bytes. It judges
 // nothing: what it says about the exit code it asks of the result. Floor 2; cli and hub import it.
 package report

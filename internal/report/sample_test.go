@@ -184,6 +184,36 @@ func sampleCoverage() verdict.Coverage {
 	return c
 }
 
+// compared is the sample, compared with an earlier result and with the controls of a framework.
+func compared() *verdict.Result {
+	res := sample()
+	for i := range res.Findings {
+		res.Findings[i].Change = []verdict.Change{verdict.Unchanged, verdict.New, verdict.Changed}[i%3]
+		if f := &res.Findings[i]; f.Change == verdict.Changed {
+			f.Was = &verdict.Was{Verdict: f.Verdict, Severity: verdict.Medium}
+		}
+	}
+	for i := range res.Coverage.Gaps[:2] {
+		res.Coverage.Gaps[i].Known = true
+	}
+	fixed, unseen := sample().Findings[3], sample().Findings[5]
+	fixed.Fingerprint, unseen.Fingerprint, unseen.Reason = "00000000000000f1", "00000000000000f2", "not among this time's sources: other/a.yaml"
+	res.Diff = &verdict.Diff{
+		Against: "old <1>.json", New: 4, Changed: 3, Unchanged: 4, Fixed: []verdict.Finding{fixed}, NotLookedAt: []verdict.Finding{unseen},
+	}
+	res.ByRule = []verdict.RuleTally{{Rule: "host-path", Pass: 3, Fail: 2, Exempt: 1}, {Rule: "read-only-root", Pass: 7}}
+	res.Frameworks = []verdict.FrameworkResult{{ID: "own", Title: "Own <controls>", Version: "1", Source: "here", Controls: []verdict.ControlResult{
+		{ID: "1", Title: "Whole", Status: verdict.ControlFail, Rules: []string{"host-path"}, Pass: 3, Fail: 2, Exempt: 1, Subjects: 2, Findings: []string{"3f2a9c0d11e84b06"}},
+		{ID: "1.1", PartOf: "1", Title: "Part", Status: verdict.ControlPass, Rules: []string{"read-only-root"}, Pass: 7},
+		{ID: "1.2", PartOf: "1", Title: "Doubt", Status: verdict.ControlUnknown, Rules: []string{"wildcard-verbs"}, Reason: "It may stand in a|b.", Unknown: 1},
+		{ID: "2", Title: "By hand", Status: verdict.ControlManual, Rules: []string{}, Manual: "Ask @somebody."},
+		{ID: "3", Title: "Not judged", Status: verdict.ControlNotJudged, Rules: []string{}, Reason: "No rule judges it."},
+		{ID: "4", Title: "Nothing there", Status: verdict.ControlNotApplicable, Rules: []string{"x"}},
+		{ID: "5", Title: "Excused", Status: verdict.ControlExempt, Rules: []string{"host-path"}, Exempt: 1, Subjects: 1},
+	}}}
+	return res
+}
+
 // empty is the result of a scan that found nothing to judge.
 func empty() *verdict.Result {
 	return &verdict.Result{Coverage: verdict.Coverage{Sources: []string{"files"}, Files: 3, Documents: 2, Rules: 5}}

@@ -15,6 +15,8 @@ const (
 	homepage      = "https://github.com/coaming/coaming"
 	sourceRoot    = "%SRCROOT%"
 	githubResults = 25_000
+	githubBytes   = 10 << 20 // of gzip
+	githubRelated = 100      // places of one result that are shown
 	githubTags    = 20
 )
 
@@ -27,17 +29,24 @@ const (
 
 // SARIF writes a SARIF 2.1.0 log with one run. Fails are results of kind fail, unknowns of kind open,
 // exempt ones are suppressed; gaps are notifications, of level error unless unknown is allowed, so that
-// no reader takes the results for complete. Nothing is left out to please a consumer's limits; where
-// one is passed, a notification says so.
+// no reader takes the results for complete. Over the limits of GitHub, which rejects a larger log whole, it
+// keeps the gravest findings and a notification says how many there are.
 func SARIF(w io.Writer, res *verdict.Result, meta Meta) error {
+	kept := sarifKept(res, meta)
 	s := newStream(w)
+	writeSARIF(s, res, meta, kept)
+	return s.close()
+}
+
+// writeSARIF writes a log with the findings of those indices.
+func writeSARIF(s *stream, res *verdict.Result, meta Meta, kept []int) {
 	s.open("", "{")
 	s.value("$schema", sarifSchema)
 	s.value("version", sarifVersion)
 	s.open("runs", "[")
 	s.open("", "{")
 	writeDriver(s, res, meta)
-	writeInvocation(s, res, meta)
+	writeInvocation(s, res, meta, len(kept))
 	s.value("columnKind", "utf16CodeUnits")
 	s.value("originalUriBaseIds", baseIDs(res))
 	s.value("properties", sarifRunProperties{Tally: res.Tally, Coverage: coverageCounts(&res.Coverage)})
@@ -45,11 +54,10 @@ func SARIF(w io.Writer, res *verdict.Result, meta Meta) error {
 	for i := range res.Rules {
 		index[res.Rules[i].ID] = i
 	}
-	s.list("results", len(res.Findings), func(i int) any { return sarifResultOf(&res.Findings[i], index) })
+	s.list("results", len(kept), func(i int) any { return sarifResultOf(&res.Findings[kept[i]], index) })
 	s.shut("}")
 	s.shut("]")
 	s.shut("}")
-	return s.close()
 }
 
 func writeDriver(s *stream, res *verdict.Result, meta Meta) {
@@ -94,7 +102,7 @@ func notifiableAs(id, level, short, help string) sarifDescriptor {
 	}
 }
 
-func writeInvocation(s *stream, res *verdict.Result, meta Meta) {
+func writeInvocation(s *stream, res *verdict.Result, meta Meta, kept int) {
 	o := newOutcome(res, meta.FailOn, meta.AllowUnknown)
 	s.open("invocations", "[")
 	s.open("", "{")
@@ -123,19 +131,20 @@ func writeInvocation(s *stream, res *verdict.Result, meta Meta) {
 			Descriptor: sarifReference{ID: noteNothing}, Level: "warning", Message: messageOf("Nothing was judged: " + why),
 		})
 	}
-	if n := len(res.Findings); n > githubResults {
-		s.value("", overLimit(n))
+	if n := len(res.Findings); n > kept {
+		s.value("", overLimit(n, kept))
 	}
 	s.shut("]")
 	s.shut("}")
 	s.shut("]")
 }
 
-func overLimit(n int) sarifNotification {
+func overLimit(n, kept int) sarifNotification {
 	return sarifNotification{
 		Descriptor: sarifReference{ID: noteLimit}, Level: "warning",
-		Message: messageOf(fmt.Sprintf("GitHub code scanning rejects a run of more than %s results and this one has %s; "+
-			"scan the parts one by one, each with its own category.", thousands(githubResults), thousands(n))),
+		Message: messageOf(fmt.Sprintf("GitHub code scanning takes at most %s results and %d MB of gzip: of %s findings these are the gravest %s. "+
+			"Scan the parts one by one, each with its own category, or read the JSON report, which has them all.",
+			thousands(githubResults), githubBytes>>20, thousands(n), thousands(kept))),
 	}
 }
 

@@ -16,6 +16,7 @@ func sarifResultOf(f *verdict.Finding, index map[string]int) *sarifResult {
 		Suppressions: []sarifSuppression{},
 		Properties:   sarifResultProperties{Verdict: f.Verdict, Severity: f.Severity, Reason: f.Reason},
 	}
+	r.Baseline = sarifBaseline[f.Change]
 	if i, ok := index[f.Rule]; ok {
 		r.RuleIndex = &i
 	}
@@ -37,13 +38,16 @@ func sarifResultOf(f *verdict.Finding, index map[string]int) *sarifResult {
 	}
 	location.Logical = []sarifLogical{logicalOf(f)}
 	r.Locations = []sarifLocation{*location}
-	for i := range f.Also {
+	for i := range f.Also[:min(len(f.Also), githubRelated)] {
 		if again := locationOf(&f.Also[i], nil); again != nil {
 			r.Related = append(r.Related, *again)
 		}
 	}
 	return r
 }
+
+// sarifBaseline are SARIF's words for how a finding stands to an earlier result.
+var sarifBaseline = map[verdict.Change]string{verdict.New: "new", verdict.Changed: "updated", verdict.Unchanged: "unchanged"}
 
 // logicalOf is the object and the field in it, which stay when lines move.
 func logicalOf(f *verdict.Finding) sarifLogical {

@@ -27,6 +27,7 @@ type (
 		RuleIndex    *int                  `json:"ruleIndex,omitempty"`
 		Kind         string                `json:"kind"`
 		Level        string                `json:"level"`
+		Baseline     string                `json:"baselineState,omitempty"` // §3.27.24
 		Message      sarifText             `json:"message"`
 		Locations    []sarifLocation       `json:"locations"`
 		Related      []sarifLocation       `json:"relatedLocations,omitempty"` // the same fault of the same object, read again

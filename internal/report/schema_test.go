@@ -25,7 +25,7 @@ import (
 // cases are the results that every machine format must write validly.
 func cases() map[string]*verdict.Result {
 	return map[string]*verdict.Result{
-		"sample": sample(), "empty": empty(), "clean": clean(), "zero": {}, "full": full(), "many": many(500),
+		"sample": sample(), "empty": empty(), "clean": clean(), "zero": {}, "full": full(), "many": many(500), "compared": compared(),
 	}
 }
 
@@ -120,7 +120,7 @@ func full() *verdict.Result {
 	fill(reflect.ValueOf(res).Elem())
 	for i := range res.Findings {
 		f := &res.Findings[i]
-		f.Fingerprint, f.Excerpt.First, f.Excerpt.Marked = "0123456789abcdef", 1, 1
+		f.Fingerprint, f.Excerpt.First, f.Excerpt.Marked, f.Change = "0123456789abcdef", 1, 1, verdict.New
 		f.Verdict, f.Exemption.Grant = verdict.Exempt, verdict.GrantFile
 	}
 	for i := range res.Ledger.Exceptions {
@@ -128,6 +128,9 @@ func full() *verdict.Result {
 		e.Grant, e.Standing = verdict.GrantFile, verdict.Applied
 	}
 	res.Ledger.Baseline.Fixed[0].Fingerprint = "0123456789abcdef"
+	res.Diff.Fixed, res.Diff.NotLookedAt = res.Findings, res.Findings
+	res.Frameworks[0].Controls[0].Status = verdict.ControlManual
+	res.Frameworks[0].Controls[0].Findings = []string{"0123456789abcdef"}
 	return res
 }
 

@@ -40,7 +40,7 @@ const (
 // was not, then why the exit code is what it is.
 func Terminal(w io.Writer, res *verdict.Result, opts TerminalOptions) error {
 	p := newPrinter(w, res, opts)
-	for i, place := range group(p.listed(res.Findings)) {
+	for i, place := range group(p.listed(shownFindings(res, opts.Verbose))) {
 		if i > 0 {
 			p.line("")
 		}
@@ -48,6 +48,8 @@ func Terminal(w io.Writer, res *verdict.Result, opts TerminalOptions) error {
 	}
 	p.summary()
 	p.ledger()
+	p.frameworks()
+	p.diff()
 	p.coverage()
 	p.conclusion()
 	if err := p.out.Flush(); err != nil {

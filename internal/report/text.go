@@ -166,9 +166,9 @@ func headOf(word string, limit int) int {
 }
 
 // join lists words as a sentence does, the first few and how many more.
-func join(words []string, limit int) string {
-	if len(words) > limit {
-		return strings.Join(words[:limit], ", ") + fmt.Sprintf(" and %s more", thousands(len(words)-limit))
+func join(words []string) string {
+	if len(words) > shownPerList {
+		return strings.Join(words[:shownPerList], ", ") + fmt.Sprintf(" and %s more", thousands(len(words)-shownPerList))
 	}
 	return strings.Join(words, ", ")
 }

@@ -199,16 +199,48 @@ func TestTagsStayUnderTheLimit(t *testing.T) {
 	}
 }
 
-// TestOverLimit: a log that GitHub would reject is whole and says so.
+// TestOverLimit: of a log that GitHub would reject the gravest stay, and it says so.
 func TestOverLimit(t *testing.T) {
+	res := many(githubResults + 5)
+	grave := res.Findings[2] // the only critical one
+	for i := range res.Findings {
+		res.Findings[i].Verdict, res.Findings[i].Severity = verdict.Fail, verdict.Low
+	}
+	grave.Fingerprint = "00000000000000cc"
+	res.Findings[len(res.Findings)-1] = grave
 	var out strings.Builder
-	if err := SARIF(&out, many(githubResults+1), Meta{}); err != nil {
+	if err := SARIF(&out, res, Meta{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(out.String(), `"ruleIndex":`); n != githubResults+1 {
-		t.Errorf("%d results, want all %d", n, githubResults+1)
+	if n := strings.Count(out.String(), `"ruleIndex":`); n != githubResults {
+		t.Errorf("%d results, want %d", n, githubResults)
 	}
-	if !strings.Contains(out.String(), `{"id":"github-limit"},"level":"warning"`) {
-		t.Error("no notification tells of the limit")
+	for _, want := range []string{`{"id":"github-limit"},"level":"warning"`, "25,005 findings", "gravest 25,000", grave.Fingerprint} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the log lacks %s", want)
+		}
+	}
+}
+
+// TestOverSize: the limit is of the compressed log, too.
+func TestOverSize(t *testing.T) {
+	res := many(2500)
+	noise := uint64(88172645463325252)
+	for i := range res.Findings {
+		var b strings.Builder
+		for range 6000 {
+			noise ^= noise << 13
+			noise ^= noise >> 7
+			noise ^= noise << 17
+			b.WriteByte('!' + byte(noise%90))
+		}
+		res.Findings[i].Message = b.String()
+	}
+	kept := sarifKept(res, Meta{})
+	if n := sarifGzip(res, Meta{}, kept); n > githubBytes || n < githubBytes/2 {
+		t.Errorf("%d of %d findings take %d bytes, want at most %d and not half of it", len(kept), len(res.Findings), n, githubBytes)
+	}
+	if len(kept) >= len(res.Findings) || len(kept) == 0 {
+		t.Errorf("%d findings are kept of %d", len(kept), len(res.Findings))
 	}
 }

@@ -1,5 +1,7 @@
 package verdict
 
+import "slices"
+
 // GapCode says why something was not looked at.
 type GapCode string
 
@@ -33,6 +35,8 @@ type Gap struct {
 	Kinds []string `json:"kinds,omitempty"`
 	// Namespace bounds the gap to one namespace; empty when it could have been any.
 	Namespace string `json:"namespace,omitempty"`
+	// Known is set when an earlier result, which this one was compared with, has the same gap.
+	Known bool `json:"known,omitempty"`
 }
 
 // Exclusion is something that was left out because somebody asked for it or the design says so;
@@ -51,10 +55,18 @@ type Coverage struct {
 	Objects   int      `json:"objects"`
 	Workloads int      `json:"workloads"`
 	// Rules is how many rules were asked, Evaluations how often.
-	Rules       int         `json:"rules"`
-	Evaluations int         `json:"evaluations"`
-	Gaps        []Gap       `json:"gaps,omitempty"`
-	Exclusions  []Exclusion `json:"exclusions,omitempty"`
+	Rules       int `json:"rules"`
+	Evaluations int `json:"evaluations"`
+	// Version is the Kubernetes version that was judged for, Namespaces the only ones that were
+	// judged; empty for all.
+	Version    string      `json:"version,omitempty"`
+	Namespaces []string    `json:"namespaces,omitempty"`
+	Gaps       []Gap       `json:"gaps,omitempty"`
+	Exclusions []Exclusion `json:"exclusions,omitempty"`
+}
+
+func (c *Coverage) hasNewGap() bool {
+	return slices.ContainsFunc(c.Gaps, func(g Gap) bool { return !g.Known })
 }
 
 // Complete says that nothing was left unlooked at.

@@ -23,6 +23,10 @@ type Finding struct {
 	Excerpt *Excerpt   `json:"excerpt,omitempty"`
 	// Exemption is what excused an exempt one.
 	Exemption *Exemption `json:"exemption,omitempty"`
+	// Change is how it stands to an earlier result; "" where none was compared with. Was is what it
+	// was there, when that changed.
+	Change Change `json:"change,omitempty"`
+	Was    *Was   `json:"was,omitempty"`
 }
 
 // Subject is what was judged.

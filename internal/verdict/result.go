@@ -3,12 +3,17 @@ package verdict
 // Result is one judgement of one inventory: everything a report needs. Findings are in the order
 // of location, path and rule, so that the same input gives the same bytes.
 type Result struct {
-	Findings []Finding  `json:"findings"`
-	Rules    []RuleInfo `json:"rules"` // those that were asked, by id
-	Tally    []Tally    `json:"tally"` // by practice, in the catalogue's order
-	Coverage Coverage   `json:"coverage"`
+	Findings []Finding   `json:"findings"`
+	Rules    []RuleInfo  `json:"rules"`            // those that were asked, by id
+	Tally    []Tally     `json:"tally"`            // by practice, in the catalogue's order
+	ByRule   []RuleTally `json:"byRule,omitempty"` // by id
+	Coverage Coverage    `json:"coverage"`
 	// Ledger tells what became of the exceptions; nil when there were none, and no baseline.
 	Ledger *Ledger `json:"exceptions,omitempty"`
+	// Frameworks is how the controls fared of the frameworks that were asked for.
+	Frameworks []FrameworkResult `json:"frameworks,omitempty"`
+	// Diff is set when the result was compared with an earlier one.
+	Diff *Diff `json:"diff,omitempty"`
 }
 
 // RuleInfo is what a report tells of a rule.
@@ -32,6 +37,15 @@ type Tally struct {
 	Exempt   int    `json:"exempt"`
 }
 
+// RuleTally counts verdicts of one rule.
+type RuleTally struct {
+	Rule    string `json:"rule"`
+	Pass    int    `json:"pass"`
+	Fail    int    `json:"fail"`
+	Unknown int    `json:"unknown"`
+	Exempt  int    `json:"exempt"`
+}
+
 // Exit codes of a judgement (docs/design.md, "Where it runs").
 const (
 	ExitClean    = 0
@@ -41,11 +55,16 @@ const (
 )
 
 // Exit is the judgement's exit code: findings at or over the threshold outrank what is unknown,
-// and unknown outranks clean unless it is allowed. A judgement of nothing is unknown.
+// and unknown outranks clean unless it is allowed. A judgement of nothing is unknown. Of a result that
+// was compared with an earlier one only what is new counts.
 func (r *Result) Exit(failOn Severity, allowUnknown bool) int {
-	unknown := !r.Coverage.Complete() || r.Coverage.Objects == 0 && r.Coverage.Evaluations == 0
+	unknown := r.Coverage.hasNewGap() || r.Coverage.Objects == 0 && r.Coverage.Evaluations == 0
 	for i := range r.Findings {
-		switch f := &r.Findings[i]; f.Verdict {
+		f := &r.Findings[i]
+		if f.Known() {
+			continue
+		}
+		switch f.Verdict {
 		case Fail:
 			if f.Severity >= failOn {
 				return ExitFindings

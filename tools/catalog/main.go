@@ -1,5 +1,5 @@
 // Command catalog checks the built-in rules against the types of their facts and writes the checked
-// expressions that the catalogue embeds, and the page that lists the rules.
+// expressions that the catalogue embeds, and the pages that list the rules and the frameworks.
 package main
 
 import (
@@ -14,17 +14,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: catalog CHECKED.bin RULES.md")
+	if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: catalog CHECKED.bin RULES.md FRAMEWORKS.md")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(checkedFile, pageFile string) error {
+func run(checkedFile, pageFile, frameworksFile string) error {
 	rules, err := catalog.Rules()
 	if err != nil {
 		return err
@@ -36,6 +36,13 @@ func run(checkedFile, pageFile string) error {
 	text, err := page(rules)
 	if err != nil {
 		return err
+	}
+	frameworks, err := frameworksPage(rules)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(frameworksFile, []byte(frameworks), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", frameworksFile, err)
 	}
 	if err := os.WriteFile(checkedFile, checked, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", checkedFile, err)

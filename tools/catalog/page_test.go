@@ -33,6 +33,25 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestFrameworksPage demands that docs/frameworks.md is of the frameworks and rules as they are now.
+func TestFrameworksPage(t *testing.T) {
+	rules, err := catalog.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := frameworksPage(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../docs/frameworks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("docs/frameworks.md is stale: run 'make gen'")
+	}
+}
+
 func TestPageKnowsEveryPractice(t *testing.T) {
 	if _, err := page([]*rule.Rule{{ID: "a", Practice: "no-such"}}); err == nil {
 		t.Error("a practice without a heading is no error")
