@@ -183,7 +183,7 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 	for n := range width {
 		counts[n] = tallies{}
 		group.Go(func() {
-			w := worker{judgement: j, tallies: counts[n]}
+			w := worker{judgement: j, cluster: j.clusterFact(), tallies: counts[n]}
 			defer func() { w.memory.settle(w.tallies) }()
 			for i := int(taken.Add(1)) - 1; i < batches; i = int(taken.Add(1)) - 1 {
 				w.findings = nil

@@ -110,6 +110,7 @@ type (
 	}
 	cluster struct {
 		Version   string `json:"version"`
+		Minor     int    `json:"minor"`
 		Live      bool   `json:"live"`
 		Supported bool   `json:"supported"`
 		EndOfLife string `json:"endOfLife"`
