@@ -21,6 +21,9 @@ const (
 	clusterRole        = "ClusterRole.rbac.authorization.k8s.io"
 	roleBinding        = "RoleBinding.rbac.authorization.k8s.io"
 	clusterRoleBinding = "ClusterRoleBinding.rbac.authorization.k8s.io"
+
+	persistentVolume      = "PersistentVolume"
+	persistentVolumeClaim = "PersistentVolumeClaim"
 )
 
 // factKinds says which object kinds a named fact is computed from.
@@ -31,6 +34,7 @@ var factKinds = map[string][]string{
 	"workload.disruptionBudgets": {disruptionBudget},
 	"workload.serviceAccount":    {serviceAccount},
 	"workload.bindings":          {roleBinding, clusterRoleBinding, role, clusterRole},
+	"workload.persistentVolumes": {persistentVolume, persistentVolumeClaim},
 	"ns.networkPolicies":         {networkPolicy},
 	"ns.quotas":                  {resourceQuota},
 	"ns.limitRanges":             {limitRange},
@@ -67,6 +71,8 @@ func (j *judgement) workload(w *fact.Workload) rule.Fact {
 			return j.inNamespace(limitRange, o.Namespace)
 		case "serviceAccount":
 			return j.account(o.Namespace, w.ServiceAccount())
+		case "persistentVolumes":
+			return j.claimed(w)
 		case "bindings":
 			return j.bindingsOf(o.Namespace, w.ServiceAccount())
 		}

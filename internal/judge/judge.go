@@ -94,6 +94,7 @@ type judgement struct {
 	accounts                                             func() map[account][]*fact.Object
 	selecting                                            func() map[kindIn]*selecting
 	clusterRoles                                         func() []document.Value
+	volumes                                              func() *volumes
 	secretive                                            sync.Map // documents whose parts have no known place -> whether they hold a secret
 }
 
@@ -108,6 +109,7 @@ func newJudgement(in Input, seen *traits) *judgement {
 	j.accounts = sync.OnceValue(j.indexAccounts)
 	j.selecting = sync.OnceValue(j.indexSelecting)
 	j.clusterRoles = sync.OnceValue(j.listClusterRoles)
+	j.volumes = sync.OnceValue(j.indexVolumes)
 	for _, r := range in.Rules {
 		switch r.Match.Fact {
 		case "container":

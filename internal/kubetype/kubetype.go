@@ -79,6 +79,7 @@ type (
 		DisruptionBudgets []policyv1.PodDisruptionBudget `json:"disruptionBudgets"`
 		ServiceAccount    corev1.ServiceAccount          `json:"serviceAccount"`
 		Bindings          []binding                      `json:"bindings"`
+		PersistentVolumes []corev1.PersistentVolume      `json:"persistentVolumes"`
 	}
 	namespace struct {
 		Name            string                       `json:"name"`
