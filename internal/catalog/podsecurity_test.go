@@ -60,23 +60,48 @@ func newPodSecurity(t *testing.T) *podSecurity {
 	return p
 }
 
-// compare reports where the rules and the evaluator differ about a pod under the policy of Kubernetes
-// 1.minor, and returns the evaluator's verdicts: whether each level allows it.
-func (p *podSecurity) compare(t *testing.T, name, text string, minor int) map[api.Level]bool {
+// aPod is one pod as each side reads it.
+type aPod struct {
+	name, text string
+	typed      *corev1.Pod
+	object     *fact.Object
+}
+
+// readPod reads a pod once for all versions that it is judged under.
+func readPod(t *testing.T, name, text string) aPod {
 	t.Helper()
-	var pod corev1.Pod
-	if err := yaml.UnmarshalStrict([]byte(text), &pod); err != nil {
+	pod := aPod{name: name, text: text, typed: &corev1.Pod{}}
+	if err := yaml.UnmarshalStrict([]byte(text), pod.typed); err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, text)
 	}
-	name = fmt.Sprintf("%s under 1.%d", name, minor)
-	ours, findings, decided := p.ours(t, text, minor)
+	docs, errs := document.Read(document.NewText(text), 1)
+	if len(errs) > 0 || len(docs) != 1 {
+		t.Fatalf("%s: want one pod: %v\n%s", name, errs, text)
+	}
+	// As from a server: a pod of a file is judged the same, but each finding shows its lines, which takes most of the time.
+	pod.object = fact.NewObject(docs[0].Root(), &fact.Origin{Source: "files", File: "pod.yaml", Served: true})
+	for i := range pod.typed.Spec.Volumes {
+		// The API server fills this in before admission sees the pod.
+		if v := &pod.typed.Spec.Volumes[i]; (v.VolumeSource == corev1.VolumeSource{}) {
+			v.EmptyDir = &corev1.EmptyDirVolumeSource{}
+		}
+	}
+	return pod
+}
+
+// compare reports where the rules and the evaluator differ about a pod under the policy of Kubernetes
+// 1.minor, and returns the evaluator's verdicts: whether each level allows it.
+func (p *podSecurity) compare(t *testing.T, pod aPod, minor int) map[api.Level]bool {
+	t.Helper()
+	name, text := fmt.Sprintf("%s under 1.%d", pod.name, minor), pod.text
+	ours, findings, decided := p.ours(pod.object, minor)
 	if !decided {
 		t.Errorf("%s: a rule could not decide\n%s\n%s", name, findings, text)
 	}
-	windows := minor >= 25 && pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows
+	windows := minor >= 25 && pod.typed.Spec.OS != nil && pod.typed.Spec.OS.Name == corev1.Windows
 	theirs := map[api.Level]bool{}
 	for _, level := range []api.Level{api.LevelBaseline, api.LevelRestricted} {
-		allowed, why := p.theirs(&pod, level, minor)
+		allowed, why := p.theirs(pod.typed, level, minor)
 		theirs[level] = allowed
 		if level == api.LevelRestricted && windows && !theirs[api.LevelBaseline] {
 			// Of a Windows pod, restricted leaves out checks of fields that validation refuses there;
@@ -92,13 +117,6 @@ func (p *podSecurity) compare(t *testing.T, name, text string, minor int) map[ap
 
 // theirs is the evaluator's verdict under the policy of Kubernetes 1.minor.
 func (p *podSecurity) theirs(pod *corev1.Pod, level api.Level, minor int) (allowed bool, why string) {
-	pod = pod.DeepCopy()
-	for i := range pod.Spec.Volumes {
-		// The API server fills this in before admission sees the pod.
-		if v := &pod.Spec.Volumes[i]; (v.VolumeSource == corev1.VolumeSource{}) {
-			v.EmptyDir = &corev1.EmptyDirVolumeSource{}
-		}
-	}
 	at := api.LevelVersion{Level: level, Version: api.MajorMinorVersion(1, minor)}
 	result := policy.AggregateCheckResults(p.evaluator.EvaluatePod(at, &pod.ObjectMeta, &pod.Spec))
 	return result.Allowed, result.ForbiddenReason() + ": " + result.ForbiddenDetail()
@@ -106,13 +124,7 @@ func (p *podSecurity) theirs(pod *corev1.Pod, level api.Level, minor int) (allow
 
 // ours is the rules' verdict for a cluster of that version: whether they allow the pod at each level,
 // and whether each of them came to one.
-func (p *podSecurity) ours(t *testing.T, text string, minor int) (allowed map[api.Level]bool, findings string, decided bool) {
-	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 || len(docs) != 1 {
-		t.Fatalf("want one pod: %v\n%s", errs, text)
-	}
-	pod := fact.NewObject(docs[0].Root(), &fact.Origin{Source: "files", File: "pod.yaml"})
+func (p *podSecurity) ours(pod *fact.Object, minor int) (allowed map[api.Level]bool, findings string, decided bool) {
 	inventory := fact.NewInventory([]*fact.Object{pod}, "1."+strconv.Itoa(minor), false)
 	allowed, decided = map[api.Level]bool{api.LevelBaseline: true, api.LevelRestricted: true}, true
 	var list strings.Builder
@@ -157,8 +169,9 @@ func TestPodSecurityFixtures(t *testing.T) {
 			continue // most are published again with every version
 		}
 		seen[string(text)] = true
+		pod := readPod(t, name, string(text))
 		for minor := range p.newest + 1 {
-			p.compare(t, name, string(text), minor)
+			p.compare(t, pod, minor)
 		}
 	}
 	t.Logf("%d fixtures, %d of them different, each under %d versions by %d rules", len(files), len(seen), p.newest+1, len(p.rules))
@@ -176,11 +189,7 @@ func (p *podSecurity) published(t *testing.T, name, text string) (minor int) {
 	if err != nil {
 		t.Fatalf("%s: no version: %v", name, err)
 	}
-	var pod corev1.Pod
-	if err := yaml.UnmarshalStrict([]byte(text), &pod); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	if allowed, why := p.theirs(&pod, api.Level(parts[0]), minor); allowed != (parts[2] == "pass") {
+	if allowed, why := p.theirs(readPod(t, name, text).typed, api.Level(parts[0]), minor); allowed != (parts[2] == "pass") {
 		t.Errorf("%s: the evaluator allows it: %t (%s)", name, allowed, why)
 	}
 	return minor
@@ -201,10 +210,10 @@ func TestPodSecurityRandomPods(t *testing.T) {
 	for i := range count {
 		// A generator for each pod: its number alone is enough to make it again.
 		maker := podMaker{rand.New(rand.NewPCG(uint64(seed), uint64(i)))}
-		text := maker.pod()
+		pod := readPod(t, fmt.Sprintf("pod %d of seed %d", i, seed), maker.pod())
 		for _, minor := range p.turn(i, full) {
 			compared++
-			for level, allows := range p.compare(t, fmt.Sprintf("pod %d of seed %d", i, seed), text, minor) {
+			for level, allows := range p.compare(t, pod, minor) {
 				if allows {
 					allowed[level]++
 				}
