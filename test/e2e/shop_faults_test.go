@@ -49,7 +49,7 @@ var rulesFor = map[string][]string{
 	"password-in-argument":             {"secret-in-argument"},
 	"password-in-env":                  {"secret-in-env"},
 	"password-in-secret-manifest":      {"secret-in-manifest-text"},
-	"pod-security-enforces-privileged": {"namespace-pod-security-privileged"},
+	"pod-security-enforces-privileged": {"namespace-pod-security-exempt"},
 	"pod-security-not-enforced":        {"namespace-without-pod-security", "namespace-pod-security-only-warns"},
 	"pods-exec":                        {"role-pod-exec"},
 	"pods-without-network-policy":      {"workload-without-network-policy"},
