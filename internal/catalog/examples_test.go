@@ -62,12 +62,12 @@ func judgeFor(rules []*rule.Compiled, values []document.Value, version string, l
 func judgeExample(r *rule.Compiled, e rule.Example) *verdict.Result {
 	rules := []*rule.Compiled{r}
 	if r.Match.Fact == "cluster" {
-		return judgeFor(rules, nil, e[0].Get("version").Text(), true)
+		return judgeObjects(rules, nil, e[0].Get("version").Text())
 	}
 	if r.ExampleVersion != "" {
 		return judgeFor(rules, e, r.ExampleVersion, false)
 	}
-	return judgeFor(rules, e, catalog.Newest, false)
+	return judgeObjects(rules, e, "")
 }
 
 // TestExamples demands of every rule that each bad example gives it a fail, and each good one

@@ -134,9 +134,9 @@ func (m podMaker) members(t reflect.Type, at string) []string {
 	var list []string
 	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case name == "-":
-		case name == "":
+		switch name {
+		case "-":
+		case "":
 			list = append(list, m.members(f.Type, at)...)
 		default:
 			list = append(list, m.field(f.Type, at, name, strings.Contains(options, "omitempty")))
