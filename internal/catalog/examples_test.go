@@ -44,15 +44,30 @@ func compiled(t *testing.T) []*rule.Compiled {
 
 // judgeObjects judges objects as a scan of files does, or as a scan of a live cluster.
 func judgeObjects(rules []*rule.Compiled, values []document.Value, version string) *verdict.Result {
+	if version != "" {
+		return judgeFor(rules, values, version, true)
+	}
+	return judgeFor(rules, values, catalog.Newest, false)
+}
+
+func judgeFor(rules []*rule.Compiled, values []document.Value, version string, live bool) *verdict.Result {
 	var objects []*fact.Object
 	for _, v := range values {
 		objects = append(objects, fact.NewObject(v, &fact.Origin{Source: "files", File: "example.yaml"}))
 	}
-	live := version != ""
-	if !live {
-		version = catalog.Newest
-	}
 	return judge.Judge(judge.Input{Inventory: fact.NewInventory(objects, version, live), Rules: rules, Now: now})
+}
+
+// judgeExample judges an example as its rule asks for it.
+func judgeExample(r *rule.Compiled, e rule.Example) *verdict.Result {
+	rules := []*rule.Compiled{r}
+	if r.Match.Fact == "cluster" {
+		return judgeObjects(rules, nil, e[0].Get("version").Text())
+	}
+	if r.ExampleVersion != "" {
+		return judgeFor(rules, e, r.ExampleVersion, false)
+	}
+	return judgeObjects(rules, e, "")
 }
 
 // TestExamples demands of every rule that each bad example gives it a fail, and each good one
@@ -78,13 +93,8 @@ func TestExamples(t *testing.T) {
 }
 
 func outcome(r *rule.Compiled, e rule.Example) string {
-	version := ""
-	if r.Match.Fact == "cluster" {
-		version = e[0].Get("version").Text()
-		e = nil
-	}
 	var text strings.Builder
-	for _, f := range judgeObjects([]*rule.Compiled{r}, e, version).Findings {
+	for _, f := range judgeExample(r, e).Findings {
 		fmt.Fprintf(&text, "%s: %s (%s) at %s; ", f.Verdict, f.Message, f.Reason, f.Path)
 	}
 	return text.String()
@@ -131,7 +141,7 @@ func TestBrief(t *testing.T) {
 		if len(b.Bad)+len(b.Good) > 0 {
 			t.Errorf("%s has examples", b.ID)
 		}
-		b.Bad, b.Good = w.Bad, w.Good
+		b.Bad, b.Good, b.ExampleVersion = w.Bad, w.Good, w.ExampleVersion
 		values := cmp.Transformer("text", func(v document.Value) string { return document.YAML(v) })
 		if diff := cmp.Diff(w, b, cmpopts.IgnoreUnexported(rule.Rule{}), values); diff != "" {
 			t.Errorf("%s (-whole +brief): its examples do not stand last\n%s", w.ID, diff)

@@ -278,12 +278,8 @@ func messages(t *testing.T, r *rule.Rule, e rule.Example) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	version := ""
-	if r.Match.Fact == "cluster" {
-		version, e = e[0].Get("version").Text(), nil
-	}
 	var list []string
-	for _, f := range judgeObjects([]*rule.Compiled{c}, e, version).Findings {
+	for _, f := range judgeExample(c, e).Findings {
 		list = append(list, f.Message)
 	}
 	return list

@@ -50,6 +50,13 @@ func Reached(version, milestone string) bool {
 	return ok1 && ok2 && (v[0] > m[0] || v[0] == m[0] && v[1] >= m[1])
 }
 
+// Minor is the second number of a version: 36 of "1.36". Of the versions after 1, should they come, it
+// is greater than any of 1; ok is false for what is no version.
+func Minor(version string) (n int, ok bool) {
+	v, ok := minor(version)
+	return v[1] + max(v[0]-1, 0)*10_000, ok
+}
+
 func minor(version string) ([2]int, bool) {
 	major, rest, found := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	if !found {

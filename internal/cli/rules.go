@@ -188,6 +188,9 @@ func showRule(w io.Writer, r *rule.Rule) error {
 	for _, framework := range sortedFrameworks(r) {
 		fmt.Fprintf(text, "maps      %s: %s\n", framework, strings.Join(r.Maps[framework], ", "))
 	}
+	if r.ExampleVersion != "" {
+		fmt.Fprintf(text, "examples  judged for Kubernetes %s\n", r.ExampleVersion)
+	}
 	for _, list := range []struct {
 		title    string
 		examples []rule.Example

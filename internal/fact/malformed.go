@@ -20,6 +20,8 @@ var (
 		document.String: {
 			"serviceAccountName", "serviceAccount", "nodeName", "runtimeClassName", "priorityClassName", "restartPolicy", "dnsPolicy",
 			"os.name", "securityContext.seccompProfile.type", "securityContext.appArmorProfile.type",
+			"securityContext.seccompProfile.localhostProfile", "securityContext.appArmorProfile.localhostProfile",
+			"securityContext.supplementalGroupsPolicy", "securityContext.windowsOptions.runAsUserName",
 		},
 		document.Map: {
 			"securityContext", "securityContext.seccompProfile", "securityContext.appArmorProfile", "securityContext.seLinuxOptions",
@@ -36,6 +38,8 @@ var (
 		document.String: {
 			"name", "image", "imagePullPolicy", "restartPolicy", "workingDir", "securityContext.procMount",
 			"securityContext.seccompProfile.type", "securityContext.appArmorProfile.type",
+			"securityContext.seccompProfile.localhostProfile", "securityContext.appArmorProfile.localhostProfile",
+			"securityContext.windowsOptions.runAsUserName",
 		},
 		document.Map: {
 			"securityContext", "securityContext.capabilities", "securityContext.seccompProfile", "securityContext.appArmorProfile",
@@ -45,7 +49,10 @@ var (
 		document.List: {"command", "args", "env", "envFrom", "ports", "volumeMounts", "volumeDevices", "securityContext.capabilities.add", "securityContext.capabilities.drop"},
 	}
 	// itemsOf are the lists whose items are maps.
-	itemsOf = map[string]bool{"env": true, "envFrom": true, "ports": true, "volumeMounts": true, "volumes": true, "securityContext.sysctls": true}
+	itemsOf = map[string]bool{
+		"env": true, "envFrom": true, "ports": true, "volumeMounts": true, "volumes": true, "securityContext.sysctls": true,
+		"hostAliases": true, "tolerations": true, "volumeDevices": true,
+	}
 )
 
 // kindsOf lists fields by the kind of their values.

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"strconv"
+
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
@@ -19,6 +21,9 @@ const (
 	clusterRole        = "ClusterRole.rbac.authorization.k8s.io"
 	roleBinding        = "RoleBinding.rbac.authorization.k8s.io"
 	clusterRoleBinding = "ClusterRoleBinding.rbac.authorization.k8s.io"
+
+	persistentVolume      = "PersistentVolume"
+	persistentVolumeClaim = "PersistentVolumeClaim"
 )
 
 // factKinds says which object kinds a named fact is computed from.
@@ -29,6 +34,7 @@ var factKinds = map[string][]string{
 	"workload.disruptionBudgets": {disruptionBudget},
 	"workload.serviceAccount":    {serviceAccount},
 	"workload.bindings":          {roleBinding, clusterRoleBinding, role, clusterRole},
+	"workload.persistentVolumes": {persistentVolume, persistentVolumeClaim},
 	"ns.networkPolicies":         {networkPolicy},
 	"ns.quotas":                  {resourceQuota},
 	"ns.limitRanges":             {limitRange},
@@ -54,7 +60,7 @@ func (j *judgement) workload(w *fact.Workload) rule.Fact {
 		case "annotations":
 			return orEmpty(w.Annotations()), nil
 		case "os":
-			return rule.Text(w.OS()), nil
+			return rule.Text(j.osOf(w)), nil
 		case "networkPolicies":
 			return j.selectingPods(networkPolicy, w)
 		case "services":
@@ -65,11 +71,22 @@ func (j *judgement) workload(w *fact.Workload) rule.Fact {
 			return j.inNamespace(limitRange, o.Namespace)
 		case "serviceAccount":
 			return j.account(o.Namespace, w.ServiceAccount())
+		case "persistentVolumes":
+			return j.claimed(w)
 		case "bindings":
 			return j.bindingsOf(o.Namespace, w.ServiceAccount())
 		}
 		return nil, nil
 	})
+}
+
+// osOf is the operating system that the pods are sure to run on. Before 1.25 nothing held a node to
+// what a pod says of it, so that there every pod may meet a Linux kernel.
+func (j *judgement) osOf(w *fact.Workload) string {
+	if !catalog.Reached(j.Inventory.Version, "1.25") {
+		return "linux"
+	}
+	return w.OS()
 }
 
 // namespace is the variable of that name.
@@ -129,12 +146,18 @@ func (j *judgement) account(namespace, name string) (rule.Fact, error) {
 	}), nil
 }
 
-// cluster is the variable of that name.
-func (j *judgement) cluster() rule.Fact {
+// clusterFact is the variable cluster; not for concurrent use.
+func (j *judgement) clusterFact() rule.Fact {
 	return rule.Lazy(func(name string) (rule.Fact, error) {
 		switch name {
 		case "version":
 			return rule.Text(j.Inventory.Version), nil
+		case "minor":
+			minor, known := catalog.Minor(j.Inventory.Version)
+			if !known {
+				return nil, &rule.NotSeen{Reason: "it needs the cluster's version, and " + strconv.Quote(j.Inventory.Version) + " is none like 1.36"}
+			}
+			return rule.Count(minor), nil
 		case "live":
 			return rule.Bool(j.Inventory.Live), nil
 		case "supported":

@@ -177,7 +177,7 @@ func TestNamespaceFacts(t *testing.T) {
 	if got := said(t, false, "match: namespace", says, text); got != "shopqpl10" {
 		t.Errorf("namespace %q", got)
 	}
-	if got := said(t, true, "match: cluster", "cluster.version + string(cluster.live) + cluster.endOfLife", ""); !strings.HasPrefix(got, "1.36true20") {
+	if got := said(t, true, "match: cluster", "cluster.version + string(cluster.minor) + string(cluster.live) + cluster.endOfLife", ""); !strings.HasPrefix(got, "1.3636true20") {
 		t.Errorf("cluster %q", got)
 	}
 	if got := said(t, false, "match: cluster", "cluster.version", ""); got != "" {

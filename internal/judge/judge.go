@@ -95,6 +95,7 @@ type judgement struct {
 	accounts                                             func() map[account][]*fact.Object
 	selecting                                            func() map[kindIn]*selecting
 	clusterRoles                                         func() []document.Value
+	volumes                                              func() *volumes
 	secretive                                            sync.Map // documents whose parts have no known place -> whether they hold a secret
 }
 
@@ -109,6 +110,7 @@ func newJudgement(in Input, seen *traits) *judgement {
 	j.accounts = sync.OnceValue(j.indexAccounts)
 	j.selecting = sync.OnceValue(j.indexSelecting)
 	j.clusterRoles = sync.OnceValue(j.listClusterRoles)
+	j.volumes = sync.OnceValue(j.indexVolumes)
 	for _, r := range in.Rules {
 		switch r.Match.Fact {
 		case "container":
@@ -184,7 +186,7 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 	for n := range width {
 		counts[n] = tallies{}
 		group.Go(func() {
-			w := worker{judgement: j, tallies: counts[n]}
+			w := worker{judgement: j, cluster: j.clusterFact(), tallies: counts[n]}
 			defer func() { w.memory.settle(w.tallies) }()
 			for i := int(taken.Add(1)) - 1; i < batches; i = int(taken.Add(1)) - 1 {
 				w.findings = nil

@@ -13,6 +13,7 @@ import (
 // worker judges one subject after the other; one goroutine's.
 type worker struct {
 	*judgement
+	cluster  rule.Fact // one for all subjects, as all are judged for the same version
 	findings []verdict.Finding
 	tallies  tallies
 	memory   memory
@@ -34,7 +35,7 @@ type matched struct {
 }
 
 func (w *worker) judge(s subject) {
-	scope := rule.Scope{Cluster: w.cluster()}
+	scope := rule.Scope{Cluster: w.cluster}
 	if s.object == nil {
 		m := matched{kind: "cluster"}
 		w.ask(&w.clusters, m, &scope)

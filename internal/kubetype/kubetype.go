@@ -79,6 +79,7 @@ type (
 		DisruptionBudgets []policyv1.PodDisruptionBudget `json:"disruptionBudgets"`
 		ServiceAccount    corev1.ServiceAccount          `json:"serviceAccount"`
 		Bindings          []binding                      `json:"bindings"`
+		PersistentVolumes []corev1.PersistentVolume      `json:"persistentVolumes"`
 	}
 	namespace struct {
 		Name            string                       `json:"name"`
@@ -110,6 +111,7 @@ type (
 	}
 	cluster struct {
 		Version   string `json:"version"`
+		Minor     int    `json:"minor"`
 		Live      bool   `json:"live"`
 		Supported bool   `json:"supported"`
 		EndOfLife string `json:"endOfLife"`

@@ -100,7 +100,10 @@ func (p *parser) field(key string, v document.Value) {
 	case "cost":
 		r.Cost = p.text(v, key)
 	case "examples":
-		p.fields(v, key, "bad", "good")
+		p.fields(v, key, "version", "bad", "good")
+		if version := v.Get("version"); version.Exists() {
+			r.ExampleVersion = p.version(version)
+		}
 		r.Bad, r.Good = p.examples(v.Get("bad")), p.examples(v.Get("good"))
 	default:
 		p.fault(v, "unknown key %q", key)
@@ -264,6 +267,15 @@ func (p *parser) maps(v document.Value) map[string][]string {
 		}
 	}
 	return maps
+}
+
+var kubernetesVersion = regexp.MustCompile(`^1\.[0-9]+$`)
+
+func (p *parser) version(v document.Value) string {
+	if !kubernetesVersion.MatchString(v.Str()) {
+		p.fault(v, `%q is no version like "1.36"`, v.Text())
+	}
+	return v.Str()
 }
 
 func (p *parser) examples(v document.Value) []Example {

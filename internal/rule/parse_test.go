@@ -45,6 +45,9 @@ func TestParse(t *testing.T) {
 	if diff := cmp.Diff(map[string][]string{"pss": {"baseline"}, "cis": {"5.2.2"}}, r.Maps); diff != "" {
 		t.Errorf("maps (-want +got):\n%s", diff)
 	}
+	if of, err := rule.Parse("a.yaml", whole+"  version: '1.21'\n"); err != nil || of.ExampleVersion != "1.21" || r.ExampleVersion != "" {
+		t.Errorf("examples for another version: %+v, %v", of, err)
+	}
 	if diff := cmp.Diff([]string{"hostPort"}, r.At); diff != "" {
 		t.Errorf("at (-want +got):\n%s", diff)
 	}
@@ -87,6 +90,8 @@ func TestParseFaults(t *testing.T) {
 		"maps is a list":        {"maps: {pss: [baseline], cis: [5.2.2]}", "maps: [a]", []string{"a.yaml:17:1: maps is no map"}},
 		"maps to text":          {"{pss: [baseline]", "{pss: baseline", []string{"a.yaml:17:8: maps.pss is no list"}},
 		"examples misspelt":     {"good: []", "god: []", []string{`a.yaml:20:3: unknown key "god" in examples`}},
+		"examples' version":     {"good: []", "version: 1.3", []string{`a.yaml:20:3: "1.3" is no version like "1.36"`}},
+		"examples' words":       {"good: []", "version: latest", []string{`a.yaml:20:3: "latest" is no version like "1.36"`}},
 		"examples are a map":    {"good: []", "good: {}", []string{"a.yaml:20:3: examples are no list"}},
 		"no assertion":          {"assert: port.containerPort > 1024", "assert: ''", []string{"a.yaml:10:1: assert is no text", "a.yaml:1:1: assert is missing"}},
 	}

@@ -32,6 +32,8 @@ type Rule struct {
 	Good []Example
 	// Cost is why the rule costs more than five times the median rule, where it does.
 	Cost string
+	// ExampleVersion is the Kubernetes version that the examples are judged for; "" for the newest.
+	ExampleVersion string
 
 	File string         // where the rule was read
 	root document.Value // its text, for positions of errors

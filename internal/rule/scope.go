@@ -107,6 +107,8 @@ func explain(err error) string {
 	case strings.Contains(text, "no such overload"), strings.Contains(text, "type conversion"), strings.Contains(text, "unexpected type"),
 		strings.Contains(text, "unsupported index type"), strings.Contains(text, "iterable type"):
 		return WrongType
+	case strings.Contains(text, "parse"): // cidr("x"), quantity("x")
+		return "a text that the rule reads is not of the form that the API gives it"
 	case strings.Contains(text, "no such key"), strings.Contains(text, "no such attribute"):
 		return "a field that the API requires is missing"
 	case errors.Is(err, interpreter.InterruptError{}):
