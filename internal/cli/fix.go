@@ -204,7 +204,9 @@ func (o *fixOptions) takes(f *verdict.Finding, wanted map[string]bool) bool {
 func (o *fixOptions) checkFound(before *verdict.Result) error {
 	var errs []error
 	for _, prefix := range o.findings {
-		if !slices.ContainsFunc(before.Findings, func(f verdict.Finding) bool { return f.Verdict == verdict.Fail && strings.HasPrefix(f.Fingerprint, prefix) }) {
+		if !slices.ContainsFunc(before.Findings, func(f verdict.Finding) bool {
+			return f.Verdict == verdict.Fail && strings.HasPrefix(f.Fingerprint, prefix)
+		}) {
 			errs = append(errs, &verdict.RemedyError{Err: fmt.Errorf("--finding: no finding has the fingerprint %q", prefix), Remedy: "See 'coaming scan' on the same input."})
 		}
 	}

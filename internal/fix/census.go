@@ -43,7 +43,9 @@ func findingKey(fingerprint string, v verdict.Verdict) string {
 }
 
 // holds says whether the fail of that fingerprint is still there.
-func (c census) holds(fingerprint string) bool { return c[findingKey(fingerprint, verdict.Fail)] != nil }
+func (c census) holds(fingerprint string) bool {
+	return c[findingKey(fingerprint, verdict.Fail)] != nil
+}
 
 // news are what is in c more often than before.
 func (c census) news(before census) []*fault {

@@ -490,4 +490,3 @@ func (p *prover) shows(it *item) bool {
 	}
 	return slices.ContainsFunc(files, func(f File) bool { return f.hunks(p.Hides).anyHidden() })
 }
-
