@@ -9,6 +9,7 @@ import (
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/fix"
 	"github.com/coaming/coaming/internal/judge"
@@ -25,6 +26,8 @@ type court struct {
 	args  []string
 	rules []*rule.Compiled
 	memo  source.Memo
+	// excuses are the exceptions that stand: what is excused is not fixed.
+	excuses excuses
 	// fixed is what is read once: a cluster, a snapshot.
 	fixed   *source.Reading
 	version string
@@ -42,12 +45,21 @@ func (c *court) first(ctx context.Context) (*verdict.Result, []fix.Proposal, err
 	}
 	bar := newProgress(c.env)
 	defer bar.clear()
+	if c.cluster && c.exceptionFlags.takes("cluster") {
+		c.also = []string{exception.Kind}
+	}
 	c.fixed, err = c.readServed(ctx, c.env, c.args, judge.Needs(c.rules), bar.stage("reading"))
 	if err != nil {
 		return nil, nil, err
 	}
 	reading, err := c.read(ctx, nil)
 	if err != nil {
+		return nil, nil, err
+	}
+	if c.excuses, err = c.exceptionFlags.load(); err != nil {
+		return nil, nil, err
+	}
+	if err := c.find(&c.excuses, reading.Objects); err != nil {
 		return nil, nil, err
 	}
 	c.version = c.kubeVersion
@@ -80,11 +92,14 @@ func (c *court) judge(reading *source.Reading) (*verdict.Result, []fix.Proposal)
 	var mutex sync.Mutex
 	var proposals []fix.Proposal
 	res := judge.Judge(judge.Input{
-		Inventory: fact.NewInventory(reading.Objects, c.version, reading.Live),
-		Coverage:  reading.Coverage,
-		Rules:     c.rules,
-		Now:       c.env.Now(),
-		Width:     runtime.GOMAXPROCS(0),
+		Inventory:  fact.NewInventory(reading.Objects, c.version, reading.Live),
+		Coverage:   reading.Coverage,
+		Rules:      c.rules,
+		Exceptions: c.excuses.exceptions,
+		Lifetime:   c.lifetime(),
+		Baseline:   c.excuses.baseline,
+		Now:        c.env.Now(),
+		Width:      runtime.GOMAXPROCS(0),
 		Propose: func(p judge.Proposal) {
 			mutex.Lock()
 			defer mutex.Unlock()

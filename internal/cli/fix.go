@@ -21,6 +21,7 @@ import (
 type fixOptions struct {
 	sourceFlags
 	ruleFlags
+	exceptionFlags
 	severity     string
 	findings     []string
 	choose       []string
@@ -58,6 +59,7 @@ Exit codes: 0 every finding that was asked for has a proved fix, shown or made; 
 	flags := cmd.Flags()
 	o.sourceFlags.register(flags)
 	o.ruleFlags.register(flags)
+	o.exceptionFlags.register(flags)
 	flags.StringVar(&o.severity, "severity", "low", "fix only findings that are at least this grave: `SEVERITY` low, medium, high or critical")
 	flags.StringSliceVar(&o.findings, "finding", nil, "fix only the findings whose `FINGERPRINT` begins so")
 	flags.StringArrayVar(&o.choose, "choose", nil, "where a person must choose, take this of the candidates: `RULE=VALUE`; may be given several times")
@@ -69,13 +71,14 @@ Exit codes: 0 every finding that was asked for has a proved fix, shown or made; 
 	flags.StringVar(&o.beside, "beside", "", "write what cannot be changed in place into this `FOLDER`: JSON patches of a cluster's objects, overlays for charts")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be judged")
 	completeFlag(cmd, "severity", "low", "medium", "high", "critical")
-	o.complete(cmd)
+	o.ruleFlags.complete(cmd)
+	o.exceptionFlags.complete(cmd)
 	return cmd
 }
 
 // check reports every problem of the options at once.
 func (o *fixOptions) check(env *Env, args []string) error {
-	var errs []error
+	errs := o.exceptionFlags.check()
 	if err := o.least.UnmarshalText([]byte(o.severity)); err != nil {
 		errs = append(errs, fmt.Errorf("--severity: %w", err))
 	}
