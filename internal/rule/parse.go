@@ -317,13 +317,3 @@ func splitPath(path string) []string {
 		path = strings.TrimPrefix(path, ".")
 	}
 }
-
-func count(conditions ...bool) int {
-	n := 0
-	for _, c := range conditions {
-		if c {
-			n++
-		}
-	}
-	return n
-}
