@@ -77,6 +77,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 bench: ## Measure speed and memory on made-up clusters
 	@go run ./test/bench
 
+fixes: build ## Measure the share of findings with a proved fix over real manifests, by practice and rule
+	@go run ./test/fixes
+
 ##@ A cluster to play with
 
 sandbox: bin/sandbox ## Start a real API server and print its kubeconfig; Ctrl-C ends it (the first time builds it: 5 to 10 minutes)
@@ -155,4 +158,4 @@ bin/sandbox: $(SANDBOX_SOURCES)
 	@sh test/sandbox/build.sh $@
 	@touch $@ # go build leaves a file alone that would not change
 
-.PHONY: run build test fmt gen check e2e race fuzz bench sandbox dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench fixes sandbox dist clean help $(CHECKS)

@@ -28,6 +28,7 @@ var floors = map[string]int{
 
 	"internal/judge":    2,
 	"internal/report":   2,
+	"internal/fix":      2,
 	"internal/kubetype": 2,
 
 	"internal/rule":      1,

@@ -87,6 +87,7 @@ func rootCommand(env *Env) *cobra.Command {
 	}
 	root.AddCommand(
 		scanCommand(env),
+		fixCommand(env),
 		snapshotCommand(env),
 		rulesCommand(env),
 		explainCommand(env),

@@ -92,39 +92,71 @@ func (f *clusterFlags) options(env *Env) (source.ClusterOptions, error) {
 // read reads everything that the arguments and flags name.
 func (f *sourceFlags) read(ctx context.Context, env *Env, args, kinds, namespaces []string, progress func(done, total int)) (*source.Reading, error) {
 	all := &source.Reading{}
-	var paths []string
+	if err := f.readArchives(all, args); err != nil {
+		return nil, err
+	}
+	if paths := filePaths(args); len(paths) > 0 || len(f.releases) > 0 {
+		r, err := f.readFiles(ctx, env, paths, func(o *source.FileOptions) { o.Progress = progress })
+		if err != nil {
+			return nil, err
+		}
+		all.Join(r)
+	}
+	return all, f.readCluster(ctx, env, all, kinds, namespaces, progress)
+}
+
+// readServed reads what a server sent: snapshots and the live cluster.
+func (f *sourceFlags) readServed(ctx context.Context, env *Env, args, kinds []string, progress func(done, total int)) (*source.Reading, error) {
+	all := &source.Reading{}
+	if err := f.readArchives(all, args); err != nil {
+		return nil, err
+	}
+	return all, f.readCluster(ctx, env, all, kinds, nil, progress)
+}
+
+func (f *sourceFlags) readCluster(ctx context.Context, env *Env, all *source.Reading, kinds, namespaces []string, progress func(done, total int)) error {
+	if !f.cluster {
+		return nil
+	}
+	o, err := f.options(env)
+	if err != nil {
+		return err
+	}
+	o.Kinds, o.Namespaces, o.Progress = kinds, namespaces, progress
+	o.Also, o.AlsoIn = f.also, exception.SystemNamespace
+	r, err := source.Cluster(ctx, o)
+	if err != nil {
+		return err
+	}
+	all.Join(r)
+	return nil
+}
+
+func (f *sourceFlags) readArchives(all *source.Reading, args []string) error {
 	for _, arg := range args {
-		if !strings.HasSuffix(arg, ".coaming") || isDirectory(arg) {
-			paths = append(paths, arg)
+		if !isSnapshot(arg) {
 			continue
 		}
 		r, err := f.readArchive(arg)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		all.Join(r)
 	}
-	if len(paths) > 0 || len(f.releases) > 0 {
-		r, err := f.readFiles(ctx, env, paths, progress)
-		if err != nil {
-			return nil, err
+	return nil
+}
+
+func isSnapshot(arg string) bool { return strings.HasSuffix(arg, ".coaming") && !isDirectory(arg) }
+
+// filePaths are the arguments that are files, directories and patterns.
+func filePaths(args []string) []string {
+	var paths []string
+	for _, arg := range args {
+		if !isSnapshot(arg) {
+			paths = append(paths, arg)
 		}
-		all.Join(r)
 	}
-	if f.cluster {
-		o, err := f.options(env)
-		if err != nil {
-			return nil, err
-		}
-		o.Kinds, o.Namespaces, o.Progress = kinds, namespaces, progress
-		o.Also, o.AlsoIn = f.also, exception.SystemNamespace
-		r, err := source.Cluster(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		all.Join(r)
-	}
-	return all, nil
+	return paths
 }
 
 func isDirectory(path string) bool {
@@ -141,20 +173,22 @@ func (f *sourceFlags) readArchive(path string) (*source.Reading, error) {
 	return source.ReadArchive(file, path, source.ArchiveLimits{Bytes: f.maxTotal << 20})
 }
 
-func (f *sourceFlags) readFiles(ctx context.Context, env *Env, paths []string, progress func(int, int)) (*source.Reading, error) {
+func (f *sourceFlags) readFiles(ctx context.Context, env *Env, paths []string, set func(*source.FileOptions)) (*source.Reading, error) {
 	releases, err := f.parseReleases()
 	if err != nil {
 		return nil, err
 	}
 	values, _ := forRelease(f.values, "")
-	set, _ := forRelease(f.set, "")
+	sets, _ := forRelease(f.set, "")
 	setString, _ := forRelease(f.setString, "")
 	setFile, _ := forRelease(f.setFile, "")
-	return source.Files(ctx, source.FileOptions{
+	o := source.FileOptions{
 		Paths: paths, Stdin: env.Stdin, Releases: releases, KubeVersion: f.kubeVersion,
-		Values: values, Set: set, SetString: setString, SetFile: setFile,
-		MaxFile: f.maxFile << 20, MaxTotal: f.maxTotal << 20, Progress: progress,
-	})
+		Values: values, Set: sets, SetString: setString, SetFile: setFile,
+		MaxFile: f.maxFile << 20, MaxTotal: f.maxTotal << 20,
+	}
+	set(&o)
+	return source.Files(ctx, o)
 }
 
 // parseReleases reads --release and gives each release the values that are meant for it alone.

@@ -52,6 +52,9 @@ func (v Value) appendJSON(dst []byte, drop func(int, string, Value) bool, depth 
 	return append(dst, "null"...)
 }
 
+// AppendString appends a string in JSON's quotes.
+func AppendString(dst []byte, s string) []byte { return appendString(dst, s) }
+
 // appendString quotes by RFC 8259.
 func appendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"

@@ -225,6 +225,9 @@ func (m *masker) masks(key, value string) bool {
 	return masks
 }
 
+// Hides says whether a value of an object must not be shown.
+func Hides(v document.Value) bool { return new(masker).isSecret(v) }
+
 // isSecret says whether a scalar is a credential by its form, by the name it stands under, or
 // because everything in its place is one.
 func (m *masker) isSecret(v document.Value) bool {

@@ -231,6 +231,12 @@ func Lapse(res *verdict.Result, now time.Time) {
 				t.Fail++
 			}
 		}
+		for n := range res.ByRule {
+			if t := &res.ByRule[n]; t.Rule == f.Rule {
+				t.Exempt--
+				t.Fail++
+			}
+		}
 	}
 	if res.Ledger == nil {
 		return

@@ -38,6 +38,17 @@ type Input struct {
 	// Forgetful asks every rule about every fact afresh: the result is the same and takes longer.
 	// For measuring, and for tests.
 	Forgetful bool
+	// Propose is told of every fail of a rule that has a fix what the fix comes to there; may be nil.
+	// Several goroutines call it, in no order.
+	Propose func(Proposal)
+}
+
+// Proposal is what a rule's fix comes to at one fail.
+type Proposal struct {
+	Finding verdict.Finding
+	Object  *fact.Object
+	Changes []rule.Change
+	Err     error // why there are none
 }
 
 // Judge asks every rule about every fact that it matches.

@@ -210,7 +210,18 @@ func (w *worker) settle(q *question, r *rule.Compiled, v verdict.Verdict, reason
 		w.note(r, *q.matched, item, steps, unknown(r, reason))
 	default:
 		w.note(r, *q.matched, item, steps, outcome{verdict: v, message: saying(r.Message(q.scope))})
+		w.propose(r, q, steps)
 	}
+}
+
+// propose tells what the rule's fix comes to at the fail that was noted last.
+func (w *worker) propose(r *rule.Compiled, q *question, steps []document.Step) {
+	f := &w.findings[len(w.findings)-1]
+	if w.Propose == nil || q.object == nil || f.Verdict != verdict.Fail || len(r.Fix) == 0 {
+		return
+	}
+	changes, err := r.Changes(q.scope, append(slices.Clip(q.path), steps...))
+	w.Propose(Proposal{Finding: *f, Object: q.object, Changes: changes, Err: err})
 }
 
 // outcome is what a finding tells of a judgement.

@@ -24,6 +24,7 @@ type Compiled struct {
 	when   func() (*condition, error) // nil when the rule always applies
 	assert func() (*condition, error)
 	says   func() (cel.Program, error)
+	fixes  []func() (cel.Program, error) // nil for steps without an expression
 }
 
 // Cache finds checked expressions by their key, so that a start needs neither to parse nor to
@@ -47,6 +48,12 @@ func Compile(r *Rule, cache Cache) (*Compiled, error) {
 		}
 		return env.Program(checked, programOptions()...)
 	})
+	c.fixes = make([]func() (cel.Program, error), len(r.Fix))
+	for i := range r.Fix {
+		if r.Fix[i].Expr != "" {
+			c.fixes[i] = c.fixProgram(i, cache)
+		}
+	}
 	if c.isCached(cache) {
 		return c, nil
 	}
@@ -56,6 +63,11 @@ func Compile(r *Rule, cache Cache) (*Compiled, error) {
 	}
 	if err == nil {
 		_, err = c.says()
+	}
+	for _, compile := range c.fixes {
+		if compile != nil && err == nil {
+			_, err = compile()
+		}
 	}
 	return c, err
 }
@@ -119,7 +131,11 @@ func (c *Compiled) checked(field, expression string, cache Cache) (*cel.Env, *ce
 			}
 		}
 	}
-	env, err := environment()
+	of := environment
+	if strings.HasPrefix(field, "fix.") {
+		of = mixed
+	}
+	env, err := of()
 	if err != nil {
 		return nil, nil, fmt.Errorf("make CEL environment: %w", err)
 	}
@@ -207,15 +223,21 @@ func Check(r *Rule, provider types.Provider, variables []map[string]*types.Type)
 		variables = append(slices.Clip(variables), untyped)
 	}
 	for _, set := range variables {
-		options := append(libraries(), cel.CustomTypeProvider(provider))
-		for name, t := range set {
-			options = append(options, cel.Variable(name, t))
-		}
-		env, err := cel.NewEnv(options...)
-		if err != nil {
-			return nil, fmt.Errorf("make CEL environment: %w", err)
-		}
+		envs := map[bool]*cel.Env{}
 		for field, e := range r.expressions() {
+			isFix := strings.HasPrefix(field, "fix.")
+			env := envs[isFix]
+			if env == nil {
+				options := append(librariesFor(field), cel.CustomTypeProvider(provider))
+				for name, t := range set {
+					options = append(options, cel.Variable(name, t))
+				}
+				var err error
+				if env, err = cel.NewEnv(options...); err != nil {
+					return nil, fmt.Errorf("make CEL environment: %w", err)
+				}
+				envs[isFix] = env
+			}
 			raw, err := checkOne(env, e, resultOf(field))
 			if err != nil {
 				return nil, r.fault(field, err.Error())

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/google/cel-go/cel"
@@ -25,10 +26,18 @@ func libraries() []cel.EnvOption {
 	)
 }
 
+// librariesFor are those of a rule's field. What a fix makes is a map as objects are, of values of
+// different types; conditions hold literals of one type, as admission policies do.
+func librariesFor(field string) []cel.EnvOption {
+	if strings.HasPrefix(field, "fix.") {
+		return libraries()
+	}
+	return append(libraries(), cel.HomogeneousAggregateLiterals())
+}
+
 // coreLibraries are those that nearly all rules make do with.
 func coreLibraries() []cel.EnvOption {
 	return []cel.EnvOption{
-		cel.HomogeneousAggregateLiterals(),
 		cel.DefaultUTCTimeZone(true),
 		cel.OptionalTypes(),
 		cel.CrossTypeNumericComparisons(true),
@@ -39,7 +48,10 @@ func coreLibraries() []cel.EnvOption {
 }
 
 // environment is the one that programs are compiled and run in. Variables need no declaration to run.
-var environment = sync.OnceValues(func() (*cel.Env, error) { return cel.NewEnv(libraries()...) })
+var environment = sync.OnceValues(func() (*cel.Env, error) { return cel.NewEnv(librariesFor("")...) })
+
+// mixed is environment for fixes.
+var mixed = sync.OnceValues(func() (*cel.Env, error) { return cel.NewEnv(librariesFor("fix.")...) })
 
 // core is the environment of the core libraries. Every program that is made takes a copy of all
 // functions of its environment, which is a third of the time of a start; so most get the small one.

@@ -211,6 +211,9 @@ func (p *parser) fixes(v document.Value) []Fix {
 // fix reads one of a list of fixes: {remove: path}, or {OP: path, LITERAL: value} or {OP: path, expr: CEL}.
 func (p *parser) fix(item document.Value) Fix {
 	var f Fix
+	if ask := item.Get("ask"); ask.Exists() {
+		f.Ask = p.text(ask, "ask")
+	}
 	for op, literal := range fixOperands {
 		path := item.Get(string(op))
 		if !path.Exists() {
@@ -224,20 +227,20 @@ func (p *parser) fix(item document.Value) Fix {
 		switch {
 		case op == FixAdd && path.Kind() == document.Map:
 			f.Value = path
-			p.fields(item, "fix", string(op))
+			p.fields(item, "fix", string(op), "ask")
 			continue
 		case op == FixAdd:
 			f.Expr = p.text(path, string(op))
-			p.fields(item, "fix", string(op))
+			p.fields(item, "fix", string(op), "ask")
 			continue
 		case path.Str() != ".":
 			f.Path = p.path(path, string(op))
 		}
 		if op == FixRemove {
-			p.fields(item, "fix", string(op))
+			p.fields(item, "fix", string(op), "ask")
 			continue
 		}
-		p.fields(item, "fix", string(op), literal, "expr")
+		p.fields(item, "fix", string(op), literal, "expr", "ask")
 		f.Value = item.Get(literal)
 		if expr := item.Get("expr"); expr.Exists() {
 			f.Expr = p.text(expr, "expr")
@@ -325,14 +328,4 @@ func splitPath(path string) []string {
 		}
 		path = strings.TrimPrefix(path, ".")
 	}
-}
-
-func count(conditions ...bool) int {
-	n := 0
-	for _, c := range conditions {
-		if c {
-			n++
-		}
-	}
-	return n
 }

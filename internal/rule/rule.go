@@ -55,6 +55,8 @@ type Fix struct {
 	// Value is the literal that Op wants; Expr is CEL in its place.
 	Value document.Value
 	Expr  string
+	// Ask is what a person must know before the change is made; "" where nobody needs to be asked.
+	Ask string
 }
 
 // FixOp is what a fix does at its path; docs/writing-rules.md describes each.

@@ -112,7 +112,7 @@ var building struct {
 // build builds one root. What goes wrong is a gap; only an ended context is an error.
 func (p *plan) build(ctx context.Context, b *built) error {
 	k, r := b.k, b.reading
-	fs := &checkedFS{FileSystem: filesys.MakeFsOnDisk(), files: map[string][]byte{}}
+	fs := &checkedFS{FileSystem: filesys.MakeFsOnDisk(), files: map[string][]byte{}, disk: p.o.disk}
 	if !p.check(k, r, fs) {
 		return ctx.Err()
 	}
@@ -237,6 +237,7 @@ func (p *plan) failed(k *kustomization, err error) verdict.Gap {
 type checkedFS struct {
 	filesys.FileSystem
 	files map[string][]byte
+	disk  disk
 	read  []string
 }
 
@@ -251,7 +252,7 @@ func (fs *checkedFS) ReadFile(path string) ([]byte, error) {
 	if isKustomization(filepath.Base(path)) {
 		return nil, fmt.Errorf("read %s: %w", path, os.ErrNotExist) // one that was not checked is not there
 	}
-	content, err := readRegular(path, maxResource)
+	content, err := fs.disk.read(path, maxResource)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ const (
 // of the tree that is scanned, nor waits on a pipe, nor takes more than its bounds.
 type chartFiles struct {
 	ctx    context.Context // of the one loading that it lives in
+	disk   disk
 	root   string
 	within string // real path; links may lead to what stands below it
 	rules  *ignore.Rules
@@ -37,7 +38,7 @@ type chartFiles struct {
 }
 
 // loadChart loads a chart from a directory or an archive.
-func loadChart(ctx context.Context, path, within string) (c *chart.Chart, left []string, err error) {
+func loadChart(ctx context.Context, d disk, path, within string) (c *chart.Chart, left []string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("load chart: %w", err)
@@ -46,7 +47,7 @@ func loadChart(ctx context.Context, path, within string) (c *chart.Chart, left [
 		c, err = loadArchive(path)
 		return c, nil, err
 	}
-	f := &chartFiles{ctx: ctx, root: path, within: realPath(within)}
+	f := &chartFiles{ctx: ctx, disk: d, root: path, within: realPath(within)}
 	f.rules = f.ignoreRules()
 	if err := f.dir(path, "", []string{realPath(path)}); err != nil {
 		return nil, nil, err
@@ -140,7 +141,7 @@ func (f *chartFiles) take(path, name string, info fs.FileInfo, above []string) e
 	if f.size > maxChart || len(f.files) >= maxChartFiles {
 		return &largeError{max(f.size, maxChart+1), maxChart}
 	}
-	text, err := readRegular(path, maxChart)
+	text, err := f.disk.read(path, maxChart)
 	if err != nil {
 		return fmt.Errorf("load chart: %w", err)
 	}
@@ -151,7 +152,7 @@ func (f *chartFiles) take(path, name string, info fs.FileInfo, above []string) e
 
 // absent are a chart's dependencies that are not vendored. Those that it names by a path on this
 // disk are loaded from there, as "helm dependency build" would.
-func absent(ctx context.Context, c *chart.Chart, dir, bound string, depth int) []*chart.Dependency {
+func absent(ctx context.Context, d disk, c *chart.Chart, dir, bound string, depth int) []*chart.Dependency {
 	var missing []*chart.Dependency
 	for _, want := range c.Metadata.Dependencies {
 		if want == nil || has(c, want.Name) {
@@ -165,25 +166,25 @@ func absent(ctx context.Context, c *chart.Chart, dir, bound string, depth int) [
 		if !filepath.IsAbs(local) {
 			local = filepath.Join(dir, filepath.FromSlash(local))
 		}
-		sub, err := loadLocal(ctx, local, bound)
+		sub, err := loadLocal(ctx, d, local, bound)
 		if err != nil {
 			missing = append(missing, want)
 			continue
 		}
-		for _, d := range absent(ctx, sub, local, bound, depth+1) {
-			d.Enabled = true // Helm asks the conditions of the first level only
-			missing = append(missing, d)
+		for _, deep := range absent(ctx, d, sub, local, bound, depth+1) {
+			deep.Enabled = true // Helm asks the conditions of the first level only
+			missing = append(missing, deep)
 		}
 		c.AddDependency(sub)
 	}
 	return missing
 }
 
-func loadLocal(ctx context.Context, path, bound string) (*chart.Chart, error) {
+func loadLocal(ctx context.Context, d disk, path, bound string) (*chart.Chart, error) {
 	if !within(realPath(path), realPath(bound)) {
 		return nil, errors.New("stands outside of what is scanned")
 	}
-	sub, _, err := loadChart(ctx, path, bound)
+	sub, _, err := loadChart(ctx, d, path, bound)
 	return sub, err
 }
 

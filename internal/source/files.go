@@ -41,8 +41,15 @@ type FileOptions struct {
 	RenderTime time.Duration // for one chart; 30 s
 	BuildTime  time.Duration // for one overlay; 60 s
 
+	// Replace is files as they would be, by path: their texts are read in place of what stands there.
+	Replace map[string]string
+	// Memo keeps what was read for the next reading of the same; nil keeps nothing.
+	Memo *Memo
+
 	// Progress is told how many of the files, charts and overlays are done; one call at a time.
 	Progress func(done, total int)
+
+	disk disk
 }
 
 // wide is the size from which one file is worth all processors.
@@ -54,6 +61,7 @@ func (o FileOptions) withDefaults() FileOptions {
 	o.MaxRender = cmp.Or(o.MaxRender, 256<<20)
 	o.RenderTime = cmp.Or(o.RenderTime, 30*time.Second)
 	o.BuildTime = cmp.Or(o.BuildTime, 60*time.Second)
+	o.disk = newDisk(o.Replace)
 	o.KubeVersion = cmp.Or(o.KubeVersion, DefaultKubeVersion)
 	return o
 }
@@ -204,10 +212,12 @@ func (p *plan) tasks() ([]task, error) {
 			total -= in.size
 			continue
 		}
-		tasks = append(tasks, task{path: in.path, done: 1, run: func(ctx context.Context) ([]*Reading, error) {
+		t := task{path: in.path, done: 1, run: func(ctx context.Context) ([]*Reading, error) {
 			r, err := p.o.read(ctx, in)
 			return []*Reading{r}, err
-		}, digest: func(context.Context) []byte { return in.digest(p.o) }})
+		}, digest: func(context.Context) []byte { return in.digest(p.o) }}
+		_, replaced := p.o.disk.at(in.path)
+		tasks = append(tasks, p.o.keep("file "+in.overlay+" "+in.path, t, replaced))
 	}
 	return tasks, nil
 }

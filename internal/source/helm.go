@@ -60,15 +60,17 @@ func (p *plan) chartTasks() ([]task, error) {
 	all := Release{Values: p.o.Values, Set: p.o.Set, SetString: p.o.SetString, SetFile: p.o.SetFile}
 	var tasks []task
 	add := func(r Release, bound string) error {
-		values, err := mergeValues(all, r)
+		values, err := mergeValues(p.o.disk, all, r)
 		if err != nil {
 			return err
 		}
 		j := &rendering{o: p.o, release: r, within: bound, kube: kube, values: values}
-		tasks = append(tasks, task{path: r.Chart, done: 1, run: func(ctx context.Context) ([]*Reading, error) {
+		t := task{path: r.Chart, done: 1, run: func(ctx context.Context) ([]*Reading, error) {
 			reading, err := j.run(ctx)
 			return []*Reading{reading}, err
-		}, digest: j.digest})
+		}, digest: j.digest}
+		used := all.with(r)
+		tasks = append(tasks, p.o.keep("chart "+r.Name+" "+absolute(r.Chart), t, used.replaced(p.o.disk)))
 		return nil
 	}
 	released := map[string]bool{}

@@ -22,6 +22,7 @@ const (
 
 // kustomization is one directory's kustomization, with what it refers to.
 type kustomization struct {
+	disk    disk
 	dir     string // as shown
 	real    string // absolute, without symbolic links
 	file    string // as shown
@@ -57,6 +58,7 @@ type entry struct {
 
 // overlays are the kustomizations of a plan and all that they lead to, by real directory.
 type overlays struct {
+	disk  disk
 	known map[string]*kustomization
 	order []*kustomization
 }
@@ -67,7 +69,7 @@ func (s *overlays) load(dir string, depth int) *kustomization {
 	if k := s.known[resolved]; k != nil {
 		return k
 	}
-	k := &kustomization{dir: dir, real: resolved, file: join(dir, kustomizationNames[0])}
+	k := &kustomization{disk: s.disk, dir: dir, real: resolved, file: join(dir, kustomizationNames[0])}
 	s.known[resolved] = k
 	s.order = append(s.order, k)
 	if depth > maxNested {
@@ -110,7 +112,7 @@ func (k *kustomization) parse() {
 			break
 		}
 	}
-	content, err := readRegular(k.file, maxKustomization)
+	content, err := k.disk.read(k.file, maxKustomization)
 	if err != nil {
 		g := unreadable(k.file, err)
 		k.fail(document.Value{}, g.Code, "the kustomization "+g.Message, g.Remedy)

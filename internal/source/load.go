@@ -62,6 +62,9 @@ func unreadable(path string, err error) verdict.Gap {
 
 // load gives a file's content; of an endless one the whole documents before the bound, and a gap.
 func (o *FileOptions) load(ctx context.Context, in *input) (string, *verdict.Gap, error) {
+	if text, replaced := o.disk.at(in.path); replaced {
+		return text, nil, nil
+	}
 	if in.stream {
 		return o.loadStream(ctx, in)
 	}

@@ -22,7 +22,7 @@ func (p *plan) overlayTasks() []task {
 	if len(p.overlays) == 0 {
 		return nil
 	}
-	s := &overlays{known: map[string]*kustomization{}}
+	s := &overlays{disk: p.o.disk, known: map[string]*kustomization{}}
 	var found []*kustomization
 	named := map[*kustomization]bool{}
 	for _, o := range p.overlays {
@@ -42,11 +42,12 @@ func (p *plan) overlayTasks() []task {
 	if len(roots) == 0 {
 		return nil
 	}
-	return []task{{
+	t := task{
 		path: roots[0].dir, done: len(roots),
 		run:    func(ctx context.Context) ([]*Reading, error) { return p.buildAll(ctx, roots) },
 		digest: func(context.Context) []byte { return digestOverlays(roots) },
-	}}
+	}
+	return []task{p.o.keep("overlays", t, s.replaced())}
 }
 
 // roots are the overlays that nothing refers to and those that were named. A component that

@@ -13,6 +13,7 @@ import (
 // with it, but keeps a record of all transformations too when asked to, which takes most of the
 // build's time; what becomes of names and namespaces can be told from the kustomizations.
 type provenance struct {
+	disk   disk
 	files  map[identity]string
 	parsed map[string][]*fact.Object // by real path
 	visits int
@@ -28,7 +29,7 @@ const maxVisits = 10_000
 type naming struct{ prefix, suffix, namespace string }
 
 func provenanceOf(root *kustomization) *provenance {
-	p := &provenance{files: map[identity]string{}, parsed: map[string][]*fact.Object{}}
+	p := &provenance{disk: root.disk, files: map[identity]string{}, parsed: map[string][]*fact.Object{}}
 	p.visit(root, naming{})
 	return p
 }
@@ -86,7 +87,7 @@ func (p *provenance) objects(path string) []*fact.Object {
 		return list
 	}
 	var r Reading
-	if content, err := readRegular(path, maxResource); err == nil {
+	if content, err := p.disk.read(path, maxResource); err == nil {
 		if text, failed := document.Decode(content); failed == nil {
 			docs, _ := document.Read(text, 1)
 			r.take(docs, nil, &fact.Origin{})

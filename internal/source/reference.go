@@ -140,7 +140,7 @@ func (s *overlays) resolve(k *kustomization, e *entry, depth int) {
 	case err == nil && info.IsDir():
 		s.directory(k, e, at, depth)
 	case err == nil && e.role == asPlugin:
-		content, err := readRegular(e.path, maxKustomization)
+		content, err := k.disk.read(e.path, maxKustomization)
 		if err != nil {
 			g := unreadable(e.text, err)
 			k.fail(at, g.Code, g.Message, g.Remedy)
@@ -165,7 +165,7 @@ func (s *overlays) directory(k *kustomization, e *entry, at document.Value, dept
 			return
 		}
 		for _, below := range e.sub.entries {
-			if content, err := readRegular(below.path, maxKustomization); err == nil {
+			if content, err := k.disk.read(below.path, maxKustomization); err == nil {
 				k.checkPlugin(at, content)
 			} else {
 				k.fail(at, verdict.GapRender, "it builds the configuration of its transformers by another overlay, which is not followed", "Write the configuration as plain files.")

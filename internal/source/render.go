@@ -27,7 +27,7 @@ import (
 // render loads the chart and renders it.
 func (j *rendering) render(ctx context.Context, m *meter) (outcome, error) {
 	var result outcome
-	c, left, err := loadChart(ctx, j.release.Chart, j.within)
+	c, left, err := loadChart(ctx, j.o.disk, j.release.Chart, j.within)
 	if err != nil {
 		return result, err
 	}
@@ -43,7 +43,7 @@ func (j *rendering) render(ctx context.Context, m *meter) (outcome, error) {
 		result.gaps = append(result.gaps, fileGap(path, verdict.GapUnreadable, "a symbolic link that leads nowhere or out of the tree; the chart was rendered without it",
 			"Scan a directory that holds both, or mend the link."))
 	}
-	missing := absent(ctx, c, j.release.Chart, j.within, 0)
+	missing := absent(ctx, j.o.disk, c, j.release.Chart, j.within, 0)
 	if err := chartutil.ProcessDependencies(c, j.values); err != nil {
 		return result, fmt.Errorf("dependencies: %w", err)
 	}

@@ -19,14 +19,14 @@ import (
 const maxValues = 16 << 20
 
 // mergeValues reads what the user says of the values, the later over the earlier, in Helm's order.
-func mergeValues(layers ...Release) (map[string]any, error) {
+func mergeValues(d disk, layers ...Release) (map[string]any, error) {
 	values := map[string]any{}
 	wrong := func(what, text string, err error) error {
 		return &verdict.RemedyError{Err: fmt.Errorf("%s %s: %w", what, text, err), Remedy: "Write it as for 'helm template'; nothing is downloaded."}
 	}
 	for _, l := range layers {
 		for _, file := range l.Values {
-			text, err := readRegular(file, maxValues)
+			text, err := d.read(file, maxValues)
 			if err != nil {
 				return nil, wrong("values", file, err)
 			}
@@ -47,16 +47,12 @@ func mergeValues(layers ...Release) (map[string]any, error) {
 			}
 		}
 		for _, s := range l.SetFile {
-			if err := strvals.ParseIntoFile(s, values, valueOfFile); err != nil {
+			if err := strvals.ParseIntoFile(s, values, func(name []rune) (any, error) { return d.read(string(name), maxValues) }); err != nil {
 				return nil, wrong("set-file", s, err)
 			}
 		}
 	}
 	return values, nil
-}
-
-func valueOfFile(name []rune) (any, error) {
-	return readRegular(string(name), maxValues)
 }
 
 // errElsewhere says that a schema refers to something outside of itself.
