@@ -1,6 +1,9 @@
 package judge
 
 import (
+	"cmp"
+	"strings"
+
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
@@ -33,7 +36,9 @@ var factKinds = map[string][]string{
 	"ns.quotas":                  {resourceQuota},
 	"ns.limitRanges":             {limitRange},
 	"ns.workloads":               fact.PodKinds(),
-	"binding":                    {role, clusterRole},
+	"binding.role":               {role, clusterRole},
+	"binding.subjects":           {serviceAccount},
+	"selected":                   fact.PodKinds(),
 }
 
 // workload is the variable of that name.
@@ -165,7 +170,9 @@ func (j *judgement) api(o *fact.Object) rule.Fact {
 		case "deprecatedIn":
 			return rule.Text(api.DeprecatedIn), nil
 		case "replacement":
-			return rule.Text(api.Replacement), nil
+			return rule.Text(cmp.Or(api.Replacement, catalog.DroppedAPI(o.APIVersion, o.Kind).Replacement)), nil
+		case "droppedBy":
+			return rule.Text(catalog.DroppedAPI(o.APIVersion, o.Kind).By), nil
 		}
 		return nil, nil
 	})
@@ -193,6 +200,11 @@ func Needs(rules []*rule.Compiled) []string {
 				for _, kind := range sources {
 					need[kind] = true
 				}
+			}
+		}
+		for _, read := range r.Reads() {
+			if variable, kind, found := strings.Cut(read, "."); found && (variable == "beside" || variable == "everywhere") {
+				need[kind] = true
 			}
 		}
 	}
