@@ -2,7 +2,6 @@ package judge
 
 import (
 	"cmp"
-	"strings"
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
@@ -203,8 +202,8 @@ func Needs(rules []*rule.Compiled) []string {
 			}
 		}
 		for _, read := range r.Reads() {
-			if variable, kind, found := strings.Cut(read, "."); found && (variable == "beside" || variable == "everywhere") {
-				need[kind] = true
+			if keys := rule.Keys(read); len(keys) > 1 && (keys[0] == "beside" || keys[0] == "everywhere") {
+				need[keys[1]] = true
 			}
 		}
 	}

@@ -64,12 +64,12 @@ func TestPresenceBeside(t *testing.T) {
 		"a gap of no kind": {append(objects, read(t, file("a/c.yaml"), in("ServiceAccount", "shop", "maid", ""))...), []verdict.Gap{{Code: verdict.GapSyntax, Kinds: []string{"Pod"}}}, "fail"},
 	} {
 		res := judge.Judge(judge.Input{Inventory: fact.NewInventory(test.objects, "1.36", false), Rules: []*rule.Compiled{r}, Now: now, Coverage: verdict.Coverage{Gaps: test.gaps}})
-		got := ""
+		var got strings.Builder
 		for _, f := range res.Findings {
-			got += f.Verdict.String()
+			got.WriteString(f.Verdict.String())
 		}
-		if got != test.want {
-			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		if got.String() != test.want {
+			t.Errorf("%s: got %q, want %q", name, got.String(), test.want)
 		}
 	}
 }
@@ -92,12 +92,12 @@ func TestOthers(t *testing.T) {
 	}
 	for gap, want := range map[string]string{"ConfigMap": "unknown", "Secret": ""} {
 		in := judge.Input{Inventory: fact.NewInventory(read(t, file("a.yaml"), text), "1.36", false), Rules: []*rule.Compiled{r}, Now: now, Coverage: verdict.Coverage{Gaps: []verdict.Gap{{Code: verdict.GapForbidden, Kinds: []string{gap}}}}}
-		got := ""
+		var got strings.Builder
 		for _, f := range judge.Judge(in).Findings {
-			got += f.Verdict.String()
+			got.WriteString(f.Verdict.String())
 		}
-		if got != want {
-			t.Errorf("with %s not seen: %q, want %q", gap, got, want)
+		if got.String() != want {
+			t.Errorf("with %s not seen: %q, want %q", gap, got.String(), want)
 		}
 	}
 }
@@ -105,7 +105,9 @@ func TestOthers(t *testing.T) {
 // TestSelected holds what an object that selects pods selects.
 func TestSelected(t *testing.T) {
 	const says = `string(selected.any) + " of " + string(selected.among)`
-	policy := func(selector string) string { return in("NetworkPolicy", "shop", "p", ", spec: {podSelector: "+selector+"}") }
+	policy := func(selector string) string {
+		return in("NetworkPolicy", "shop", "p", ", spec: {podSelector: "+selector+"}")
+	}
 	custom := "---\n{apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {name: db, namespace: shop}}\n"
 	monitor := "---\n{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: db, namespace: shop}}\n"
 	tests := map[string]struct{ text, inFiles, inCluster string }{

@@ -277,6 +277,14 @@ func (c *Compiled) collect(e ast.Expr, reads map[string]bool) {
 	}
 }
 
+// step is a key as part of a path; in brackets where its own dots would be taken for the path's.
+func step(key string) string {
+	if strings.Contains(key, ".") {
+		return "[" + key + "]"
+	}
+	return "." + key
+}
+
 // path is the field path that an expression selects from a variable; "" when it is none.
 func (c *Compiled) path(e ast.Expr) string {
 	switch e.Kind() {
@@ -296,7 +304,7 @@ func (c *Compiled) path(e ast.Expr) string {
 		base := c.path(call.Args()[0])
 		if key := call.Args()[1]; base != "" && key.Kind() == ast.LiteralKind {
 			if name, ok := key.AsLiteral().Value().(string); ok {
-				return base + "." + name
+				return base + step(name)
 			}
 		}
 	default:

@@ -128,7 +128,7 @@ func explain(err error) string {
 // is named the variable at all.
 func (c *Compiled) ReadsFact(path string) bool {
 	for _, read := range c.Reads() {
-		if read == path || strings.HasPrefix(read, path+".") {
+		if read == path || strings.HasPrefix(read, path+".") || strings.HasPrefix(read, path+"[") {
 			return true
 		}
 	}
