@@ -3,7 +3,6 @@ package judge
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/coaming/coaming/internal/document"
