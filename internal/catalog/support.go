@@ -43,6 +43,44 @@ var apis = sync.OnceValue(func() map[string]API {
 	return m
 })
 
+// Dropped is what is known of a version of an API that a project outside of Kubernetes has taken away.
+type Dropped struct {
+	By          string // the release without it: "cert-manager 1.6"; "" when it is still served
+	Replacement string // the apiVersion to use instead
+}
+
+// DroppedAPI is what is known of an apiVersion and kind of a project outside of Kubernetes.
+func DroppedAPI(apiVersion, kind string) Dropped {
+	versions := dropped()[apiVersion]
+	if d, found := versions[kind]; found {
+		return d
+	}
+	return versions[""]
+}
+
+// dropped is by apiVersion and kind; the kind "" stands for all that are not named.
+var dropped = sync.OnceValue(func() map[string]map[string]Dropped {
+	m := map[string]map[string]Dropped{}
+	root, err := support("dropped.yaml")
+	if err != nil {
+		return m // TestSupport reads the same file and fails
+	}
+	for _, entry := range root.Get("apis").Items() {
+		version := entry.Get("group").Str() + "/" + entry.Get("version").Str()
+		if m[version] == nil {
+			m[version] = map[string]Dropped{}
+		}
+		d := Dropped{entry.Get("droppedBy").Str(), entry.Get("replacement").Str()}
+		if entry.Get("kinds").Len() == 0 {
+			m[version][""] = d
+		}
+		for _, kind := range entry.Get("kinds").Items() {
+			m[version][kind.Str()] = d
+		}
+	}
+	return m
+})
+
 // Reached says whether a version, "1.25", is at or past another; "" is never reached.
 func Reached(version, milestone string) bool {
 	v, ok1 := minor(version)

@@ -27,6 +27,7 @@ func TestSupport(t *testing.T) {
 		"clusterroles.yaml": checkRoles,
 		"roles.yaml":        checkRoles,
 		"kinds.yaml":        checkKinds,
+		"dropped.yaml":      checkDropped,
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -113,6 +114,44 @@ func checkAPIs(t *testing.T, root document.Value) {
 	}
 	if api, ok := catalog.APIOf("extensions/v1beta1", "Ingress"); !ok || api.RemovedIn != "1.22" || api.Replacement != "networking.k8s.io/v1" {
 		t.Errorf("of extensions/v1beta1 Ingress is known: %+v", api)
+	}
+}
+
+// checkDropped holds that what a project gave up is told once, whole, and with a successor that it did not give up.
+func checkDropped(t *testing.T, root document.Value) {
+	only(t, root, "apis")
+	seen := map[string]bool{}
+	release := regexp.MustCompile(`^[A-Za-z][A-Za-z -]* [0-9]+\.[0-9]+$`)
+	for _, entry := range root.Get("apis").Items() {
+		only(t, entry, "group", "version", "kinds", "droppedBy", "replacement")
+		line, _ := entry.Position()
+		version := entry.Get("group").Str() + "/" + entry.Get("version").Str()
+		if !apiVersion.MatchString(version) || !apiVersion.MatchString(entry.Get("replacement").Str()) || !release.MatchString(entry.Get("droppedBy").Str()) {
+			t.Errorf("line %d: %s dropped by %q for %q", line, version, entry.Get("droppedBy").Str(), entry.Get("replacement").Str())
+		}
+		kinds := []string{"Any"}
+		for i, kind := range entry.Get("kinds").Items() {
+			if i == 0 {
+				kinds = nil
+			}
+			kinds = append(kinds, kind.Str())
+		}
+		for _, kind := range kinds {
+			if seen[version+" "+kind] {
+				t.Errorf("line %d: %s %s for the second time", line, version, kind)
+			}
+			seen[version+" "+kind] = true
+			want := catalog.Dropped{By: entry.Get("droppedBy").Str(), Replacement: entry.Get("replacement").Str()}
+			if got := catalog.DroppedAPI(version, kind); got != want {
+				t.Errorf("line %d: of %s %s is known %+v", line, version, kind, got)
+			}
+			if next := catalog.DroppedAPI(want.Replacement, kind); next.By != "" {
+				t.Errorf("line %d: the successor of %s %s was itself dropped by %s", line, version, kind, next.By)
+			}
+		}
+	}
+	if d := catalog.DroppedAPI("gateway.networking.k8s.io/v1alpha2", "UDPRoute"); d.By != "" {
+		t.Errorf("UDPRoute was dropped by %s", d.By)
 	}
 }
 

@@ -17,7 +17,7 @@ func (j *judgement) binding(o *fact.Object) rule.Fact {
 		case "role":
 			return j.roleOf(o), nil
 		case "subjects":
-			return subjects(o), nil
+			return j.subjectsOf(o), nil
 		case "kind":
 			return rule.Text(o.Kind), nil
 		case "name":
@@ -38,6 +38,8 @@ func (j *judgement) roleOf(o *fact.Object) rule.Fact {
 			return rule.Text(ref.Get(name).Str()), nil
 		case "rules":
 			return j.rulesOf(ref.Get("kind").Str(), o.Namespace, ref.Get("name").Str())
+		case "presence":
+			return j.rolePresence(o)
 		}
 		return nil, nil
 	})
@@ -146,9 +148,9 @@ func (j *judgement) listClusterRoles() []document.Value {
 	return roles
 }
 
-// subjects is a binding's subjects; a service account without a namespace is of the binding's
+// subjectsOf is a binding's subjects; a service account without a namespace is of the binding's
 // (k8s.io/kubernetes plugin/pkg/auth/authorizer/rbac).
-func subjects(o *fact.Object) rule.Fact {
+func (j *judgement) subjectsOf(o *fact.Object) rule.Fact {
 	list := []rule.Fact{}
 	for _, s := range o.Root.Get("subjects").Items() {
 		list = append(list, rule.Lazy(func(name string) (rule.Fact, error) {
@@ -157,6 +159,8 @@ func subjects(o *fact.Object) rule.Fact {
 				return rule.Text(s.Get(name).Str()), nil
 			case "namespace":
 				return rule.Text(subjectNamespace(s, o)), nil
+			case "presence":
+				return j.subjectPresence(s.Get("kind").Str(), subjectNamespace(s, o), s.Get("name").Str(), o)
 			}
 			return nil, nil
 		}))

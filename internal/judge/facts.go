@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/coaming/coaming/internal/catalog"
@@ -39,7 +40,9 @@ var factKinds = map[string][]string{
 	"ns.quotas":                  {resourceQuota},
 	"ns.limitRanges":             {limitRange},
 	"ns.workloads":               fact.PodKinds(),
-	"binding":                    {role, clusterRole},
+	"binding.role":               {role, clusterRole},
+	"binding.subjects":           {serviceAccount},
+	"selected":                   fact.PodKinds(),
 }
 
 // workload is the variable of that name.
@@ -188,7 +191,9 @@ func (j *judgement) api(o *fact.Object) rule.Fact {
 		case "deprecatedIn":
 			return rule.Text(api.DeprecatedIn), nil
 		case "replacement":
-			return rule.Text(api.Replacement), nil
+			return rule.Text(cmp.Or(api.Replacement, catalog.DroppedAPI(o.APIVersion, o.Kind).Replacement)), nil
+		case "droppedBy":
+			return rule.Text(catalog.DroppedAPI(o.APIVersion, o.Kind).By), nil
 		}
 		return nil, nil
 	})
@@ -216,6 +221,11 @@ func Needs(rules []*rule.Compiled) []string {
 				for _, kind := range sources {
 					need[kind] = true
 				}
+			}
+		}
+		for _, read := range r.Reads() {
+			if keys := rule.Keys(read); len(keys) > 1 && (keys[0] == "beside" || keys[0] == "everywhere") {
+				need[keys[1]] = true
 			}
 		}
 	}

@@ -105,6 +105,8 @@ type judgement struct {
 	traits                                               *traits
 	accounts                                             func() map[account][]*fact.Object
 	selecting                                            func() map[kindIn]*selecting
+	selectable                                           func() map[string]*selectable
+	operated                                             func() map[string]bool
 	clusterRoles                                         func() []document.Value
 	volumes                                              func() *volumes
 	secretive                                            sync.Map // documents whose parts have no known place -> whether they hold a secret
@@ -120,6 +122,7 @@ func newJudgement(in Input, seen *traits) *judgement {
 	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: indexGaps(in.Coverage.Gaps), traits: seen}
 	j.accounts = sync.OnceValue(j.indexAccounts)
 	j.selecting = sync.OnceValue(j.indexSelecting)
+	j.selectable, j.operated = sync.OnceValue(j.indexSelectable), sync.OnceValue(j.indexOperated)
 	j.clusterRoles = sync.OnceValue(j.listClusterRoles)
 	j.volumes = sync.OnceValue(j.indexVolumes)
 	for _, r := range in.Rules {

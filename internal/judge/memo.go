@@ -3,7 +3,6 @@ package judge
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/coaming/coaming/internal/document"
@@ -102,7 +101,7 @@ func (p part) is(other part) bool { return p.root == other.root && slices.Equal(
 // remembered by it: it reads a whole fact, or what is joined from objects that are not looked up here.
 func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
 	for _, path := range r.Reads() {
-		keys := strings.Split(path, ".")
+		keys := rule.Keys(path)
 		root, keys := keys[0], keys[1:]
 		depth := 0
 		switch root {

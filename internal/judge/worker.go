@@ -62,6 +62,10 @@ func (w *worker) judge(s subject) {
 	if kind == roleBinding || kind == clusterRoleBinding {
 		scope.Binding = w.binding(s.object)
 	}
+	scope.Beside, scope.Everywhere = w.beside(s.object), w.everywhere()
+	if podSelectors[kind] != nil {
+		scope.Selected = w.selected(s.object)
+	}
 	w.ask(rules, m, &scope)
 }
 

@@ -91,16 +91,27 @@ type (
 		Workloads       int                          `json:"workloads"`
 	}
 	binding struct {
-		Kind      string           `json:"kind"`
-		Name      string           `json:"name"`
-		Namespace string           `json:"namespace"`
-		Role      boundRole        `json:"role"`
-		Subjects  []rbacv1.Subject `json:"subjects"`
+		Kind      string    `json:"kind"`
+		Name      string    `json:"name"`
+		Namespace string    `json:"namespace"`
+		Role      boundRole `json:"role"`
+		Subjects  []subject `json:"subjects"`
 	}
 	boundRole struct {
-		Kind  string              `json:"kind"`
-		Name  string              `json:"name"`
-		Rules []rbacv1.PolicyRule `json:"rules"`
+		Kind     string              `json:"kind"`
+		Name     string              `json:"name"`
+		Rules    []rbacv1.PolicyRule `json:"rules"`
+		Presence string              `json:"presence"`
+	}
+	subject struct {
+		Kind      string `json:"kind"`
+		Name      string `json:"name"`
+		Namespace string `json:"namespace"`
+		Presence  string `json:"presence"`
+	}
+	selected struct {
+		Any   bool `json:"any"`
+		Among int  `json:"among"`
 	}
 	api struct {
 		Removed      bool   `json:"removed"`
@@ -108,6 +119,7 @@ type (
 		RemovedIn    string `json:"removedIn"`
 		DeprecatedIn string `json:"deprecatedIn"`
 		Replacement  string `json:"replacement"`
+		DroppedBy    string `json:"droppedBy"`
 	}
 	cluster struct {
 		Version   string `json:"version"`
@@ -121,6 +133,9 @@ type (
 		Value string `json:"value"`
 	}
 )
+
+// selectsPods are the kinds of which selected is known.
+var selectsPods = map[string]bool{"NetworkPolicy.networking.k8s.io": true, "PodDisruptionBudget.policy": true, "Service": true}
 
 // Check compiles a rule's expressions against the types of the facts that it matches, and returns
 // them in the form that rule.Cache serves.
@@ -170,8 +185,12 @@ func variables(r *rule.Rule) ([]map[string]reflect.Type, error) {
 					one[name] = t
 				}
 			}
+			one["beside"], one["everywhere"] = reflect.TypeFor[map[string][]any](), reflect.TypeFor[map[string][]any]()
 			if strings.Contains(kind, "RoleBinding.rbac.") {
 				one["binding"] = reflect.TypeFor[binding]()
+			}
+			if selectsPods[kind] {
+				one["selected"] = reflect.TypeFor[selected]()
 			}
 			if err := addItem(one, r, kinds[kind]); err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", r.File, kind, err)

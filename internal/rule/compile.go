@@ -200,7 +200,7 @@ func (r *Rule) fault(field, message string) error {
 }
 
 // variableNames are the variables of all rules; docs/writing-rules.md says which rule has which.
-var variableNames = []string{"container", "role", "workload", "object", "ns", "binding", "api", "cluster"}
+var variableNames = []string{"container", "role", "workload", "object", "ns", "binding", "api", "cluster", "beside", "everywhere", "selected"}
 
 // cacheKey names an expression in the context that its types depend on.
 func cacheKey(r *Rule, field, expression string) string {
@@ -299,6 +299,14 @@ func (c *Compiled) collect(e ast.Expr, reads map[string]bool) {
 	}
 }
 
+// step is a key as part of a path; in brackets where its own dots would be taken for the path's.
+func step(key string) string {
+	if strings.Contains(key, ".") {
+		return "[" + key + "]"
+	}
+	return "." + key
+}
+
 // path is the field path that an expression selects from a variable; "" when it is none.
 func (c *Compiled) path(e ast.Expr) string {
 	switch e.Kind() {
@@ -318,7 +326,7 @@ func (c *Compiled) path(e ast.Expr) string {
 		base := c.path(call.Args()[0])
 		if key := call.Args()[1]; base != "" && key.Kind() == ast.LiteralKind {
 			if name, ok := key.AsLiteral().Value().(string); ok {
-				return base + "." + name
+				return base + step(name)
 			}
 		}
 	default:

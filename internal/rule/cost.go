@@ -107,7 +107,7 @@ var ofOne = map[string]bool{
 func readsJoined(reads map[string]bool) bool {
 	for path := range reads {
 		root, field := firstTwo(path)
-		if (root == "workload" || root == "ns" || root == "binding") && !ofOne[field] {
+		if root == "beside" || root == "everywhere" || (root == "workload" || root == "ns" || root == "binding") && !ofOne[field] {
 			return true
 		}
 	}

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -240,7 +241,7 @@ func TestMostNodes(t *testing.T) {
 
 // TestReads holds what a rule says that it reads.
 func TestReads(t *testing.T) {
-	r, err := Parse("a.yaml", "id: a\ntitle: t\npractice: pod\nseverity: low\nwhy: w\nremedy: r\nmatch: container\nsays: '\"s\"'\nwhen: has(workload.spec.hostNetwork)\nassert: 'container.?securityContext[?\"privileged\"].orValue(false) || workload.networkPolicies.exists(p, p.spec == workload.labels)'")
+	r, err := Parse("a.yaml", "id: a\ntitle: t\npractice: pod\nseverity: low\nwhy: w\nremedy: r\nmatch: container\nsays: '\"s\"'\nwhen: has(workload.spec.hostNetwork)\nassert: 'container.?securityContext[?\"privileged\"].orValue(false) || workload.networkPolicies.exists(p, p.spec == workload.labels) || object.data[?\"a.b\"].hasValue()'")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,12 +249,15 @@ func TestReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"container.securityContext.privileged", "workload.labels", "workload.networkPolicies", "workload.spec.hostNetwork"}
+	want := []string{"container.securityContext.privileged", "object.data[a.b]", "workload.labels", "workload.networkPolicies", "workload.spec.hostNetwork"}
 	if diff := cmp.Diff(want, c.Reads()); diff != "" {
 		t.Errorf("reads (-want +got):\n%s", diff)
 	}
 	if !c.ReadsFact("workload.networkPolicies") || c.ReadsFact("workload.services") || c.ReadsFact("workload.net") {
 		t.Error("facts that are read are told wrongly")
+	}
+	if keys := Keys("object.data[a.b]"); !slices.Equal(keys, []string{"object", "data", "a.b"}) || !c.ReadsFact("object.data") {
+		t.Errorf("a key with dots is taken apart: %q", keys)
 	}
 }
 

@@ -300,6 +300,9 @@ func (p *parser) examples(v document.Value) []Example {
 	return list
 }
 
+// Keys are the keys of a path that a rule reads: of object.data[a.b], object, data and a.b.
+func Keys(path string) []string { return splitPath(path) }
+
 // splitPath splits a.b[c.d].e into its keys. A key that is empty, or begins with a bracket, is a
 // fault of the path.
 func splitPath(path string) []string {

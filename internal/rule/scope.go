@@ -14,6 +14,8 @@ import (
 // Scope is what a rule sees of one fact; nil fields are not there. It is not for concurrent use.
 type Scope struct {
 	Container, Role, Workload, Object, Namespace, Binding, API, Cluster Fact
+	// Beside and Everywhere are the other objects by kind, Selected what the object selects.
+	Beside, Everywhere, Selected Fact
 	// Item is the item of a rule with an each, under the name that the rule gives it.
 	ItemName string
 	Item     Fact
@@ -43,6 +45,12 @@ func (s *Scope) ResolveName(name string) (any, bool) {
 		f = s.API
 	case "cluster":
 		f = s.Cluster
+	case "beside":
+		f = s.Beside
+	case "everywhere":
+		f = s.Everywhere
+	case "selected":
+		f = s.Selected
 	}
 	return f, f != nil
 }
@@ -122,7 +130,7 @@ func explain(err error) string {
 // is named the variable at all.
 func (c *Compiled) ReadsFact(path string) bool {
 	for _, read := range c.Reads() {
-		if read == path || strings.HasPrefix(read, path+".") {
+		if read == path || strings.HasPrefix(read, path+".") || strings.HasPrefix(read, path+"[") {
 			return true
 		}
 	}

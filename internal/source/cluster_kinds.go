@@ -108,7 +108,7 @@ func ClusterRole(kinds []string) string {
 	grants := map[string][]string{}
 	for _, kind := range kinds {
 		name, group := fact.SplitKind(kind)
-		if kind == secretKind || group == "extensions" || slices.Contains(unservedKinds, kind) {
+		if kind == secretKind || group == "extensions" || configurations[kind] || slices.Contains(unservedKinds, kind) {
 			continue
 		}
 		grants[group] = append(grants[group], plural(name, group))
