@@ -55,7 +55,11 @@ func judgeFor(rules []*rule.Compiled, values []document.Value, version string, l
 	for _, v := range values {
 		objects = append(objects, fact.NewObject(v, &fact.Origin{Source: "files", File: "example.yaml"}))
 	}
-	return judge.Judge(judge.Input{Inventory: fact.NewInventory(objects, version, live), Rules: rules, Now: now})
+	in := judge.Input{Inventory: fact.NewInventory(objects, version, live), Rules: rules, Now: now}
+	if len(rules) == 1 {
+		in.Settings = rules[0].Settings
+	}
+	return judge.Judge(in)
 }
 
 // judgeExample judges an example as its rule asks for it.
@@ -141,7 +145,7 @@ func TestBrief(t *testing.T) {
 		if len(b.Bad)+len(b.Good) > 0 {
 			t.Errorf("%s has examples", b.ID)
 		}
-		b.Bad, b.Good, b.ExampleVersion = w.Bad, w.Good, w.ExampleVersion
+		b.Bad, b.Good, b.ExampleVersion, b.Settings = w.Bad, w.Good, w.ExampleVersion, w.Settings
 		values := cmp.Transformer("text", func(v document.Value) string { return document.YAML(v) })
 		if diff := cmp.Diff(w, b, cmpopts.IgnoreUnexported(rule.Rule{}), values); diff != "" {
 			t.Errorf("%s (-whole +brief): its examples do not stand last\n%s", w.ID, diff)

@@ -28,6 +28,7 @@ func TestSupport(t *testing.T) {
 		"roles.yaml":        checkRoles,
 		"kinds.yaml":        checkKinds,
 		"dropped.yaml":      checkDropped,
+		"images.yaml":       checkImages,
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {

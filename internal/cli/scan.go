@@ -24,6 +24,7 @@ type scanOptions struct {
 	ruleFlags
 	exceptionFlags
 	reportFlags
+	settingFlags
 	namespaces []string
 	// writeBaseline is where what fails is written as old.
 	writeBaseline string
@@ -51,11 +52,13 @@ something could not be judged (0 with --allow-unknown). With --diff only what is
 	o.sourceFlags.register(flags)
 	o.ruleFlags.register(flags)
 	o.exceptionFlags.register(flags)
+	o.settingFlags.register(flags)
 	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "judge only these `NAMESPACES`")
 	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
 	o.reportFlags.register(cmd)
 	o.ruleFlags.complete(cmd)
 	o.exceptionFlags.complete(cmd)
+	o.settingFlags.complete(cmd)
 	return cmd
 }
 
@@ -112,6 +115,10 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 
 // judge reads the sources and judges them.
 func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verdict.Result, error) {
+	settings, err := o.settingFlags.load()
+	if err != nil {
+		return nil, err
+	}
 	rules, excluded, err := o.ruleFlags.load()
 	if err != nil {
 		return nil, err
@@ -152,6 +159,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 		Coverage:   reading.Coverage,
 		Rules:      rules,
 		Exceptions: excuses.exceptions,
+		Settings:   settings,
 		Now:        env.Now(),
 		Lifetime:   o.lifetime(),
 		Baseline:   excuses.baseline,

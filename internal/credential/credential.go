@@ -34,6 +34,8 @@ func Kind(key, value string) string {
 		return Token
 	case namesSecret(key) && isLiteral(key, value):
 		return Password
+	case strings.Contains(value, "\n"):
+		return inText(key, value)
 	}
 	return None
 }
@@ -371,7 +373,7 @@ func isSmall(c byte) bool   { return c >= 'a' && c <= 'z' }
 // isLiteral says whether a value under a secret's name is the secret itself, and not a reference,
 // a place holder, a path, a switch or the name of something.
 func isLiteral(key, value string) bool {
-	if isReference(value) || isSwitch(value) || isPath(value) || strings.Contains(value, "://") {
+	if isReference(value) || isSwitch(value) || isPath(value) || strings.Contains(value, "://") || isStandIn(value) {
 		return false
 	}
 	if strings.Contains(value, "\n") && len(value) > 200 {
@@ -398,6 +400,22 @@ func isPath(value string) bool {
 		}
 	}
 	return false
+}
+
+// standIns are the words with which a text begins, or that it is, that asks for a value in its place.
+// "changeme" is none: it works.
+var standIns = []string{"insert", "your", "yours", "replace", "replaceme", "enter", "paste", "put", "todo", "fixme", "placeholder", "redacted", "removed", "masked", "tbd"}
+
+// isStandIn says whether the text asks for a value in its place: INSERT_TOKEN, your-password, REPLACE_ME.
+func isStandIn(value string) bool {
+	flat := strings.Trim(words(strings.TrimSpace(value)), "_[]<>")
+	first, _, more := strings.Cut(flat, "_")
+	for _, w := range standIns {
+		if first == w && (more || w != "put" && w != "your" && w != "yours" && w != "enter" && w != "insert") {
+			return true
+		}
+	}
+	return strings.HasSuffix(flat, "_here") || strings.HasSuffix(flat, "_placeholder") || strings.HasPrefix(flat, "xxx")
 }
 
 // isReference says whether the text points to a value somewhere in it.

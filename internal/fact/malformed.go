@@ -95,6 +95,9 @@ func refused(at string, v document.Value, want document.Kind) string {
 // Doubt says why the workload as written cannot run as it is: a field of a kind that the API server
 // refuses; "" for nearly all. What does not fail on such a workload is unknown.
 func (w *Workload) Doubt() string {
+	if w.doubt != "" {
+		return w.doubt
+	}
 	if text := specKinds.doubt(w.Spec, "the pod's spec"); text != "" {
 		return text
 	}

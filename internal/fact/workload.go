@@ -19,10 +19,28 @@ type Workload struct {
 	// Path is where Spec stands in the object: "spec.template.spec".
 	Path       []document.Step
 	Containers []Container
+	// Leaves says what the template leaves to its controller, or to who uses it.
+	Leaves Leaves
+	// grafts say where the parts of an assembled template stand; nil for one that stands in the object.
+	grafts []graft
+	// doubt is why nothing of the template is known to be well; "" for nearly all.
+	doubt string
 	// Pods counts the pods and intermediate owners (ReplicaSets, Jobs) that were read and are
 	// judged through this workload.
 	Pods int
 }
+
+// Leaves is how much of the pod a template leaves to be filled in by others. What it leaves open is
+// not told as missing; what stands in it is judged like any other.
+type Leaves uint8
+
+// Nothing is left open by the templates of Kubernetes' own kinds. PodFields are left open by a Tekton
+// Task, which a run completes; Anything by the overrides that an operator lays over its own pods.
+const (
+	Nothing Leaves = iota
+	PodFields
+	Anything
+)
 
 // Role is what a container is for.
 type Role uint8
@@ -102,8 +120,11 @@ var templatePaths = map[string]string{
 	"ScaledJob.keda.sh":                  "spec.jobTargetRef.template",
 }
 
-// PodKinds are the known kinds that carry a pod template, "Kind" or "Kind.group", sorted.
-func PodKinds() []string { return slices.Sorted(maps.Keys(templatePaths)) }
+// PodKinds are the known kinds that carry pod templates or containers, "Kind" or "Kind.group", sorted.
+func PodKinds() []string {
+	kinds := slices.Collect(maps.Keys(templatePaths))
+	return slices.Sorted(slices.Values(slices.AppendSeq(kinds, maps.Keys(assemblers))))
+}
 
 // workloads are the pod templates of an object: one for the known kinds, and of any other kind as
 // many as it embeds.
@@ -114,20 +135,59 @@ func workloads(o *Object) []*Workload {
 		}
 		return nil
 	}
+	if make := assemblers[o.GroupKind()]; make != nil {
+		return assemble(o, make)
+	}
 	if !mayEmbed(o.Group()) {
 		return nil
 	}
+	return embedded(o)
+}
+
+// embedded is the pod templates that an object of a kind that is not known holds: lists of
+// containers in something that is called a pod's spec.
+func embedded(o *Object) []*Workload {
 	var found []*Workload
+	budget := assembledNodes
 	for _, v := range o.Root.Find("containers", document.List) {
 		steps := v.Steps()
 		n := len(steps)
-		if n < 3 || steps[n-2].Key != "spec" || !looksLikeContainers(v) {
+		if n < 3 || !looksLikeContainers(v) {
 			continue
 		}
-		template := o.Root.Follow(steps[:n-2])
-		found = append(found, newWorkload(o, template, steps[:n-2]))
+		parent := o.Root.Follow(steps[:n-1])
+		var w *Workload
+		switch name := strings.ToLower(steps[n-2].Key); {
+		case name == "spec":
+			w = newWorkload(o, o.Root.Follow(steps[:n-2]), steps[:n-2])
+		case strings.HasSuffix(name, "podspec") || strings.HasSuffix(name, "podtemplate") || strings.HasSuffix(name, "podtemplatespec"):
+			a := newAssembly(o, parent, &budget)
+			a.pod(parent)
+			for _, field := range ContainerFields {
+				a.containers(field, parent.Get(field), document.Value{})
+			}
+			w = a.workload(Nothing)
+		}
+		if w == nil {
+			continue
+		}
+		if isOverride(o.Group()) || slices.ContainsFunc(w.Containers, func(c Container) bool { return !c.Value.Get("image").Exists() }) {
+			w.Leaves = Anything
+		}
+		found = append(found, w)
 	}
 	return found
+}
+
+// overrides are the API groups, and the ends of some, whose operators lay the templates of their
+// resources over pods of their own (the API reference of each).
+var overrides = []string{
+	"k8s.elastic.co", "flink.apache.org", "sparkoperator.k8s.io", "rabbitmq.com", "grafana.integreatly.org", "machinelearning.seldon.io",
+	"postgresql.cnpg.io", "kafka.strimzi.io", "gateway.envoyproxy.io", "monitoring.coreos.com", "acme.cert-manager.io", "cert-manager.io",
+}
+
+func isOverride(group string) bool {
+	return slices.ContainsFunc(overrides, func(end string) bool { return strings.HasSuffix(group, end) })
 }
 
 // knownWorkload follows the path of a known kind. A value on it that should be a map and is none

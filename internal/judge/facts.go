@@ -14,6 +14,7 @@ import (
 const (
 	networkPolicy      = "NetworkPolicy.networking.k8s.io"
 	disruptionBudget   = "PodDisruptionBudget.policy"
+	autoscaler         = "HorizontalPodAutoscaler.autoscaling"
 	service            = "Service"
 	limitRange         = "LimitRange"
 	resourceQuota      = "ResourceQuota"
@@ -33,6 +34,7 @@ var factKinds = map[string][]string{
 	"workload.services":          {service},
 	"workload.limitRanges":       {limitRange},
 	"workload.disruptionBudgets": {disruptionBudget},
+	"workload.autoscalers":       {autoscaler},
 	"workload.serviceAccount":    {serviceAccount},
 	"workload.bindings":          {roleBinding, clusterRoleBinding, role, clusterRole},
 	"workload.persistentVolumes": {persistentVolume, persistentVolumeClaim},
@@ -70,6 +72,8 @@ func (j *judgement) workload(w *fact.Workload) rule.Fact {
 			return j.selectingPods(service, w)
 		case "disruptionBudgets":
 			return j.selectingPods(disruptionBudget, w)
+		case "autoscalers":
+			return j.autoscalers(o)
 		case "limitRanges":
 			return j.inNamespace(limitRange, o.Namespace)
 		case "serviceAccount":
@@ -118,6 +122,28 @@ func (j *judgement) namespace(o *fact.Object) rule.Fact {
 		}
 		return nil, nil
 	})
+}
+
+// autoscalers is the HorizontalPodAutoscalers that scale the object.
+func (j *judgement) autoscalers(o *fact.Object) (rule.Fact, error) {
+	if err := j.gaps.missed(autoscaler, o.Namespace); err != nil {
+		return nil, err
+	}
+	return joined(autoscaler, j.scalers()[scaled{fact.Place(o.Namespace), o.Kind, o.Name}])
+}
+
+// scaled is what an autoscaler names.
+type scaled struct{ namespace, kind, name string }
+
+// indexScalers lists the autoscalers by what they name.
+func (j *judgement) indexScalers() map[scaled][]*fact.Object {
+	index := map[scaled][]*fact.Object{}
+	for _, a := range j.Inventory.OfKind(autoscaler) {
+		target := a.Root.At("spec", "scaleTargetRef")
+		of := scaled{fact.Place(a.Namespace), target.Get("kind").Str(), target.Get("name").Str()}
+		index[of] = append(index[of], a)
+	}
+	return index
 }
 
 func orEmpty(v document.Value) rule.Fact {
@@ -172,6 +198,25 @@ func (j *judgement) clusterFact() rule.Fact {
 		case "endOfLife":
 			date, _ := catalog.EndOfLife(j.Inventory.Version)
 			return rule.Text(date), nil
+		}
+		return nil, nil
+	})
+}
+
+// support is the variable of that name.
+func (j *judgement) support() rule.Fact {
+	return rule.Lazy(func(name string) (rule.Fact, error) {
+		switch name {
+		case "today":
+			return rule.Text(j.Now.Format("2006-01-02")), nil
+		case "images":
+			return rule.Lazy(func(reference string) (rule.Fact, error) {
+				date, known := catalog.ImageEndOfLife(reference)
+				if !known {
+					return nil, nil
+				}
+				return rule.Text(date), nil
+			}), nil
 		}
 		return nil, nil
 	})

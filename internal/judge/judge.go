@@ -22,6 +22,8 @@ type Input struct {
 	// Coverage is what the sources could look at; its gaps make what needed them unknown.
 	Coverage verdict.Coverage
 	Rules    []*rule.Compiled
+	// Settings is what users told of their own estate.
+	Settings rule.Settings
 	// Exceptions excuse named findings; Now is the moment that decides whether they have expired, and
 	// Lifetime how far behind it they may expire at most; 0 is DefaultLifetime.
 	Exceptions []verdict.Exception
@@ -103,6 +105,8 @@ type judgement struct {
 	outside                                              int
 	gaps                                                 gaps
 	traits                                               *traits
+	settings                                             rule.Fact
+	scalers                                              func() map[scaled][]*fact.Object
 	accounts                                             func() map[account][]*fact.Object
 	selecting                                            func() map[kindIn]*selecting
 	selectable                                           func() map[string]*selectable
@@ -120,6 +124,8 @@ type subject struct {
 
 func newJudgement(in Input, seen *traits) *judgement {
 	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: indexGaps(in.Coverage.Gaps), traits: seen}
+	j.settings = in.Settings.Fact()
+	j.scalers = sync.OnceValue(j.indexScalers)
 	j.accounts = sync.OnceValue(j.indexAccounts)
 	j.selecting = sync.OnceValue(j.indexSelecting)
 	j.selectable, j.operated = sync.OnceValue(j.indexSelectable), sync.OnceValue(j.indexOperated)

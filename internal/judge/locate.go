@@ -18,17 +18,25 @@ func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item do
 	o := m.object
 	f.Subject = verdict.Subject{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Container: m.container}
 	begin := append(slices.Clip(m.path), steps...)
-	if m.kind == "workload" && len(steps) == 0 && len(m.path) > 0 && !exists(item, r.At) && exists(o.Root, r.At) {
-		begin, item = nil, o.Root // what the template lacks is meant of its owner: metadata.name
+	ofOwner := m.kind == "workload" && len(steps) == 0 && len(m.path) > 0 && !exists(item, r.At) && exists(o.Root, r.At)
+	if ofOwner {
+		begin = nil // what the template lacks is meant of its owner: metadata.name
+	}
+	for _, key := range r.At {
+		begin = append(begin, document.Step{Key: key})
+	}
+	if m.workload != nil && !ofOwner {
+		begin = m.workload.Place(begin)
 	}
 	shown, stable := pathOf(o.Root, begin)
-	there := true
-	for _, key := range r.At {
-		shown, stable = join(shown, keyText(key)), join(stable, keyText(key))
-		next := item.Get(key)
-		if there = there && next.Exists(); there {
-			item, begin = next, append(begin, document.Step{Key: key})
+	item = o.Root
+	for n, step := range begin {
+		next := item.Follow([]document.Step{step})
+		if !next.Exists() {
+			begin = begin[:n]
+			break
 		}
+		item = next
 	}
 	f.Path = shown
 	f.Fingerprint = fingerprint(r.ID, &f.Subject, m.kind+" "+stable)
@@ -66,7 +74,7 @@ func exists(v document.Value, path []string) bool { return v.At(path...).Exists(
 func pathOf(root document.Value, steps []document.Step) (shown, stable string) {
 	v := root
 	for _, s := range steps {
-		if v.Kind() != document.List {
+		if v.Kind() != document.List || s.Key != "" {
 			shown, stable = join(shown, keyText(s.Key)), join(stable, keyText(s.Key))
 			v = v.Get(s.Key)
 			continue

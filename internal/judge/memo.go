@@ -105,8 +105,8 @@ func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
 		root, keys := keys[0], keys[1:]
 		depth := 0
 		switch root {
-		case r.EachName, "cluster":
-			continue // the item is looked at by itself; the cluster is the same for all facts
+		case r.EachName, "cluster", "settings", "support":
+			continue // the item is looked at by itself; the others are the same for all facts
 		case "role", "api":
 		case "container":
 			depth = 1
@@ -281,6 +281,7 @@ var workloadParts = map[string]func(b []byte, w *fact.Workload) []byte{
 	"networkPolicies":   appendPods,
 	"services":          appendPods,
 	"disruptionBudgets": appendPods,
+	"autoscalers":       appendOwner,
 	"serviceAccount":    appendAccount,
 	"bindings":          appendAccount,
 }
@@ -288,6 +289,11 @@ var workloadParts = map[string]func(b []byte, w *fact.Workload) []byte{
 // appendPods appends what selectors see of a workload's pods.
 func appendPods(b []byte, w *fact.Workload) []byte {
 	return document.AppendExact(append(append(b, w.Object.Namespace...), 0), w.Labels())
+}
+
+// appendOwner appends what references see of the object that carries the pods.
+func appendOwner(b []byte, w *fact.Workload) []byte {
+	return append(append(append(b, w.Object.Kind...), 0), w.Object.Namespace+"\x00"+w.Object.Name...)
 }
 
 // appendAccount appends the account that the pods run as.

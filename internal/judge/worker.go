@@ -28,14 +28,22 @@ type matched struct {
 	path      []document.Step
 	kind      string
 	object    *fact.Object
-	workload  *fact.Workload
+	workload  *fact.Workload // nil where the fact is no part of one
 	container string
 	role      string // of the container
 	doubt     string // why nothing of it is known to be well; "" for nearly all
 }
 
+// leftOpen says whether the fault is that something is missing which the template leaves to others to fill in.
+func (m *matched) leftOpen(r *rule.Compiled, item document.Value) bool {
+	if m.workload == nil || r.EachName != "" || len(r.At) == 0 || exists(item, r.At) {
+		return false
+	}
+	return m.workload.Leaves == fact.Anything || m.workload.Leaves == fact.PodFields && m.kind == "workload"
+}
+
 func (w *worker) judge(s subject) {
-	scope := rule.Scope{Cluster: w.cluster}
+	scope := rule.Scope{Cluster: w.cluster, Settings: w.settings, Support: w.support()}
 	if s.object == nil {
 		m := matched{kind: "cluster"}
 		w.ask(&w.clusters, m, &scope)
@@ -102,7 +110,7 @@ func (w *worker) judgeMalformed(wl *fact.Workload, doubt string) {
 		}
 		path := append(slices.Clip(wl.Path), document.Step{Key: field})
 		for _, r := range w.containers.rules {
-			w.note(r, matched{value: list, path: path, kind: "container", object: wl.Object}, list, nil, unknown(r, doubt))
+			w.note(r, matched{value: list, path: path, kind: "container", object: wl.Object, workload: wl}, list, nil, unknown(r, doubt))
 		}
 	}
 }
@@ -212,6 +220,7 @@ func (w *worker) settle(q *question, r *rule.Compiled, v verdict.Verdict, reason
 		w.tallies.count(r.ID, verdict.Pass)
 	case v == verdict.Unknown:
 		w.note(r, *q.matched, item, steps, unknown(r, reason))
+	case q.leftOpen(r, item):
 	default:
 		w.note(r, *q.matched, item, steps, outcome{verdict: v, message: saying(r.Message(q.scope))})
 		w.propose(r, q, steps)
@@ -225,6 +234,11 @@ func (w *worker) propose(r *rule.Compiled, q *question, steps []document.Step) {
 		return
 	}
 	changes, err := r.Changes(q.scope, append(slices.Clip(q.path), steps...))
+	if q.workload != nil {
+		for i := range changes {
+			changes[i].Steps = q.workload.Place(changes[i].Steps)
+		}
+	}
 	w.Propose(Proposal{Finding: *f, Object: q.object, Changes: changes, Err: err})
 }
 

@@ -65,21 +65,22 @@ var kinds = map[string]reflect.Type{
 // describes them.
 type (
 	workload struct {
-		Kind              string                         `json:"kind"`
-		Name              string                         `json:"name"`
-		Namespace         string                         `json:"namespace"`
-		Spec              corev1.PodSpec                 `json:"spec"`
-		Metadata          metav1.ObjectMeta              `json:"metadata"`
-		Labels            map[string]string              `json:"labels"`
-		Annotations       map[string]string              `json:"annotations"`
-		OS                string                         `json:"os"`
-		NetworkPolicies   []networkingv1.NetworkPolicy   `json:"networkPolicies"`
-		Services          []corev1.Service               `json:"services"`
-		LimitRanges       []corev1.LimitRange            `json:"limitRanges"`
-		DisruptionBudgets []policyv1.PodDisruptionBudget `json:"disruptionBudgets"`
-		ServiceAccount    corev1.ServiceAccount          `json:"serviceAccount"`
-		Bindings          []binding                      `json:"bindings"`
-		PersistentVolumes []corev1.PersistentVolume      `json:"persistentVolumes"`
+		Kind              string                                  `json:"kind"`
+		Name              string                                  `json:"name"`
+		Namespace         string                                  `json:"namespace"`
+		Spec              corev1.PodSpec                          `json:"spec"`
+		Metadata          metav1.ObjectMeta                       `json:"metadata"`
+		Labels            map[string]string                       `json:"labels"`
+		Annotations       map[string]string                       `json:"annotations"`
+		OS                string                                  `json:"os"`
+		NetworkPolicies   []networkingv1.NetworkPolicy            `json:"networkPolicies"`
+		Services          []corev1.Service                        `json:"services"`
+		LimitRanges       []corev1.LimitRange                     `json:"limitRanges"`
+		DisruptionBudgets []policyv1.PodDisruptionBudget          `json:"disruptionBudgets"`
+		Autoscalers       []autoscalingv2.HorizontalPodAutoscaler `json:"autoscalers"`
+		ServiceAccount    corev1.ServiceAccount                   `json:"serviceAccount"`
+		Bindings          []binding                               `json:"bindings"`
+		PersistentVolumes []corev1.PersistentVolume               `json:"persistentVolumes"`
 	}
 	namespace struct {
 		Name            string                       `json:"name"`
@@ -128,6 +129,15 @@ type (
 		Supported bool   `json:"supported"`
 		EndOfLife string `json:"endOfLife"`
 	}
+	settings struct {
+		Registries        []string `json:"registries"`
+		Publishers        []string `json:"publishers"`
+		PrivateRegistries []string `json:"privateRegistries"`
+	}
+	support struct {
+		Today  string            `json:"today"`
+		Images map[string]string `json:"images"`
+	}
 	entry struct {
 		Key   string `json:"key"`
 		Value string `json:"value"`
@@ -161,7 +171,7 @@ func Check(r *rule.Rule) (map[string][]byte, error) {
 
 // variables is what the rule may read, one set for each kind it matches; a nil type is not known.
 func variables(r *rule.Rule) ([]map[string]reflect.Type, error) {
-	set := map[string]reflect.Type{"cluster": reflect.TypeFor[cluster]()}
+	set := map[string]reflect.Type{"cluster": reflect.TypeFor[cluster](), "settings": reflect.TypeFor[settings](), "support": reflect.TypeFor[support]()}
 	if r.Match.Fact != "cluster" {
 		set["object"], set["api"] = nil, reflect.TypeFor[api]()
 	}

@@ -200,7 +200,7 @@ func (r *Rule) fault(field, message string) error {
 }
 
 // variableNames are the variables of all rules; docs/writing-rules.md says which rule has which.
-var variableNames = []string{"container", "role", "workload", "object", "ns", "binding", "api", "cluster", "beside", "everywhere", "selected"}
+var variableNames = []string{"container", "role", "workload", "object", "ns", "binding", "api", "cluster", "beside", "everywhere", "selected", "settings", "support"}
 
 // cacheKey names an expression in the context that its types depend on.
 func cacheKey(r *Rule, field, expression string) string {

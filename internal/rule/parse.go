@@ -100,9 +100,15 @@ func (p *parser) field(key string, v document.Value) {
 	case "cost":
 		r.Cost = p.text(v, key)
 	case "examples":
-		p.fields(v, key, "version", "bad", "good")
+		p.fields(v, key, "version", "settings", "bad", "good")
 		if version := v.Get("version"); version.Exists() {
 			r.ExampleVersion = p.version(version)
+		}
+		if given := v.Get("settings"); given.Exists() {
+			var err error
+			if r.Settings, err = settingsOf(p.file, given, nil); err != nil {
+				p.errs = append(p.errs, err)
+			}
 		}
 		r.Bad, r.Good = p.examples(v.Get("bad")), p.examples(v.Get("good"))
 	default:

@@ -30,6 +30,8 @@ type Rule struct {
 	Maps map[string][]string // framework -> control ids
 	Bad  []Example
 	Good []Example
+	// Settings are those with which the examples are judged.
+	Settings Settings
 	// Cost is why the rule costs more than five times the median rule, where it does.
 	Cost string
 	// ExampleVersion is the Kubernetes version that the examples are judged for; "" for the newest.

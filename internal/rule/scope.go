@@ -13,7 +13,7 @@ import (
 
 // Scope is what a rule sees of one fact; nil fields are not there. It is not for concurrent use.
 type Scope struct {
-	Container, Role, Workload, Object, Namespace, Binding, API, Cluster Fact
+	Container, Role, Workload, Object, Namespace, Binding, API, Cluster, Settings, Support Fact
 	// Beside and Everywhere are the other objects by kind, Selected what the object selects.
 	Beside, Everywhere, Selected Fact
 	// Item is the item of a rule with an each, under the name that the rule gives it.
@@ -51,6 +51,10 @@ func (s *Scope) ResolveName(name string) (any, bool) {
 		f = s.Everywhere
 	case "selected":
 		f = s.Selected
+	case "settings":
+		f = s.Settings
+	case "support":
+		f = s.Support
 	}
 	return f, f != nil
 }
@@ -113,8 +117,11 @@ func explain(err error) string {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "no such overload"), strings.Contains(text, "type conversion"), strings.Contains(text, "unexpected type"),
-		strings.Contains(text, "unsupported index type"), strings.Contains(text, "iterable type"):
+		strings.Contains(text, "unsupported index type"), strings.Contains(text, "iterable type"),
+		strings.Contains(text, "invalid qualifier type"), strings.Contains(text, "join: invalid input"):
 		return WrongType
+	case strings.Contains(text, "quantities must match"):
+		return "an amount is written in a way that the API server refuses"
 	case strings.Contains(text, "parse"): // cidr("x"), quantity("x")
 		return "a text that the rule reads is not of the form that the API gives it"
 	case strings.Contains(text, "no such key"), strings.Contains(text, "no such attribute"):

@@ -1,0 +1,80 @@
+package catalog_test
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/document"
+)
+
+var day = regexp.MustCompile(`^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`)
+
+// checkImages holds the form of the image calendar: names as references are taken apart, dates as they
+// are compared, and no name twice.
+func checkImages(t *testing.T, root document.Value) {
+	only(t, root, "images", "bases")
+	name := regexp.MustCompile(`^[a-z0-9.-]+\.[a-z]+/[a-z0-9/._-]+$`)
+	seen := map[string]bool{}
+	for _, entry := range root.Get("images").Items() {
+		only(t, entry, "names", "cycles")
+		if entry.Get("names").Len() == 0 || entry.Get("cycles").Len() == 0 {
+			t.Error("an entry without names or cycles")
+		}
+		for _, n := range entry.Get("names").Items() {
+			if !name.MatchString(n.Str()) || seen[n.Str()] {
+				t.Errorf("%q is no name with its registry, or stands there twice", n.Str())
+			}
+			seen[n.Str()] = true
+		}
+		for cycle, end := range entry.Get("cycles").Fields() {
+			if end.Kind() != document.Null && !day.MatchString(end.Text()) {
+				t.Errorf("%s ends on %q", cycle, end.Text())
+			}
+		}
+	}
+	for base, end := range root.Get("bases").Fields() {
+		if !day.MatchString(end.Text()) {
+			t.Errorf("%s ends on %q", base, end.Text())
+		}
+	}
+}
+
+// TestImageEndOfLife holds which release a tag names, and that no date is told where none is known.
+func TestImageEndOfLife(t *testing.T) {
+	tests := map[string]string{
+		"node:12":                           "2022-04-30",
+		"node:12.22.1-alpine":               "2022-04-30",
+		"docker.io/library/node:v12":        "2022-04-30",
+		"node:120":                          "",
+		"node":                              "",
+		"node:latest":                       "",
+		"node:alpine":                       "",
+		"example.com/node:12":               "",
+		"python:2":                          "2020-01-01",
+		"python:3":                          "2030-10-31", // whichever of them the tag means, it is mended until then at most
+		"python:3.7.17-slim":                "2023-06-27",
+		"python:3.12-buster":                "2024-06-30", // what it stands on ends first
+		"postgres:9.6":                      "2021-11-11",
+		"postgres:9":                        "2021-11-11",
+		"nginx:1":                           "", // newer releases are mended, with no end announced
+		"nginx:1.19":                        "2021-04-20",
+		"nginx:1.190":                       "",
+		"redis:6":                           "",
+		"redis:6.0.20":                      "2023-07-10",
+		"debian:buster-slim":                "2024-06-30",
+		"ubuntu:18.04":                      "2023-05-31",
+		"alpine:3.12":                       "2022-05-01",
+		"centos:7":                          "2024-06-30",
+		"mysql:5":                           "2023-10-31",
+		"docker.elastic.co/kibana/kibana:6": "2022-02-10",
+		"":                                  "",
+		"{{ .Values.image }}":               "",
+	}
+	for image, want := range tests {
+		got, ok := catalog.ImageEndOfLife(image)
+		if got != want && !(want == "" && !ok) || ok != (want != "") {
+			t.Errorf("%s: %q %v, want %q", image, got, ok, want)
+		}
+	}
+}
