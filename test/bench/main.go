@@ -174,7 +174,7 @@ func run(ctx context.Context, name string, args ...string) (figures, error) {
 
 func runWith(ctx context.Context, env []string, name string, args ...string) (figures, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = slices.Concat(os.Environ(), []string{"HOME=/nonexistent", "CI="}, env)
+	cmd.Env = slices.Concat(os.Environ(), []string{"HOME=/dev/null", "CI="}, env)
 	start := time.Now()
 	err := cmd.Run()
 	wall := time.Since(start)
