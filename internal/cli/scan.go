@@ -44,7 +44,9 @@ something could not be judged (0 with --allow-unknown). With --diff only what is
   coaming scan --cluster --context prod --format sarif -o coaming.sarif
   coaming scan deploy/ --report html=report.html --report sarif=coaming.sarif
   coaming scan deploy/ --diff main.json      # what is new, what is fixed
-  coaming scan deploy/ --framework cis       # a verdict for each control`,
+  coaming scan deploy/ --framework cis       # a verdict for each control
+
+  coaming scan --rules our-rules/ deploy/`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runScan(cmd.Context(), env, o, args) },
 	}
 	flags := cmd.Flags()
@@ -112,7 +114,7 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 
 // judge reads the sources and judges them.
 func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verdict.Result, error) {
-	rules, excluded, err := o.ruleFlags.load()
+	rules, excluded, err := o.ruleFlags.load(ctx, env, args)
 	if err != nil {
 		return nil, err
 	}
@@ -143,9 +145,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err := o.checkNamespaces(reading); err != nil {
 		return nil, err
 	}
-	if err := o.find(&excuses, reading.Objects); err != nil {
-		return nil, err
-	}
+	o.find(&excuses, reading.Objects, o.ids)
 	reading.Coverage.Exclusions = append(reading.Coverage.Exclusions, excluded...)
 	res := judge.Judge(judge.Input{
 		Inventory:  fact.NewInventory(reading.Objects, version, reading.Live),
@@ -184,6 +184,7 @@ func (o *scanOptions) checkNamespaces(r *source.Reading) error {
 
 // ruleFlags choose rules.
 type ruleFlags struct {
+	customFlags
 	rules     []string
 	practices []string
 	skip      []string
