@@ -40,9 +40,6 @@ type court struct {
 // first judges what is there, and collects what rules propose.
 func (c *court) first(ctx context.Context) (*verdict.Result, []fix.Proposal, error) {
 	var err error
-	if c.rules, _, err = (&ruleFlags{}).load(); err != nil {
-		return nil, nil, err
-	}
 	bar := newProgress(c.env)
 	defer bar.clear()
 	if c.cluster && c.exceptionFlags.takes("cluster") {
@@ -59,9 +56,7 @@ func (c *court) first(ctx context.Context) (*verdict.Result, []fix.Proposal, err
 	if c.excuses, err = c.exceptionFlags.load(); err != nil {
 		return nil, nil, err
 	}
-	if err := c.find(&c.excuses, reading.Objects); err != nil {
-		return nil, nil, err
-	}
+	c.find(&c.excuses, reading.Objects, c.ids)
 	c.version = c.kubeVersion
 	for _, known := range []string{reading.Version, catalog.Newest} {
 		if c.version == "" {

@@ -124,11 +124,15 @@ func runFix(ctx context.Context, env *Env, o *fixOptions, args []string) error {
 	if err := o.check(env, args); err != nil {
 		return err
 	}
-	wanted, err := o.wanted()
+	rules, err := o.all(ctx, env, args, catalog.Brief)
 	if err != nil {
 		return err
 	}
-	c := &court{fixOptions: o, env: env, args: args}
+	wanted, err := o.wanted(rules)
+	if err != nil {
+		return err
+	}
+	c := &court{fixOptions: o, env: env, args: args, rules: rules}
 	before, proposals, err := c.first(ctx)
 	if err != nil {
 		return err
@@ -174,16 +178,15 @@ type leftover struct {
 }
 
 // wanted are the rules whose findings are fixed; every rule judges.
-func (o *fixOptions) wanted() (map[string]bool, error) {
-	rules, err := catalog.Rules()
-	if err != nil {
+func (o *fixOptions) wanted(rules []*rule.Compiled) (map[string]bool, error) {
+	if err := o.ruleFlags.check(rules); err != nil {
 		return nil, err
 	}
-	errs := []error{o.ruleFlags.check(rules)}
-	wanted, known := map[string]bool{}, map[string]*rule.Rule{}
+	errs := []error{o.serve(rules)}
+	wanted, known := map[string]bool{}, map[string]*rule.Compiled{}
 	var ids []string
 	for _, r := range rules {
-		wanted[r.ID] = o.wants(r)
+		wanted[r.ID] = o.wants(r.Rule)
 		known[r.ID] = r
 		ids = append(ids, r.ID)
 	}

@@ -61,7 +61,7 @@ func (t *taker) Write(p []byte) (int, error) {
 // integration runs it, what is in a cache may be a stranger's.
 func (o *scanOptions) recallable(env *Env, args []string) bool {
 	return env.CacheDir != "" && !o.noCache && env.Getenv("CI") == "" && !o.cluster && len(o.targets) == 0 &&
-		o.writeBaseline == "" && len(args)+len(o.releases) > 0 &&
+		o.writeBaseline == "" && len(o.customFlags.from) == 0 && !o.tree && len(args)+len(o.releases) > 0 &&
 		!slices.ContainsFunc(args, func(arg string) bool { return arg == "-" || isSnapshot(arg) })
 }
 

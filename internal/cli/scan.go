@@ -49,7 +49,9 @@ something could not be judged (0 with --allow-unknown). With --diff only what is
   coaming scan --cluster --context prod --format sarif -o coaming.sarif
   coaming scan deploy/ --report html=report.html --report sarif=coaming.sarif
   coaming scan deploy/ --diff main.json      # what is new, what is fixed
-  coaming scan deploy/ --framework cis       # a verdict for each control`,
+  coaming scan deploy/ --framework cis       # a verdict for each control
+
+  coaming scan --rules our-rules/ deploy/`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runScan(cmd.Context(), env, o, args) },
 	}
 	flags := cmd.Flags()
@@ -152,7 +154,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err != nil {
 		return nil, err
 	}
-	rules, excluded, err := o.ruleFlags.load()
+	rules, excluded, err := o.ruleFlags.load(ctx, env, args)
 	if err != nil {
 		return nil, err
 	}
@@ -183,9 +185,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err := o.checkNamespaces(reading); err != nil {
 		return nil, err
 	}
-	if err := o.find(&excuses, reading.Objects); err != nil {
-		return nil, err
-	}
+	o.find(&excuses, reading.Objects, o.ids)
 	reading.Coverage.Exclusions = append(reading.Coverage.Exclusions, excluded...)
 	res := judge.Judge(judge.Input{
 		Inventory:  fact.NewInventory(reading.Objects, version, reading.Live),
@@ -225,6 +225,7 @@ func (o *scanOptions) checkNamespaces(r *source.Reading) error {
 
 // ruleFlags choose rules.
 type ruleFlags struct {
+	customFlags
 	rules     []string
 	practices []string
 	skip      []string
