@@ -27,7 +27,8 @@ type court struct {
 	rules []*rule.Compiled
 	memo  source.Memo
 	// excuses are the exceptions that stand: what is excused is not fixed.
-	excuses excuses
+	excuses  excuses
+	settings rule.Settings
 	// fixed is what is read once: a cluster, a snapshot.
 	fixed   *source.Reading
 	version string
@@ -54,6 +55,9 @@ func (c *court) first(ctx context.Context) (*verdict.Result, []fix.Proposal, err
 		return nil, nil, err
 	}
 	if c.excuses, err = c.exceptionFlags.load(); err != nil {
+		return nil, nil, err
+	}
+	if c.settings, err = c.settingFlags.load(); err != nil {
 		return nil, nil, err
 	}
 	c.find(&c.excuses, reading.Objects, c.ids)
@@ -93,6 +97,7 @@ func (c *court) judge(reading *source.Reading) (*verdict.Result, []fix.Proposal)
 		Exceptions: c.excuses.exceptions,
 		Lifetime:   c.lifetime(),
 		Baseline:   c.excuses.baseline,
+		Settings:   c.settings,
 		Now:        c.env.Now(),
 		Width:      runtime.GOMAXPROCS(0),
 		Propose: func(p judge.Proposal) {

@@ -197,7 +197,9 @@ exception excuses and which excuse nothing, those in the sources included.`,
 	o.sourceFlags.register(cmd.Flags())
 	o.customFlags.register(cmd.Flags())
 	o.exceptionFlags.register(cmd.Flags())
+	o.settingFlags.register(cmd.Flags())
 	o.exceptionFlags.complete(cmd)
+	o.settingFlags.complete(cmd)
 	return cmd
 }
 

@@ -60,6 +60,7 @@ Exit codes: 0 every finding that was asked for has a proved fix, shown or made; 
 	o.sourceFlags.register(flags)
 	o.ruleFlags.register(flags)
 	o.exceptionFlags.register(flags)
+	o.settingFlags.register(flags)
 	flags.StringVar(&o.severity, "severity", "low", "fix only findings that are at least this grave: `SEVERITY` low, medium, high or critical")
 	flags.StringSliceVar(&o.findings, "finding", nil, "fix only the findings whose `FINGERPRINT` begins so")
 	flags.StringArrayVar(&o.choose, "choose", nil, "where a person must choose, take this of the candidates: `RULE=VALUE`; may be given several times")
@@ -73,6 +74,7 @@ Exit codes: 0 every finding that was asked for has a proved fix, shown or made; 
 	completeFlag(cmd, "severity", "low", "medium", "high", "critical")
 	o.ruleFlags.complete(cmd)
 	o.exceptionFlags.complete(cmd)
+	o.settingFlags.complete(cmd)
 	return cmd
 }
 

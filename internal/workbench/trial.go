@@ -106,5 +106,5 @@ func Judge(r *rule.Compiled, objects []document.Value, now time.Time, asked judg
 		}
 	}
 	inventory := fact.NewInventory(list, version, live)
-	return judge.Judge(judge.Input{Inventory: inventory, Rules: []*rule.Compiled{r}, Now: now, Asked: asked}), inventory
+	return judge.Judge(judge.Input{Inventory: inventory, Rules: []*rule.Compiled{r}, Settings: r.Settings, Now: now, Asked: asked}), inventory
 }
