@@ -185,7 +185,13 @@ func (l listFact) Add(other ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(other)
 	}
-	return types.DefaultTypeAdapter.NativeToValue(slices.Concat(items(l), items(o)))
+	switch {
+	case o.Size() == types.IntZero:
+		return l
+	case l.v.Len() == 0:
+		return o
+	}
+	return Facts(slices.Concat(items(l), items(o)))
 }
 
 func (l listFact) Size() ref.Val             { return types.Int(l.v.Len()) }
