@@ -47,7 +47,7 @@ var rulesFor = map[string][]string{
 	"node-port-service":                {"service-node-port"},
 	"node-proxy":                       {"cluster-role-node-proxy"},
 	"password-in-argument":             {"secret-in-argument"},
-	"password-in-env":                  {"secret-in-env"},
+	"password-in-env":                  {"secret-in-env", "password-guessable"},
 	"password-in-secret-manifest":      {"secret-in-manifest-text"},
 	"pod-security-enforces-privileged": {"namespace-pod-security-exempt"},
 	"pod-security-not-enforced":        {"namespace-without-pod-security", "namespace-pod-security-only-warns"},
