@@ -25,11 +25,13 @@ var floors = map[string]int{
 	"internal/source": 3,
 	"internal/cache":  3,
 	"internal/heap":   3,
+	"internal/bundle": 3,
 
-	"internal/judge":    2,
-	"internal/report":   2,
-	"internal/fix":      2,
-	"internal/kubetype": 2,
+	"internal/judge":     2,
+	"internal/report":    2,
+	"internal/fix":       2,
+	"internal/kubetype":  2,
+	"internal/workbench": 2,
 
 	"internal/rule":      1,
 	"internal/catalog":   1,
@@ -43,9 +45,11 @@ var floors = map[string]int{
 
 // besides lists the few neighbours that may be imported, each with its reason.
 var besides = map[string][]string{
-	"cmd/coaming":      {"internal/cli"},      // main is os.Exit(cli.Run(...))
-	"internal/catalog": {"internal/rule"},     // the built-in rules are rules
-	"internal/fact":    {"internal/document"}, // an object is a document of which kind and name are known
+	"cmd/coaming":      {"internal/cli"},  // main is os.Exit(cli.Run(...))
+	"internal/catalog": {"internal/rule"}, // the built-in rules are rules
+	// A trial of a rule is a judgement, and a rule from outside is held to the types of its facts.
+	"internal/workbench": {"internal/judge", "internal/kubetype"},
+	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known
 }
 
 // alone lists rooms that import less than their floor allows.
@@ -67,16 +71,18 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-	"k8s.io/client-go":         {"internal/source", "internal/cli"}, // cli: the kubeconfig flags
-	"k8s.io/cli-runtime":       {"internal/source", "internal/cli"},
-	"helm.sh/helm":             {"internal/source"},
-	"sigs.k8s.io/kustomize":    {"internal/source"},
-	"github.com/google/cel-go": {"internal/rule", "internal/kubetype"},
-	"k8s.io/apiserver":         {"internal/rule"},
-	"go.yaml.in/yaml":          {"internal/document"},
-	"github.com/spf13/cobra":   {"internal/cli"},
-	"github.com/spf13/pflag":   {"internal/cli"},
-	"k8s.io/kubernetes":        {}, // the sandbox, a module of its own
+	"k8s.io/client-go":                       {"internal/source", "internal/cli"}, // cli: the kubeconfig flags
+	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
+	"helm.sh/helm":                           {"internal/source"},
+	"sigs.k8s.io/kustomize":                  {"internal/source"},
+	"github.com/google/cel-go":               {"internal/rule", "internal/kubetype"},
+	"k8s.io/apiserver":                       {"internal/rule"},
+	"k8s.io/api":                             {"internal/kubetype"},
+	"github.com/google/go-containerregistry": {"internal/bundle"},
+	"go.yaml.in/yaml":                        {"internal/document"},
+	"github.com/spf13/cobra":                 {"internal/cli"},
+	"github.com/spf13/pflag":                 {"internal/cli"},
+	"k8s.io/kubernetes":                      {}, // the sandbox, a module of its own
 }
 
 // nameless are names that say nothing about what is inside.

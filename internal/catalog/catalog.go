@@ -17,7 +17,7 @@ import (
 	"github.com/coaming/coaming/internal/rule"
 )
 
-//go:generate go run ../../tools/catalog checked.bin ../../docs/rules.md ../../docs/frameworks.md
+//go:generate go run ../../tools/catalog checked.bin ../../docs
 
 //go:embed rules support frameworks
 var files embed.FS

@@ -2,11 +2,9 @@ package catalog_test
 
 import (
 	"bytes"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -44,13 +42,10 @@ func compiled(t *testing.T) []*rule.Compiled {
 
 // judgeObjects judges objects as a scan of files does, or as a scan of a live cluster.
 func judgeObjects(rules []*rule.Compiled, values []document.Value, version string) *verdict.Result {
-	if version != "" {
-		return judgeFor(rules, values, version, true)
+	live := version != ""
+	if !live {
+		version = catalog.Newest
 	}
-	return judgeFor(rules, values, catalog.Newest, false)
-}
-
-func judgeFor(rules []*rule.Compiled, values []document.Value, version string, live bool) *verdict.Result {
 	var objects []*fact.Object
 	for _, v := range values {
 		objects = append(objects, fact.NewObject(v, &fact.Origin{Source: "files", File: "example.yaml"}))
@@ -60,48 +55,6 @@ func judgeFor(rules []*rule.Compiled, values []document.Value, version string, l
 		in.Settings = rules[0].Settings
 	}
 	return judge.Judge(in)
-}
-
-// judgeExample judges an example as its rule asks for it.
-func judgeExample(r *rule.Compiled, e rule.Example) *verdict.Result {
-	rules := []*rule.Compiled{r}
-	if r.Match.Fact == "cluster" {
-		return judgeObjects(rules, nil, e[0].Get("version").Text())
-	}
-	if r.ExampleVersion != "" {
-		return judgeFor(rules, e, r.ExampleVersion, false)
-	}
-	return judgeObjects(rules, e, "")
-}
-
-// TestExamples demands of every rule that each bad example gives it a fail, and each good one
-// neither a fail nor an unknown.
-func TestExamples(t *testing.T) {
-	for _, r := range compiled(t) {
-		t.Run(r.ID, func(t *testing.T) {
-			if len(r.Bad) < 2 || len(r.Good) < 2 {
-				t.Errorf("%d bad and %d good examples, want two of each at least", len(r.Bad), len(r.Good))
-			}
-			for i, e := range r.Bad {
-				if !strings.Contains(outcome(r, e), "fail") {
-					t.Errorf("bad example %d: no fail: %s", i, outcome(r, e))
-				}
-			}
-			for i, e := range r.Good {
-				if got := outcome(r, e); got != "" {
-					t.Errorf("good example %d: %s", i, got)
-				}
-			}
-		})
-	}
-}
-
-func outcome(r *rule.Compiled, e rule.Example) string {
-	var text strings.Builder
-	for _, f := range judgeExample(r, e).Findings {
-		fmt.Fprintf(&text, "%s: %s (%s) at %s; ", f.Verdict, f.Message, f.Reason, f.Path)
-	}
-	return text.String()
 }
 
 // TestChecked demands that the embedded expressions are those of the rules as they are now.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/workbench"
 )
 
 // TestWrongTypesNeverPass writes one switch or number of a bad example after the other as text
@@ -28,7 +29,7 @@ func TestWrongTypesNeverPass(t *testing.T) {
 						break
 					}
 					changed++
-					if got := outcome(r, mistyped); got == "" {
+					if res, _ := workbench.Judge(r, mistyped, now, nil); len(res.Findings) == 0 {
 						t.Errorf("bad example %d passes with its switch or number %d as text:\n%s", i, n, document.YAML(mistyped[0]))
 					}
 				}

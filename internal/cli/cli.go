@@ -90,6 +90,7 @@ func rootCommand(env *Env) *cobra.Command {
 		fixCommand(env),
 		snapshotCommand(env),
 		rulesCommand(env),
+		ruleCommand(env),
 		explainCommand(env),
 		exceptionCommand(env),
 		reportCommand(env),

@@ -27,7 +27,8 @@ type court struct {
 	rules []*rule.Compiled
 	memo  source.Memo
 	// excuses are the exceptions that stand: what is excused is not fixed.
-	excuses excuses
+	excuses  excuses
+	settings rule.Settings
 	// fixed is what is read once: a cluster, a snapshot.
 	fixed   *source.Reading
 	version string
@@ -40,9 +41,6 @@ type court struct {
 // first judges what is there, and collects what rules propose.
 func (c *court) first(ctx context.Context) (*verdict.Result, []fix.Proposal, error) {
 	var err error
-	if c.rules, _, err = (&ruleFlags{}).load(); err != nil {
-		return nil, nil, err
-	}
 	bar := newProgress(c.env)
 	defer bar.clear()
 	if c.cluster && c.exceptionFlags.takes("cluster") {
@@ -59,9 +57,10 @@ func (c *court) first(ctx context.Context) (*verdict.Result, []fix.Proposal, err
 	if c.excuses, err = c.exceptionFlags.load(); err != nil {
 		return nil, nil, err
 	}
-	if err := c.find(&c.excuses, reading.Objects); err != nil {
+	if c.settings, err = c.settingFlags.load(); err != nil {
 		return nil, nil, err
 	}
+	c.find(&c.excuses, reading.Objects, c.ids)
 	c.version = c.kubeVersion
 	for _, known := range []string{reading.Version, catalog.Newest} {
 		if c.version == "" {
@@ -98,6 +97,7 @@ func (c *court) judge(reading *source.Reading) (*verdict.Result, []fix.Proposal)
 		Exceptions: c.excuses.exceptions,
 		Lifetime:   c.lifetime(),
 		Baseline:   c.excuses.baseline,
+		Settings:   c.settings,
 		Now:        c.env.Now(),
 		Width:      runtime.GOMAXPROCS(0),
 		Propose: func(p judge.Proposal) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
@@ -194,8 +195,11 @@ exception excuses and which excuse nothing, those in the sources included.`,
 		},
 	}
 	o.sourceFlags.register(cmd.Flags())
+	o.customFlags.register(cmd.Flags())
 	o.exceptionFlags.register(cmd.Flags())
+	o.settingFlags.register(cmd.Flags())
 	o.exceptionFlags.complete(cmd)
+	o.settingFlags.complete(cmd)
 	return cmd
 }
 
@@ -212,12 +216,13 @@ func (o *scanOptions) standings(ctx context.Context, env *Env, args []string) (*
 		return o.judge(ctx, env, args)
 	}
 	x, err := o.exceptionFlags.load()
-	if err == nil {
-		err = o.find(&x, nil)
-	}
 	if err != nil {
 		return nil, err
 	}
+	if _, err := o.all(ctx, env, nil, catalog.Brief); err != nil {
+		return nil, err
+	}
+	o.find(&x, nil, o.ids)
 	return judge.Judge(judge.Input{
 		Inventory: fact.NewInventory(nil, "", false), Exceptions: x.exceptions, Baseline: x.baseline, Now: env.Now(), Lifetime: o.lifetime(),
 	}), nil

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
@@ -122,23 +121,18 @@ func (f *exceptionFlags) paths() []string {
 	return []string{defaultExceptions} // one that cannot be read is an error
 }
 
-// find adds the exceptions that stand in what was read, and refuses those for rules that there are not.
-func (f *exceptionFlags) find(x *excuses, objects []*fact.Object) error {
+// find adds the exceptions that stand in what was read, and refuses those for rules that there are
+// not; ids are those of all rules.
+func (f *exceptionFlags) find(x *excuses, objects []*fact.Object, ids []string) {
 	x.exceptions = append(x.exceptions, exception.Of(objects, f.takes("inline"), f.takes("cluster"))...)
 	if len(x.exceptions) == 0 {
-		return nil
+		return
 	}
-	rules, err := catalog.Rules()
-	if err != nil {
-		return err
-	}
-	known, ids := map[string]bool{}, make([]string, 0, len(rules))
-	for _, r := range rules {
-		known[r.ID] = true
-		ids = append(ids, r.ID)
+	known := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		known[id] = true
 	}
 	exception.Check(x.exceptions, known, func(id string) string { return nearest(id, ids) })
-	return nil
 }
 
 // readBounded reads a file of exceptions or a baseline.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,10 @@ The first digits of the fingerprint do when no other finding begins with them.`,
 	flags := cmd.Flags()
 	o.sourceFlags.register(flags)
 	o.exceptionFlags.register(flags)
+	o.settingFlags.register(flags)
 	o.exceptionFlags.complete(cmd)
+	o.settingFlags.complete(cmd)
+	o.customFlags.register(flags)
 	flags.StringVar(&from, "from", "", "a JSON report `FILE` to look in")
 	flags.StringVar(&o.color, "color", "auto", "colours: auto, always or never")
 	return cmd
@@ -128,16 +132,24 @@ const remembered = 20000
 func lastResult(env *Env) string { return filepath.Join(env.CacheDir, "last.json") }
 
 // remember keeps the result for 'coaming explain', as far as it can: a cache that cannot be
-// written is no reason to fail. Findings hold no credential's value.
-func remember(env *Env, res *verdict.Result, o *reportFlags) {
-	if env.CacheDir == "" || len(res.Findings) > remembered || os.MkdirAll(env.CacheDir, 0o700) != nil {
+// written is no reason to fail. Findings hold no credential's value. What is kept is written to also, too.
+func remember(env *Env, res *verdict.Result, o *reportFlags, also io.Writer) {
+	if len(res.Findings) > remembered {
+		return
+	}
+	keepResult(env, func(w io.Writer) error { return report.JSON(io.MultiWriter(w, also), res, o.meta(env)) })
+}
+
+// keepResult makes what is written the last scan's result.
+func keepResult(env *Env, write func(w io.Writer) error) {
+	if env.CacheDir == "" || os.MkdirAll(env.CacheDir, 0o700) != nil {
 		return
 	}
 	file, err := os.CreateTemp(env.CacheDir, "last-*")
 	if err != nil {
 		return
 	}
-	err = report.JSON(file, res, o.meta(env))
+	err = write(file)
 	if errors.Join(err, file.Close()) != nil || os.Rename(file.Name(), lastResult(env)) != nil {
 		_ = os.Remove(file.Name())
 	}

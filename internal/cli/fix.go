@@ -60,6 +60,7 @@ Exit codes: 0 every finding that was asked for has a proved fix, shown or made; 
 	o.sourceFlags.register(flags)
 	o.ruleFlags.register(flags)
 	o.exceptionFlags.register(flags)
+	o.settingFlags.register(flags)
 	flags.StringVar(&o.severity, "severity", "low", "fix only findings that are at least this grave: `SEVERITY` low, medium, high or critical")
 	flags.StringSliceVar(&o.findings, "finding", nil, "fix only the findings whose `FINGERPRINT` begins so")
 	flags.StringArrayVar(&o.choose, "choose", nil, "where a person must choose, take this of the candidates: `RULE=VALUE`; may be given several times")
@@ -73,6 +74,7 @@ Exit codes: 0 every finding that was asked for has a proved fix, shown or made; 
 	completeFlag(cmd, "severity", "low", "medium", "high", "critical")
 	o.ruleFlags.complete(cmd)
 	o.exceptionFlags.complete(cmd)
+	o.settingFlags.complete(cmd)
 	return cmd
 }
 
@@ -124,11 +126,15 @@ func runFix(ctx context.Context, env *Env, o *fixOptions, args []string) error {
 	if err := o.check(env, args); err != nil {
 		return err
 	}
-	wanted, err := o.wanted()
+	rules, err := o.all(ctx, env, args, catalog.Brief)
 	if err != nil {
 		return err
 	}
-	c := &court{fixOptions: o, env: env, args: args}
+	wanted, err := o.wanted(rules)
+	if err != nil {
+		return err
+	}
+	c := &court{fixOptions: o, env: env, args: args, rules: rules}
 	before, proposals, err := c.first(ctx)
 	if err != nil {
 		return err
@@ -174,16 +180,15 @@ type leftover struct {
 }
 
 // wanted are the rules whose findings are fixed; every rule judges.
-func (o *fixOptions) wanted() (map[string]bool, error) {
-	rules, err := catalog.Rules()
-	if err != nil {
+func (o *fixOptions) wanted(rules []*rule.Compiled) (map[string]bool, error) {
+	if err := o.ruleFlags.check(rules); err != nil {
 		return nil, err
 	}
-	errs := []error{o.ruleFlags.check(rules)}
-	wanted, known := map[string]bool{}, map[string]*rule.Rule{}
+	errs := []error{o.serve(rules)}
+	wanted, known := map[string]bool{}, map[string]*rule.Compiled{}
 	var ids []string
 	for _, r := range rules {
-		wanted[r.ID] = o.wants(r)
+		wanted[r.ID] = o.wants(r.Rule)
 		known[r.ID] = r
 		ids = append(ids, r.ID)
 	}

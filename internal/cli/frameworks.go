@@ -91,7 +91,7 @@ func checkFrameworks(ids []string) error {
 }
 
 // serve finds the rules that judge the chosen frameworks' controls.
-func (f *ruleFlags) serve(rules []*rule.Rule) error {
+func (f *ruleFlags) serve(rules []*rule.Compiled) error {
 	if len(f.frameworks) == 0 {
 		return nil
 	}

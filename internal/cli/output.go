@@ -34,6 +34,7 @@ type reportFlags struct {
 	showBaseline bool // list what is old, too
 
 	failSeverity verdict.Severity
+	copyTo       io.Writer // gets what --format and --output write, too; may be nil
 	targets      []target
 	earlier      *verdict.Result
 }
@@ -190,6 +191,9 @@ func (f *reportFlags) writeFile(env *Env, res *verdict.Result, t target) error {
 }
 
 func (f *reportFlags) write(w io.Writer, env *Env, res *verdict.Result, format string, width int) error {
+	if f.copyTo != nil {
+		w = io.MultiWriter(w, f.copyTo)
+	}
 	if format := report.FormatOf(format); format != nil {
 		return format.Write(w, res, f.meta(env))
 	}

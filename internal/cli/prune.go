@@ -28,8 +28,11 @@ looked at may still need them, so nothing goes as unused or mended when the cove
 		RunE: func(cmd *cobra.Command, args []string) error { return runPrune(cmd.Context(), env, o, args, dry) },
 	}
 	o.sourceFlags.register(cmd.Flags())
+	o.customFlags.register(cmd.Flags())
 	o.exceptionFlags.register(cmd.Flags())
+	o.settingFlags.register(cmd.Flags())
 	o.exceptionFlags.complete(cmd)
+	o.settingFlags.complete(cmd)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "tell what would go, and change nothing")
 	return cmd
 }

@@ -1,23 +1,24 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/coaming/coaming/internal/catalog"
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/internal/workbench"
 )
 
 func (f *ruleFlags) register(flags *pflag.FlagSet) {
+	f.customFlags.register(flags)
 	flags.StringSliceVar(&f.rules, "rule", nil, "ask only these rules, by `ID`")
 	flags.StringSliceVar(&f.practices, "practice", nil, "ask only the rules of these practices: `PRACTICE` pod, image, rbac, secret, net, quota or version")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these rules or practices; the report tells what was left out: `ID`")
@@ -25,16 +26,8 @@ func (f *ruleFlags) register(flags *pflag.FlagSet) {
 }
 
 func (f *ruleFlags) complete(cmd *cobra.Command) {
-	ids := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		rules, err := catalog.Rules()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		var words []string
-		for _, r := range rules {
-			words = append(words, r.ID+"\t"+r.Title)
-		}
-		return words, cobra.ShellCompDirectiveNoFileComp
+	ids := func(_ *cobra.Command, sources []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return f.words(sources)
 	}
 	// The only error is a flag that does not exist or is completed twice, which TestCompletion sees.
 	_ = cmd.RegisterFlagCompletionFunc("rule", ids)
@@ -43,9 +36,10 @@ func (f *ruleFlags) complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("framework", frameworkIDs)
 }
 
-// load reads and compiles the chosen rules and tells which were left out.
-func (f *ruleFlags) load() ([]*rule.Compiled, []verdict.Exclusion, error) {
-	rules, err := catalog.Rules()
+// load reads and compiles the chosen rules, those from outside with the built-in ones, and tells
+// which were left out.
+func (f *ruleFlags) load(ctx context.Context, env *Env, sources []string) ([]*rule.Compiled, []verdict.Exclusion, error) {
+	rules, err := f.all(ctx, env, sources, catalog.Brief)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,27 +49,19 @@ func (f *ruleFlags) load() ([]*rule.Compiled, []verdict.Exclusion, error) {
 	if err := f.serve(rules); err != nil {
 		return nil, nil, err
 	}
-	chosen := slices.DeleteFunc(slices.Clone(rules), func(r *rule.Rule) bool { return !f.wants(r) })
+	chosen := slices.DeleteFunc(slices.Clone(rules), func(r *rule.Compiled) bool { return !f.wants(r.Rule) })
 	if len(chosen) == 0 {
 		return nil, nil, &verdict.RemedyError{Err: errors.New("no rule is left to ask"), Remedy: "See 'coaming rules' for what there is."}
-	}
-	compiled := make([]*rule.Compiled, 0, len(chosen))
-	for _, r := range chosen {
-		c, err := rule.Compile(r, catalog.Checked)
-		if err != nil {
-			return nil, nil, err
-		}
-		compiled = append(compiled, c)
 	}
 	var excluded []verdict.Exclusion
 	if n := len(rules) - len(chosen); n > 0 {
 		excluded = []verdict.Exclusion{{What: "rules that were not asked", Reason: "--rule, --practice, --framework or --skip", Count: n}}
 	}
-	return compiled, excluded, nil
+	return chosen, excluded, nil
 }
 
 // check refuses names that no rule and no practice has.
-func (f *ruleFlags) check(rules []*rule.Rule) error {
+func (f *ruleFlags) check(rules []*rule.Compiled) error {
 	var ids, practices []string
 	for _, r := range rules {
 		ids, practices = append(ids, r.ID), append(practices, r.Practice)
@@ -85,7 +71,7 @@ func (f *ruleFlags) check(rules []*rule.Rule) error {
 		if !slices.Contains(known, name) {
 			errs = append(errs, &verdict.RemedyError{
 				Err:    fmt.Errorf("--%s: there is no %q%s", flag, name, nearest(name, known)),
-				Remedy: "See 'coaming rules' for what there is.",
+				Remedy: "See 'coaming rules' for what there is; rules of your own are read with --rules.",
 			})
 		}
 	}
@@ -101,24 +87,12 @@ func (f *ruleFlags) check(rules []*rule.Rule) error {
 	return errors.Join(append(errs, checkFrameworks(f.frameworks))...)
 }
 
-// nearest suggests the known name that shares most with a mistaken one.
+// nearest suggests the known name that a mistaken one probably means.
 func nearest(name string, known []string) string {
-	best, most := "", 0
-	for _, k := range known {
-		shared := 0
-		for word := range strings.SplitSeq(name, "-") {
-			if word != "" && strings.Contains(k, word) {
-				shared += len(word)
-			}
-		}
-		if shared > most {
-			best, most = k, shared
-		}
+	if near := rule.Nearest(name, known); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return ""
 }
 
 func (f *ruleFlags) wants(r *rule.Rule) bool {
@@ -132,105 +106,36 @@ func (f *ruleFlags) wants(r *rule.Rule) bool {
 }
 
 func rulesCommand(env *Env) *cobra.Command {
-	return &cobra.Command{
-		Use:   "rules [ID]",
-		Short: "List the rules, or show one with its reason, remedy and examples",
-		Args:  cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			rules, err := catalog.Rules()
-			if err != nil {
-				return nil, cobra.ShellCompDirectiveError
-			}
-			var words []string
-			for _, r := range rules {
-				words = append(words, r.ID)
-			}
-			return words, cobra.ShellCompDirectiveNoFileComp
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			rules, err := catalog.Rules()
+	f := &ruleFlags{}
+	cmd := &cobra.Command{
+		Use:               "rules [ID]",
+		Short:             "List the rules, or show one with its reason, remedy and examples",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return f.words(nil) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rules, err := f.all(cmd.Context(), env, nil, catalog.Rules)
 			if err != nil {
 				return err
 			}
 			if len(args) == 0 {
 				return listRules(env.Stdout, rules)
 			}
-			f := ruleFlags{rules: args}
+			f.rules = args
 			if err := f.check(rules); err != nil {
 				return err
 			}
-			return showRule(env.Stdout, rules[slices.IndexFunc(rules, f.wants)])
+			_, err = io.WriteString(env.Stdout, workbench.NewSheet(rules[slices.IndexFunc(rules, func(r *rule.Compiled) bool { return r.ID == args[0] })]).Text())
+			return err
 		},
 	}
+	f.customFlags.register(cmd.Flags())
+	return cmd
 }
 
-func listRules(w io.Writer, rules []*rule.Rule) error {
+func listRules(w io.Writer, rules []*rule.Compiled) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rules {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.Practice, r.Severity, r.ID, r.Title)
 	}
 	return table.Flush()
-}
-
-func showRule(w io.Writer, r *rule.Rule) error {
-	c, err := rule.Compile(r, catalog.Checked)
-	if err != nil {
-		return err
-	}
-	text := &strings.Builder{}
-	fmt.Fprintf(text, "%s\n%s\n\n", r.ID, r.Title)
-	fmt.Fprintf(text, "practice  %s\nseverity  %s\nwhy       %s\nremedy    %s\n", r.Practice, r.Severity, r.Why, r.Remedy)
-	fmt.Fprintf(text, "judges    %s\nreads     %s\n", matchText(r), strings.Join(c.Reads(), ", "))
-	if r.When != "" {
-		fmt.Fprintf(text, "when      %s\n", r.When)
-	}
-	fmt.Fprintf(text, "assert    %s\n", r.Assert)
-	for _, framework := range sortedFrameworks(r) {
-		fmt.Fprintf(text, "maps      %s: %s\n", framework, strings.Join(r.Maps[framework], ", "))
-	}
-	if r.ExampleVersion != "" {
-		fmt.Fprintf(text, "examples  judged for Kubernetes %s\n", r.ExampleVersion)
-	}
-	for _, list := range []struct {
-		title    string
-		examples []rule.Example
-	}{{"bad", r.Bad}, {"good", r.Good}} {
-		for _, e := range list.examples {
-			fmt.Fprintf(text, "\n# %s\n%s", list.title, exampleText(e))
-		}
-	}
-	_, err = io.WriteString(w, text.String())
-	return err
-}
-
-func matchText(r *rule.Rule) string {
-	text := r.Match.Fact
-	if text == "kinds" {
-		text = strings.Join(r.Match.Kinds, ", ")
-	}
-	if r.EachName != "" {
-		text += ", each of " + strings.Join(r.EachPath, ".")
-	}
-	return text
-}
-
-func sortedFrameworks(r *rule.Rule) []string {
-	var names []string
-	for name := range r.Maps {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// exampleText is an example's objects as the YAML that stands in the rule's file.
-func exampleText(e rule.Example) string {
-	var text strings.Builder
-	for i, v := range e {
-		if i > 0 {
-			text.WriteString("---\n")
-		}
-		text.WriteString(document.YAML(v))
-	}
-	return text.String()
 }

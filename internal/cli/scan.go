@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -28,6 +29,9 @@ type scanOptions struct {
 	namespaces []string
 	// writeBaseline is where what fails is written as old.
 	writeBaseline string
+	noCache       bool
+
+	bar *progress
 }
 
 func scanCommand(env *Env) *cobra.Command {
@@ -45,7 +49,9 @@ something could not be judged (0 with --allow-unknown). With --diff only what is
   coaming scan --cluster --context prod --format sarif -o coaming.sarif
   coaming scan deploy/ --report html=report.html --report sarif=coaming.sarif
   coaming scan deploy/ --diff main.json      # what is new, what is fixed
-  coaming scan deploy/ --framework cis       # a verdict for each control`,
+  coaming scan deploy/ --framework cis       # a verdict for each control
+
+  coaming scan --rules our-rules/ deploy/`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runScan(cmd.Context(), env, o, args) },
 	}
 	flags := cmd.Flags()
@@ -54,6 +60,7 @@ something could not be judged (0 with --allow-unknown). With --diff only what is
 	o.exceptionFlags.register(flags)
 	o.settingFlags.register(flags)
 	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "judge only these `NAMESPACES`")
+	flags.BoolVar(&o.noCache, "no-cache", false, "judge anew even where the same scan of the same files was made before")
 	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
 	o.reportFlags.register(cmd)
 	o.ruleFlags.complete(cmd)
@@ -91,6 +98,18 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 	if err := o.check(env, args); err != nil {
 		return err
 	}
+	var alsoResult io.Writer = io.Discard
+	kept, err := o.prepare(ctx, env, args)
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		if code, shown, err := kept.show(o, env); err != nil || shown {
+			return exitWith(code, err)
+		}
+		o.plan, o.copyTo = kept.plan, &kept.report
+		alsoResult = &kept.result
+	}
 	res, err := o.judge(ctx, env, args)
 	if err != nil {
 		return err
@@ -106,11 +125,27 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 	if err := o.report(env, res); err != nil {
 		return err
 	}
-	remember(env, res, &o.reportFlags)
-	if code := res.Exit(o.failSeverity, o.allowUnknown); code != verdict.ExitClean {
+	remember(env, res, &o.reportFlags, alsoResult)
+	code := res.Exit(o.failSeverity, o.allowUnknown)
+	if kept != nil {
+		kept.keep(ctx, o, env, args, res, code)
+	}
+	return exitWith(code, nil)
+}
+
+func exitWith(code int, err error) error {
+	if err == nil && code != verdict.ExitClean {
 		return exitError(code)
 	}
-	return nil
+	return err
+}
+
+// progressBar is the one of this command.
+func (o *scanOptions) progressBar(env *Env) *progress {
+	if o.bar == nil {
+		o.bar = newProgress(env)
+	}
+	return o.bar
 }
 
 // judge reads the sources and judges them.
@@ -119,7 +154,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err != nil {
 		return nil, err
 	}
-	rules, excluded, err := o.ruleFlags.load()
+	rules, excluded, err := o.ruleFlags.load(ctx, env, args)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +169,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 			o.also = []string{exception.Kind}
 		}
 	}
-	bar := newProgress(env)
+	bar := o.progressBar(env)
 	reading, err := o.read(ctx, env, args, kinds, o.namespaces, bar.stage("reading"))
 	bar.clear()
 	if err != nil {
@@ -150,9 +185,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err := o.checkNamespaces(reading); err != nil {
 		return nil, err
 	}
-	if err := o.find(&excuses, reading.Objects); err != nil {
-		return nil, err
-	}
+	o.find(&excuses, reading.Objects, o.ids)
 	reading.Coverage.Exclusions = append(reading.Coverage.Exclusions, excluded...)
 	res := judge.Judge(judge.Input{
 		Inventory:  fact.NewInventory(reading.Objects, version, reading.Live),
@@ -192,6 +225,7 @@ func (o *scanOptions) checkNamespaces(r *source.Reading) error {
 
 // ruleFlags choose rules.
 type ruleFlags struct {
+	customFlags
 	rules     []string
 	practices []string
 	skip      []string

@@ -56,16 +56,24 @@ func (f *settingFlags) load() (rule.Settings, error) {
 	return settings, errors.Join(errs...)
 }
 
+// path is the file of settings that is to be read; "" where there is none.
+func (f *settingFlags) path() string {
+	if f.file != "" {
+		return f.file
+	}
+	if _, err := os.Stat(settingsFile); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return settingsFile // one that cannot be read is an error
+}
+
 func (f *settingFlags) fromFile() (rule.Settings, error) {
-	name := f.file
+	name := f.path()
 	if name == "" {
-		name = settingsFile
+		return rule.Settings{}, nil
 	}
 	text, err := os.ReadFile(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && f.file == "":
-		return rule.Settings{}, nil
-	case err != nil:
+	if err != nil {
 		return rule.Settings{}, &verdict.RemedyError{Err: fmt.Errorf("read settings: %w", err), Remedy: "See docs/settings.md for what stands there."}
 	}
 	return rule.ParseSettings(name, string(text))

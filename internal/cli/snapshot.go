@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/source"
@@ -18,6 +19,7 @@ import (
 // snapshotOptions is the configuration of one snapshot.
 type snapshotOptions struct {
 	clusterFlags
+	customFlags
 	output     string
 	namespaces []string
 	printRole  bool
@@ -37,7 +39,8 @@ written. What the credentials may not list is told in the snapshot's coverage.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSnapshot(cmd.Context(), env, o) },
 	}
 	flags := cmd.Flags()
-	o.register(flags)
+	o.clusterFlags.register(flags)
+	o.customFlags.register(flags)
 	flags.StringVarP(&o.output, "output", "o", "", "write the snapshot to this `FILE` (- for standard output)")
 	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "read only these `NAMESPACES`")
 	flags.BoolVar(&o.printRole, "print-role", false, "print the ClusterRole with the least rights that a scan needs, and end")
@@ -45,7 +48,7 @@ written. What the credentials may not list is told in the snapshot's coverage.`,
 }
 
 func runSnapshot(ctx context.Context, env *Env, o *snapshotOptions) error {
-	rules, _, err := (&ruleFlags{}).load()
+	rules, err := o.all(ctx, env, nil, catalog.Brief)
 	if err != nil {
 		return err
 	}

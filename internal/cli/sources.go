@@ -29,7 +29,8 @@ type sourceFlags struct {
 	kubeVersion string
 	maxFile     int64
 	maxTotal    int64
-	also        []string // kinds that a cluster is asked for beside those that rules need
+	plan        *source.Plan // of the files, when they were looked up already
+	also        []string     // kinds that a cluster is asked for beside those that rules need
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
@@ -95,7 +96,13 @@ func (f *sourceFlags) read(ctx context.Context, env *Env, args, kinds, namespace
 	if err := f.readArchives(all, args); err != nil {
 		return nil, err
 	}
-	if paths := filePaths(args); len(paths) > 0 || len(f.releases) > 0 {
+	if paths := filePaths(args); f.plan != nil {
+		r, err := f.plan.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all.Join(r)
+	} else if len(paths) > 0 || len(f.releases) > 0 {
 		r, err := f.readFiles(ctx, env, paths, func(o *source.FileOptions) { o.Progress = progress })
 		if err != nil {
 			return nil, err
@@ -174,21 +181,29 @@ func (f *sourceFlags) readArchive(path string) (*source.Reading, error) {
 }
 
 func (f *sourceFlags) readFiles(ctx context.Context, env *Env, paths []string, set func(*source.FileOptions)) (*source.Reading, error) {
-	releases, err := f.parseReleases()
+	o, err := f.fileOptions(env, paths)
 	if err != nil {
 		return nil, err
+	}
+	set(&o)
+	return source.Files(ctx, o)
+}
+
+// fileOptions say which files are read, and how.
+func (f *sourceFlags) fileOptions(env *Env, paths []string) (source.FileOptions, error) {
+	releases, err := f.parseReleases()
+	if err != nil {
+		return source.FileOptions{}, err
 	}
 	values, _ := forRelease(f.values, "")
 	sets, _ := forRelease(f.set, "")
 	setString, _ := forRelease(f.setString, "")
 	setFile, _ := forRelease(f.setFile, "")
-	o := source.FileOptions{
+	return source.FileOptions{
 		Paths: paths, Stdin: env.Stdin, Releases: releases, KubeVersion: f.kubeVersion,
 		Values: values, Set: sets, SetString: setString, SetFile: setFile,
 		MaxFile: f.maxFile << 20, MaxTotal: f.maxTotal << 20,
-	}
-	set(&o)
-	return source.Files(ctx, o)
+	}, nil
 }
 
 // parseReleases reads --release and gives each release the values that are meant for it alone.

@@ -135,13 +135,30 @@ func workloads(o *Object) []*Workload {
 		}
 		return nil
 	}
+	var found []*Workload
 	if make := assemblers[o.GroupKind()]; make != nil {
-		return assemble(o, make)
+		found = assemble(o, make)
+	} else if mayEmbed(o.Group()) {
+		found = embedded(o)
 	}
-	if !mayEmbed(o.Group()) {
-		return nil
+	shareDoubt(found)
+	return found
+}
+
+// shareDoubt makes the doubt of one template that of all of the object: the API server refuses it whole.
+func shareDoubt(list []*Workload) {
+	for _, w := range list {
+		text := w.Doubt()
+		if text == "" || len(list) == 1 {
+			continue
+		}
+		for _, other := range list {
+			if other.Doubt() == "" {
+				other.doubt = text
+			}
+		}
+		return
 	}
-	return embedded(o)
 }
 
 // embedded is the pod templates that an object of a kind that is not known holds: lists of

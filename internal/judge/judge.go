@@ -43,6 +43,9 @@ type Input struct {
 	// Propose is told of every fail of a rule that has a fix what the fix comes to there; may be nil.
 	// Several goroutines call it, in no order.
 	Propose func(Proposal)
+	// Asked is told of every question before it is answered, by one goroutine at a time when Width
+	// is 1; may be nil.
+	Asked Asked
 }
 
 // Proposal is what a rule's fix comes to at one fail.
@@ -52,6 +55,9 @@ type Proposal struct {
 	Changes []rule.Change
 	Err     error // why there are none
 }
+
+// Asked is told which rule is asked about which part of which object, and what the rule sees of it.
+type Asked func(r *rule.Compiled, o *fact.Object, path string, s *rule.Scope)
 
 // Judge asks every rule about every fact that it matches.
 func Judge(in Input) *verdict.Result {

@@ -100,6 +100,9 @@ func (p part) is(other part) bool { return p.root == other.root && slices.Equal(
 // partsOf is what a rule reads beside its item; recalled is false where outcomes cannot be
 // remembered by it: it reads a whole fact, or what is joined from objects that are not looked up here.
 func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
+	if r.Origin != "" {
+		return nil, false // what such a rule may spend depends on the size of the object
+	}
 	for _, path := range r.Reads() {
 		keys := rule.Keys(path)
 		root, keys := keys[0], keys[1:]

@@ -184,7 +184,7 @@ func (w *worker) askGroup(q *question, item document.Value, steps []document.Ste
 	}
 	if known == nil {
 		for _, r := range q.rules {
-			v, applies, reason := r.Judge(q.scope)
+			v, applies, reason := w.put(q, r, steps)
 			if applies || q.doubt != "" {
 				w.settle(q, r, v, reason, item, steps)
 			}
@@ -193,7 +193,7 @@ func (w *worker) askGroup(q *question, item document.Value, steps []document.Ste
 	}
 	if known.times == 0 {
 		for _, r := range q.rules {
-			switch v, applies, reason := r.Judge(q.scope); {
+			switch v, applies, reason := w.put(q, r, steps); {
 			case !applies:
 			case v == verdict.Pass:
 				known.passed = append(known.passed, r)
@@ -206,6 +206,18 @@ func (w *worker) askGroup(q *question, item document.Value, steps []document.Ste
 	for _, o := range known.others {
 		w.settle(q, o.rule, o.verdict, o.reason, item, steps)
 	}
+}
+
+// put asks one rule, and tells who wants to know what is asked.
+func (w *worker) put(q *question, r *rule.Compiled, steps []document.Step) (v verdict.Verdict, applies bool, reason string) {
+	if w.Asked != nil {
+		path := ""
+		if q.object != nil {
+			path, _ = pathOf(q.object.Root, append(slices.Clip(q.path), steps...))
+		}
+		w.Asked(r, q.object, path, q.scope)
+	}
+	return r.Judge(q.scope)
 }
 
 // settle counts a verdict, and records what is to be told of it.

@@ -1,12 +1,17 @@
 // Package kubetype gives rules the types of the facts they match: the Go types of k8s.io/api as
-// CEL types, so that a misspelt field in a rule is an error when the catalogue is built. The
-// product itself does not link it: checked expressions are embedded, and need no types to run.
+// CEL types, so that a misspelt field in a rule is an error, in the catalogue when it is built and
+// in a rule of one's own when it is loaded. Built-in expressions are embedded as they were checked,
+// and need no types to run.
 package kubetype
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -14,52 +19,64 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/rule"
 )
 
-// kinds are the object kinds whose types are known; a rule on any other kind is checked without.
-var kinds = map[string]reflect.Type{
-	"Pod":                                   reflect.TypeFor[corev1.Pod](),
-	"Service":                               reflect.TypeFor[corev1.Service](),
-	"ConfigMap":                             reflect.TypeFor[corev1.ConfigMap](),
-	"Secret":                                reflect.TypeFor[corev1.Secret](),
-	"Namespace":                             reflect.TypeFor[corev1.Namespace](),
-	"Node":                                  reflect.TypeFor[corev1.Node](),
-	"ServiceAccount":                        reflect.TypeFor[corev1.ServiceAccount](),
-	"LimitRange":                            reflect.TypeFor[corev1.LimitRange](),
-	"ResourceQuota":                         reflect.TypeFor[corev1.ResourceQuota](),
-	"PersistentVolume":                      reflect.TypeFor[corev1.PersistentVolume](),
-	"PersistentVolumeClaim":                 reflect.TypeFor[corev1.PersistentVolumeClaim](),
-	"Deployment.apps":                       reflect.TypeFor[appsv1.Deployment](),
-	"StatefulSet.apps":                      reflect.TypeFor[appsv1.StatefulSet](),
-	"DaemonSet.apps":                        reflect.TypeFor[appsv1.DaemonSet](),
-	"ReplicaSet.apps":                       reflect.TypeFor[appsv1.ReplicaSet](),
-	"Job.batch":                             reflect.TypeFor[batchv1.Job](),
-	"CronJob.batch":                         reflect.TypeFor[batchv1.CronJob](),
-	"Ingress.networking.k8s.io":             reflect.TypeFor[networkingv1.Ingress](),
-	"NetworkPolicy.networking.k8s.io":       reflect.TypeFor[networkingv1.NetworkPolicy](),
-	"PodDisruptionBudget.policy":            reflect.TypeFor[policyv1.PodDisruptionBudget](),
-	"HorizontalPodAutoscaler.autoscaling":   reflect.TypeFor[autoscalingv2.HorizontalPodAutoscaler](),
-	"StorageClass.storage.k8s.io":           reflect.TypeFor[storagev1.StorageClass](),
-	"Role.rbac.authorization.k8s.io":        reflect.TypeFor[rbacv1.Role](),
-	"ClusterRole.rbac.authorization.k8s.io": reflect.TypeFor[rbacv1.ClusterRole](),
-	"RoleBinding.rbac.authorization.k8s.io": reflect.TypeFor[rbacv1.RoleBinding](),
-	"ClusterRoleBinding.rbac.authorization.k8s.io":                  reflect.TypeFor[rbacv1.ClusterRoleBinding](),
-	"ValidatingWebhookConfiguration.admissionregistration.k8s.io":   reflect.TypeFor[admissionv1.ValidatingWebhookConfiguration](),
-	"MutatingWebhookConfiguration.admissionregistration.k8s.io":     reflect.TypeFor[admissionv1.MutatingWebhookConfiguration](),
-	"ValidatingAdmissionPolicy.admissionregistration.k8s.io":        reflect.TypeFor[admissionv1.ValidatingAdmissionPolicy](),
-	"ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io": reflect.TypeFor[admissionv1.ValidatingAdmissionPolicyBinding](),
+// groups register the types of the API's groups, in the versions that rules are checked against. A
+// group whose served versions have their fields in different places (resource.k8s.io) is left out:
+// a rule on it reads them all.
+var groups = []func(*runtime.Scheme) error{
+	corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, autoscalingv2.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme,
+	rbacv1.AddToScheme, storagev1.AddToScheme, admissionv1.AddToScheme, certificatesv1.AddToScheme, coordinationv1.AddToScheme,
+	discoveryv1.AddToScheme, flowcontrolv1.AddToScheme, nodev1.AddToScheme, schedulingv1.AddToScheme,
 }
+
+// known are the object kinds whose types are known, "Kind" or "Kind.group"; a rule on any other kind is checked without.
+var known = sync.OnceValue(func() map[string]kind {
+	all := map[string]kind{}
+	scheme := runtime.NewScheme()
+	for _, add := range groups {
+		if add(scheme) != nil {
+			continue // TestKinds misses what is missing
+		}
+	}
+	for gvk, t := range scheme.AllKnownTypes() {
+		if _, isObject := t.FieldByName("ObjectMeta"); isObject && gvk.Version != runtime.APIVersionInternal {
+			all[strings.TrimSuffix(gvk.Kind+"."+gvk.Group, ".")] = kind{t, gvk.Version}
+		}
+	}
+	return all
+})
+
+type kind struct {
+	goType  reflect.Type
+	version string
+}
+
+func typeOfKind(name string) reflect.Type { return known()[name].goType }
+
+// Kinds are the object kinds whose fields are known, sorted.
+func Kinds() []string { return slices.Sorted(maps.Keys(known())) }
+
+// Version is the API version in which a kind's fields are known, "" when they are not.
+func Version(name string) string { return known()[name].version }
 
 // The variables that are no Kubernetes objects, in the form of Go types; docs/writing-rules.md
 // describes them.
@@ -148,7 +165,8 @@ type (
 var selectsPods = map[string]bool{"NetworkPolicy.networking.k8s.io": true, "PodDisruptionBudget.policy": true, "Service": true}
 
 // Check compiles a rule's expressions against the types of the facts that it matches, and returns
-// them in the form that rule.Cache serves.
+// them in the form that rule.Cache serves. The paths of each, at and fix are held to the same
+// types. All faults are told at once.
 func Check(r *rule.Rule) (map[string][]byte, error) {
 	p := &provider{Registry: types.NewEmptyRegistry(), structs: map[string]reflect.Type{}}
 	sets, err := variables(r)
@@ -166,7 +184,86 @@ func Check(r *rule.Rule) (map[string][]byte, error) {
 		}
 		typed = append(typed, t)
 	}
-	return rule.Check(r, p, typed)
+	checked, err := rule.Check(r, p, typed)
+	return checked, rule.InOrder(errors.Join(err, checkPaths(r, sets)))
+}
+
+// checkPaths holds the paths of at and fix to the types of what they begin at.
+func checkPaths(r *rule.Rule, sets []map[string]reflect.Type) error {
+	var errs []error
+	check := func(where document.Value, name string, path []string) {
+		if len(path) == 0 {
+			return
+		}
+		if r.Match.Fact == "cluster" {
+			errs = append(errs, r.FaultAt(where, "%s: a cluster has no fields to point at", name))
+			return
+		}
+		for _, set := range sets {
+			base := set[map[string]string{"container": "container", "workload": "workload"}[r.Match.Fact]]
+			if base == nil {
+				base = set["object"]
+			}
+			if r.EachName != "" {
+				base = itemOf(base, r.EachPath)
+			}
+			if _, err := follow(base, path); err != nil {
+				errs = append(errs, r.FaultAt(where, "%s: %v", name, err))
+			}
+		}
+	}
+	check(r.Root().Get("at"), "at", r.At)
+	for i, f := range r.Fix {
+		check(r.Root().Get("fix").Index(i), "fix", f.Path)
+	}
+	return errors.Join(errs...)
+}
+
+// follow is the type at the end of a path of keys; nil where types are not known.
+func follow(t reflect.Type, path []string) (reflect.Type, error) {
+	for _, key := range path {
+		for t != nil && t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t == nil || plain[t] != nil || t.Kind() == reflect.Interface {
+			return nil, nil
+		}
+		switch t.Kind() {
+		case reflect.Map:
+			t = t.Elem()
+		case reflect.Struct:
+			next := fieldOf(t, key)
+			if next == nil {
+				return nil, fmt.Errorf("no field %q on the path %s%s", key, strings.Join(path, "."), meant(key, t))
+			}
+			t = next
+		default:
+			return nil, fmt.Errorf("no field %q on the path %s: it stands in no map", key, strings.Join(path, "."))
+		}
+	}
+	return t, nil
+}
+
+// meant is the field that a misspelt one probably means, or what there is.
+func meant(key string, t reflect.Type) string {
+	names := fieldNames(t)
+	if near := rule.Nearest(key, names); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	slices.Sort(names)
+	return "; there are " + strings.Join(names, ", ")
+}
+
+// itemOf is what the list or map at a path holds; nil where types are not known.
+func itemOf(base reflect.Type, path []string) reflect.Type {
+	t, err := follow(base, path)
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if err != nil || t == nil || t.Kind() != reflect.Slice && t.Kind() != reflect.Map {
+		return nil
+	}
+	return t.Elem()
 }
 
 // variables is what the rule may read, one set for each kind it matches; a nil type is not known.
@@ -185,11 +282,11 @@ func variables(r *rule.Rule) ([]map[string]reflect.Type, error) {
 		base = reflect.TypeFor[workload]()
 		set["workload"] = base
 	case "namespace":
-		base = kinds["Namespace"]
+		base = typeOfKind("Namespace")
 		set["ns"], set["object"] = reflect.TypeFor[namespace](), base
 	case "kinds":
 		for _, kind := range r.Match.Kinds {
-			one := map[string]reflect.Type{"object": kinds[kind]}
+			one := map[string]reflect.Type{"object": typeOfKind(kind)}
 			for name, t := range set {
 				if name != "object" {
 					one[name] = t
@@ -202,15 +299,15 @@ func variables(r *rule.Rule) ([]map[string]reflect.Type, error) {
 			if selectsPods[kind] {
 				one["selected"] = reflect.TypeFor[selected]()
 			}
-			if err := addItem(one, r, kinds[kind]); err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", r.File, kind, err)
+			if err := addItem(one, r, typeOfKind(kind)); err != nil {
+				return nil, err
 			}
 			sets = append(sets, one)
 		}
 		return sets, nil
 	}
 	if err := addItem(set, r, base); err != nil {
-		return nil, fmt.Errorf("%s: %w", r.File, err)
+		return nil, err
 	}
 	return []map[string]reflect.Type{set}, nil
 }
@@ -220,12 +317,13 @@ func addItem(set map[string]reflect.Type, r *rule.Rule, base reflect.Type) error
 	if r.EachName == "" {
 		return nil
 	}
-	t := base
-	for _, key := range r.EachPath {
-		t = fieldOf(t, key)
-		if t == nil && base != nil {
-			return fmt.Errorf("each: no field %q on the path %s", key, strings.Join(r.EachPath, "."))
-		}
+	where := r.Root().Get("each").Get(r.EachName)
+	t, err := follow(base, r.EachPath)
+	if err != nil {
+		return r.FaultAt(where, "each: %v", err)
+	}
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
 	}
 	switch {
 	case t == nil:
@@ -234,7 +332,7 @@ func addItem(set map[string]reflect.Type, r *rule.Rule, base reflect.Type) error
 	case t.Kind() == reflect.Map:
 		t = reflect.TypeFor[entry]()
 	default:
-		return fmt.Errorf("each: %s is no list", strings.Join(r.EachPath, "."))
+		return r.FaultAt(where, "each: %s is no list", strings.Join(r.EachPath, "."))
 	}
 	set[r.EachName] = t
 	return nil
@@ -260,6 +358,27 @@ func fieldOf(t reflect.Type, name string) reflect.Type {
 		}
 	}
 	return nil
+}
+
+// fieldNames are the JSON names of a struct's fields.
+func fieldNames(t reflect.Type) []string {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	var names []string
+	for f := range t.Fields() {
+		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case tag == "" && (f.Anonymous || options == "inline"):
+			names = append(names, fieldNames(f.Type)...)
+		case tag != "" && tag != "-":
+			names = append(names, tag)
+		}
+	}
+	return names
 }
 
 // provider answers CEL's questions about the Go types that typeOf has named.
@@ -327,8 +446,11 @@ func (p *provider) FindStructFieldType(name, field string) (*types.FieldType, bo
 	return &types.FieldType{Type: p.typeOf(inner)}, true
 }
 
-// FindStructFieldNames is not needed by the checker.
-func (p *provider) FindStructFieldNames(string) ([]string, bool) { return nil, false }
+// FindStructFieldNames lists a type's fields, for a person who misspelt one.
+func (p *provider) FindStructFieldNames(name string) ([]string, bool) {
+	t, found := p.structs[name]
+	return fieldNames(t), found
+}
 
 // NewValue refuses: rules make no objects.
 func (p *provider) NewValue(name string, _ map[string]ref.Val) ref.Val {

@@ -87,7 +87,7 @@ func (c *Compiled) fixProgram(i int, cache Cache) func() (cel.Program, error) {
 		if err != nil {
 			return nil, err
 		}
-		return env.Program(checked, programOptions()...)
+		return c.program(env, checked)
 	})
 }
 
@@ -97,6 +97,7 @@ func (c *Compiled) evaluate(i int, s *Scope) (v document.Value, wanted bool, err
 	if err != nil {
 		return v, false, err
 	}
+	s.refill()
 	out, _, err := program.ContextEval(ended, s)
 	if err != nil {
 		return v, false, errors.New(explain(err))
@@ -123,6 +124,9 @@ const deepestValue = 100
 
 // appendFact appends a fact as JSON, maps with sorted keys.
 func appendFact(dst []byte, v ref.Val, depth int) ([]byte, error) {
+	if len(dst) > longestText {
+		return nil, errors.New("the expression gives a value that is too large")
+	}
 	if depth > deepestValue {
 		return nil, errors.New("the expression gives a value nested too deep")
 	}

@@ -3,8 +3,10 @@ package rule
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,7 +48,7 @@ func Compile(r *Rule, cache Cache) (*Compiled, error) {
 		if err != nil {
 			return nil, err
 		}
-		return env.Program(checked, programOptions()...)
+		return c.program(env, checked)
 	})
 	c.fixes = make([]func() (cel.Program, error), len(r.Fix))
 	for i := range r.Fix {
@@ -92,7 +94,7 @@ func (c *Compiled) condition(field, expression string, cache Cache) func() (*con
 			return nil, err
 		}
 		e := checked.NativeRep().Expr()
-		program, err := env.Program(checked, programOptions()...)
+		program, err := c.program(env, checked)
 		if err != nil {
 			return nil, c.fault(field, err.Error())
 		}
@@ -102,9 +104,17 @@ func (c *Compiled) condition(field, expression string, cache Cache) func() (*con
 			program: program,
 			most:    mostNodes(loops(e)),
 			reads:   reads,
-			joins:   readsJoined(reads),
+			joins:   readsJoined(reads) || c.Origin != "",
 		}, nil
 	})
+}
+
+// program makes an expression ready to run. What a rule from outside does is metered at each step.
+func (c *Compiled) program(env *cel.Env, checked *cel.Ast) (cel.Program, error) {
+	if c.Origin == "" {
+		return env.Program(checked, programOptions()...)
+	}
+	return env.Program(checked, meteredOptions()...)
 }
 
 // Reads is what the rule's conditions read, sorted: "container.securityContext.privileged".
@@ -131,11 +141,7 @@ func (c *Compiled) checked(field, expression string, cache Cache) (*cel.Env, *ce
 			}
 		}
 	}
-	of := environment
-	if strings.HasPrefix(field, "fix.") {
-		of = mixed
-	}
-	env, err := of()
+	env, err := environmentOf(field)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make CEL environment: %w", err)
 	}
@@ -149,11 +155,8 @@ func (c *Compiled) checked(field, expression string, cache Cache) (*cel.Env, *ce
 	if err != nil {
 		return nil, nil, c.fault(field, err.Error())
 	}
-	checked, err := compileOne(env, expression, resultOf(field))
-	if err != nil {
-		return nil, nil, c.fault(field, err.Error())
-	}
-	return env, checked, nil
+	checked, err := c.compileOne(env, field, expression, &vocabulary{variables: append([]string{c.EachName}, variableNames...)})
+	return env, checked, err
 }
 
 // resultOf is what the expression of a field gives.
@@ -167,15 +170,22 @@ func resultOf(field string) *types.Type {
 	return types.BoolType
 }
 
-func compileOne(env *cel.Env, expression string, want *types.Type) (*cel.Ast, error) {
+// compileOne parses and checks the expression of a field.
+func (r *Rule) compileOne(env *cel.Env, field, expression string, known *vocabulary) (a *cel.Ast, err error) {
+	defer func() {
+		if recover() != nil { // a fault of the parser is a fault of this rule alone
+			a, err = nil, r.fault(field, "cannot be read as CEL; write it more simply")
+		}
+	}()
+	want := resultOf(field)
 	a, issues := env.Compile(expression)
 	if issues.Err() != nil {
-		return nil, issues.Err()
+		return nil, r.celFaults(field, expression, issues, known)
 	}
 	if out := a.OutputType(); !out.IsExactType(want) && out != types.DynType && want != types.DynType {
-		return nil, fmt.Errorf("gives %s, want %s", out, want)
+		return nil, r.fault(field, fmt.Sprintf("gives %s, want %s", out, want))
 	}
-	return a, nil
+	return a, r.patternFaults(field, expression, a)
 }
 
 // expressions are the rule's expressions that are not empty, by field; those of fixes are fix.0, fix.1 and so on.
@@ -186,17 +196,6 @@ func (r *Rule) expressions() map[string]string {
 	}
 	maps.DeleteFunc(all, func(_, e string) bool { return e == "" })
 	return all
-}
-
-// fault is an error with the place of the expression in the rule's file.
-func (r *Rule) fault(field, message string) error {
-	v := r.root.Get(field)
-	if n, ok := strings.CutPrefix(field, "fix."); ok {
-		i, _ := strconv.Atoi(n) // written by expressions
-		v = r.root.Get("fix").Index(i)
-	}
-	line, column := v.Position()
-	return fmt.Errorf("%s:%d:%d: %s: %s", r.File, line, column, field, message)
 }
 
 // variableNames are the variables of all rules; docs/writing-rules.md says which rule has which.
@@ -211,7 +210,7 @@ func cacheKey(r *Rule, field, expression string) string {
 
 // Check compiles the rule's expressions against the types of their facts and returns them in the
 // form that a Cache serves, by key. variables holds one set of types for each kind that the rule
-// matches; every one of them must do.
+// matches; every one of them must do. All faults are told at once, by their place.
 func Check(r *Rule, provider types.Provider, variables []map[string]*types.Type) (map[string][]byte, error) {
 	checked := map[string][]byte{}
 	if len(variables) > 1 {
@@ -222,46 +221,88 @@ func Check(r *Rule, provider types.Provider, variables []map[string]*types.Type)
 		}
 		variables = append(slices.Clip(variables), untyped)
 	}
+	var errs []error
 	for _, set := range variables {
-		envs := map[bool]*cel.Env{}
+		known := &vocabulary{Provider: provider, missed: map[string][]string{}}
+		options := []cel.EnvOption{cel.CustomTypeProvider(known)}
+		for name, t := range set {
+			options = append(options, cel.Variable(name, t))
+			known.variables = append(known.variables, name)
+		}
+		extended := map[*cel.Env]*cel.Env{}
 		for field, e := range r.expressions() {
-			isFix := strings.HasPrefix(field, "fix.")
-			env := envs[isFix]
-			if env == nil {
-				options := append(librariesFor(field), cel.CustomTypeProvider(provider))
-				for name, t := range set {
-					options = append(options, cel.Variable(name, t))
-				}
-				var err error
-				if env, err = cel.NewEnv(options...); err != nil {
-					return nil, fmt.Errorf("make CEL environment: %w", err)
-				}
-				envs[isFix] = env
-			}
-			raw, err := checkOne(env, e, resultOf(field))
+			base, err := environmentOf(field)
 			if err != nil {
-				return nil, r.fault(field, err.Error())
+				return nil, fmt.Errorf("make CEL environment: %w", err)
 			}
+			env := extended[base]
+			if env == nil {
+				if env, err = base.Extend(options...); err != nil {
+					return nil, r.FaultAt(r.root, "%v", err)
+				}
+				extended[base] = env
+			}
+			raw, err := r.checkOne(env, field, e, known)
+			errs = append(errs, err)
 			checked[cacheKey(r, field, e)] = raw
 		}
 	}
-	return checked, nil
+	return checked, InOrder(errors.Join(errs...))
 }
 
-func checkOne(env *cel.Env, expression string, want *types.Type) ([]byte, error) {
-	a, err := compileOne(env, expression, want)
+func (r *Rule) checkOne(env *cel.Env, field, expression string, known *vocabulary) ([]byte, error) {
+	a, err := r.compileOne(env, field, expression, known)
 	if err != nil {
 		return nil, err
 	}
 	e, err := cel.AstToCheckedExpr(a)
 	if err != nil {
-		return nil, err
+		return nil, r.fault(field, err.Error())
 	}
 	// Positions and types are for people and for this check; the planner needs overloads alone, and
 	// one type to see that there was a check.
 	e.SourceInfo = nil
 	maps.DeleteFunc(e.GetTypeMap(), func(id int64, _ *exprpb.Type) bool { return id != e.GetExpr().GetId() })
-	return proto.MarshalOptions{Deterministic: true}.Marshal(e)
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
+	if err != nil {
+		return nil, r.fault(field, err.Error())
+	}
+	return raw, nil
+}
+
+// patternFaults are the regular expressions of an expression that are none.
+func (r *Rule) patternFaults(field, expression string, a *cel.Ast) error {
+	var errs []error
+	rep := a.NativeRep()
+	ast.PostOrderVisit(rep.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		literal := constantPattern(e)
+		if literal == nil {
+			return
+		}
+		if _, err := regexp.Compile(literal.AsLiteral().Value().(string)); err != nil {
+			at := rep.SourceInfo().GetStartLocation(literal.ID())
+			errs = append(errs, r.faultWithin(field, offsetOf(expression, at.Line(), at.Column()), err.Error()))
+		}
+	}))
+	return errors.Join(errs...)
+}
+
+// constantPattern is the literal that a call is given as a regular expression, nil when there is none.
+func constantPattern(e ast.Expr) ast.Expr {
+	if e.Kind() != ast.CallKind || !slices.Contains([]string{"matches", "find", "findAll"}, e.AsCall().FunctionName()) {
+		return nil
+	}
+	args := e.AsCall().Args()
+	if !e.AsCall().IsMemberFunction() && len(args) > 0 {
+		args = args[1:] // matches(text, pattern)
+	}
+	if len(args) == 0 || args[0].Kind() != ast.LiteralKind {
+		return nil
+	}
+	if _, ok := args[0].AsLiteral().Value().(string); !ok {
+		return nil
+	}
+	return args[0]
 }
 
 // collect notes the longest paths of fields that an expression reads from its variables.

@@ -47,6 +47,7 @@ func (c *condition) decide(s *Scope) (holds bool, reason string) {
 	var out ref.Val
 	var err error
 	if c.joins || s.Nodes > c.most {
+		s.refill()
 		out, _, err = c.program.ContextEval(ended, s)
 	} else {
 		out, _, err = c.program.Eval(s)

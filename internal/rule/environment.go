@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -50,6 +51,14 @@ func coreLibraries() []cel.EnvOption {
 // environment is the one that programs are compiled and run in. Variables need no declaration to run.
 var environment = sync.OnceValues(func() (*cel.Env, error) { return cel.NewEnv(librariesFor("")...) })
 
+// environmentOf is that of a rule's field.
+func environmentOf(field string) (*cel.Env, error) {
+	if strings.HasPrefix(field, "fix.") {
+		return mixed()
+	}
+	return environment()
+}
+
 // mixed is environment for fixes.
 var mixed = sync.OnceValues(func() (*cel.Env, error) { return cel.NewEnv(librariesFor("fix.")...) })
 
@@ -90,3 +99,19 @@ func environmentFor(checked *cel.Ast) (*cel.Env, *cel.Ast, error) {
 	}
 	return small.env, checked, nil
 }
+
+// functionNames are the functions that a person may call: no operators.
+var functionNames = sync.OnceValue(func() []string {
+	env, err := environment()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for name := range env.Functions() {
+		if !strings.ContainsAny(name, "_@!-") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+})

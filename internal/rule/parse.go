@@ -2,7 +2,6 @@ package rule
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,9 +19,9 @@ func Parse(file, text string) (*Rule, error) {
 		return nil, placed(file, errs[0])
 	}
 	if len(docs) != 1 || docs[0].Root().Kind() != document.Map {
-		return nil, fmt.Errorf("%s:1:1: want one YAML map", file)
+		return nil, &Fault{File: file, Line: 1, Column: 1, Message: "want one YAML map"}
 	}
-	p := parser{file: file, rule: &Rule{File: file, root: docs[0].Root()}}
+	p := parser{rule: &Rule{File: file, root: docs[0].Root()}}
 	if doubt := docs[0].Doubt(); doubt != nil {
 		p.errs = append(p.errs, placed(file, doubt))
 	}
@@ -38,19 +37,17 @@ func Parse(file, text string) (*Rule, error) {
 
 // placed is a fault of the text, with its place in front.
 func placed(file string, e *document.Error) error {
-	return fmt.Errorf("%s:%d:%d: %s", file, e.Line, max(e.Column, 1), e.Message)
+	return &Fault{File: file, Line: e.Line, Column: max(e.Column, 1), Message: e.Message}
 }
 
 type parser struct {
-	file string
 	rule *Rule
 	errs []error
 }
 
 // fault notes an error at a value of the file.
 func (p *parser) fault(v document.Value, format string, args ...any) {
-	line, column := v.Position()
-	p.errs = append(p.errs, fmt.Errorf("%s:%d:%d: %s", p.file, line, column, fmt.Sprintf(format, args...)))
+	p.errs = append(p.errs, p.rule.FaultAt(v, format, args...))
 }
 
 func (p *parser) text(v document.Value, key string) string {
@@ -59,6 +56,18 @@ func (p *parser) text(v document.Value, key string) string {
 		p.fault(v, "%s is no text", key)
 	}
 	return strings.TrimRight(s, "\n")
+}
+
+// longestExpression is how long an expression may be, in bytes: to check one takes time in proportion
+// to the square of its length.
+const longestExpression = 16 << 10
+
+func (p *parser) expression(v document.Value, key string) string {
+	s := p.text(v, key)
+	if len(s) > longestExpression {
+		p.fault(v, "%s has %d bytes, over %d; make several rules of it", key, len(s), longestExpression)
+	}
+	return s
 }
 
 func (p *parser) field(key string, v document.Value) {
@@ -71,7 +80,7 @@ func (p *parser) field(key string, v document.Value) {
 	case "practice":
 		r.Practice = p.text(v, key)
 		if !slices.Contains(Practices, r.Practice) {
-			p.fault(v, "practice %q is none of %s", r.Practice, strings.Join(Practices, ", "))
+			p.fault(v, "practice %q is none of %s%s", r.Practice, strings.Join(Practices, ", "), near(r.Practice, Practices))
 		}
 	case "severity":
 		if err := r.Severity.UnmarshalText([]byte(v.Str())); err != nil {
@@ -86,11 +95,11 @@ func (p *parser) field(key string, v document.Value) {
 	case "each":
 		p.each(v)
 	case "when":
-		r.When = p.text(v, key)
+		r.When = p.expression(v, key)
 	case "assert":
-		r.Assert = p.text(v, key)
+		r.Assert = p.expression(v, key)
 	case "says":
-		r.Says = p.text(v, key)
+		r.Says = p.expression(v, key)
 	case "at":
 		r.At = p.path(v, key)
 	case "fix":
@@ -106,14 +115,25 @@ func (p *parser) field(key string, v document.Value) {
 		}
 		if given := v.Get("settings"); given.Exists() {
 			var err error
-			if r.Settings, err = settingsOf(p.file, given, nil); err != nil {
+			if r.Settings, err = settingsOf(r.File, given, nil); err != nil {
 				p.errs = append(p.errs, err)
 			}
 		}
 		r.Bad, r.Good = p.examples(v.Get("bad")), p.examples(v.Get("good"))
 	default:
-		p.fault(v, "unknown key %q", key)
+		p.fault(v, "unknown key %q%s", key, near(key, ruleKeys))
 	}
+}
+
+// ruleKeys are the keys of a rule's file.
+var ruleKeys = []string{"id", "title", "practice", "severity", "why", "remedy", "match", "each", "when", "assert", "says", "at", "fix", "maps", "cost", "examples"}
+
+// near suggests the word that a mistaken one probably is.
+func near(word string, known []string) string {
+	if n := Nearest(word, known); n != "" {
+		return "; did you mean " + n + "?"
+	}
+	return ""
 }
 
 var ruleID = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
@@ -195,7 +215,7 @@ func (p *parser) fields(v document.Value, what string, known ...string) {
 	}
 	for key, entry := range v.Fields() {
 		if !slices.Contains(known, key) {
-			p.fault(entry, "unknown key %q in %s", key, what)
+			p.fault(entry, "unknown key %q in %s%s", key, what, near(key, known))
 		}
 	}
 }
@@ -236,7 +256,7 @@ func (p *parser) fix(item document.Value) Fix {
 			p.fields(item, "fix", string(op), "ask")
 			continue
 		case op == FixAdd:
-			f.Expr = p.text(path, string(op))
+			f.Expr = p.expression(path, string(op))
 			p.fields(item, "fix", string(op), "ask")
 			continue
 		case path.Str() != ".":
@@ -249,7 +269,7 @@ func (p *parser) fix(item document.Value) Fix {
 		p.fields(item, "fix", string(op), literal, "expr", "ask")
 		f.Value = item.Get(literal)
 		if expr := item.Get("expr"); expr.Exists() {
-			f.Expr = p.text(expr, "expr")
+			f.Expr = p.expression(expr, "expr")
 		}
 		list := op == FixChoose || op == FixTake
 		if f.Value.Exists() == (f.Expr != "") || list && f.Value.Exists() && f.Value.Kind() != document.List {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/cel-go/common/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/coaming/coaming/internal/catalog"
@@ -118,19 +119,25 @@ func TestParseFaults(t *testing.T) {
 	}
 }
 
-// TestCompileFaults demands the place of the expression in the file, and the place in the expression.
+// TestCompileFaults demands the place in the file of what is wrong inside an expression.
 func TestCompileFaults(t *testing.T) {
 	tests := map[string]struct{ old, new, want string }{
-		"syntax":               {"assert: port.containerPort > 1024", "assert: 'port.'", "a.yaml:10:1: assert: ERROR: <input>:1:6"},
-		"syntax of a when":     {"when: has(container.ports)", "when: 'has('", "a.yaml:9:1: when: ERROR: <input>:1:"},
-		"syntax of a message":  {`says: '"port " + string(port.containerPort)'`, `says: '"'`, "a.yaml:11:1: says: ERROR: <input>:1:1"},
-		"unknown variable":     {"assert: port.containerPort > 1024", "assert: ports == 1", "a.yaml:10:1: assert: ERROR: <input>:1:1: undeclared reference to 'ports'"},
-		"unknown function":     {"assert: port.containerPort > 1024", "assert: images(1)", "a.yaml:10:1: assert: ERROR: <input>:1:7: undeclared reference to 'images'"},
+		"syntax":               {"assert: port.containerPort > 1024", "assert: 'port.'", "a.yaml:10:15: assert: Syntax error: no viable alternative at input '.'"},
+		"syntax of a when":     {"when: has(container.ports)", "when: 'has('", "a.yaml:9:12: when: Syntax error: the expression ends too soon"},
+		"syntax of a message":  {`says: '"port " + string(port.containerPort)'`, `says: '"'`, "a.yaml:11:8: says: Syntax error: token recognition error at: '\"'"},
+		"unknown variable":     {"assert: port.containerPort > 1024", "assert: ports == 1", "a.yaml:10:9: assert: undeclared reference to 'ports'; did you mean 'port'?"},
+		"unknown function":     {"assert: port.containerPort > 1024", "assert: images(1)", "a.yaml:10:15: assert: undeclared reference to 'images'; did you mean 'image'?"},
 		"no boolean":           {"assert: port.containerPort > 1024", `assert: '"a"'`, "a.yaml:10:1: assert: gives string, want bool"},
 		"no text":              {`says: '"port " + string(port.containerPort)'`, "says: 1 + 1", "a.yaml:11:1: says: gives int, want string"},
-		"a wrong argument":     {"assert: port.containerPort > 1024", "assert: image(1).valid", "a.yaml:10:1: assert: ERROR: <input>:1:6: found no matching overload for 'image'"},
-		"second line":          {"assert: port.containerPort > 1024", "assert: |\n  true &&\n  port.", "a.yaml:10:1: assert: ERROR: <input>:2:6"},
-		"a reserved item name": {"{port: ports}", "{in: ports}", "a.yaml:10:1: assert: ERROR: <input>:1:1: undeclared reference to 'port'"},
+		"a wrong argument":     {"assert: port.containerPort > 1024", "assert: image(1).valid", "a.yaml:10:14: assert: found no matching overload for 'image'"},
+		"second line":          {"assert: port.containerPort > 1024", "assert: |\n  true &&\n  port.", "a.yaml:12:8: assert: Syntax error"},
+		"folded lines":         {"assert: port.containerPort > 1024", "assert: >-\n  true &&\n  ports.size() > 1", "a.yaml:12:3: assert: undeclared reference to 'ports'"},
+		"single quotes":        {"assert: port.containerPort > 1024", "assert: 'port.name != ''x'' && ports == 1'", "a.yaml:10:32: assert: undeclared reference to 'ports'"},
+		"double quotes":        {"assert: port.containerPort > 1024", `assert: "port.name != \"x\" && ports == 1"`, "a.yaml:10:32: assert: undeclared reference to 'ports'"},
+		"plain lines":          {"assert: port.containerPort > 1024", "assert: true\n  && ports == 1", "a.yaml:11:6: assert: undeclared reference to 'ports'"},
+		"no pattern":           {"assert: port.containerPort > 1024", "assert: port.name.matches('a(b')", "a.yaml:10:27: assert: error parsing regexp: missing closing )"},
+		"a fix":                {"{set: \"metadata.annotations[example.com/a.b]\", to: 1}", "{set: a, expr: ports}", "a.yaml:15:20: fix.1: undeclared reference to 'ports'"},
+		"a reserved item name": {"{port: ports}", "{in: ports}", "a.yaml:10:9: assert: undeclared reference to 'port'"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +145,10 @@ func TestCompileFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err = rule.Compile(r, nil); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			if _, err = rule.Compile(r, nil); strings.HasPrefix(name, "a fix") {
+				_, err = rule.Check(r, types.NewEmptyRegistry(), []map[string]*types.Type{{"container": types.DynType, "port": types.DynType}})
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("got  %v\nwant %s", err, test.want)
 			}
 		})

@@ -37,8 +37,18 @@ type Rule struct {
 	// ExampleVersion is the Kubernetes version that the examples are judged for; "" for the newest.
 	ExampleVersion string
 
-	File string         // where the rule was read
-	root document.Value // its text, for positions of errors
+	File string // where the rule was read
+	// Origin is where a rule that is not built in came from, a folder or a bundle; "" for a built-in one.
+	Origin string
+
+	root document.Value // the file's text, for positions of errors
+}
+
+// File is the text of a rule file.
+type File struct {
+	Name   string // as messages show it
+	Text   string
+	Origin string // where it was found, a folder or a bundle; "" for the catalogue
 }
 
 // Match says which facts a rule judges.

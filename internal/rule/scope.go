@@ -21,12 +21,16 @@ type Scope struct {
 	Item     Fact
 	// Nodes is how many values the fact holds: what bounds the cost of a rule on it.
 	Nodes int
+
+	meter meter // of the rule from outside that is asked now
 }
 
 // ResolveName finds a variable (cel.Activation).
 func (s *Scope) ResolveName(name string) (any, bool) {
 	var f Fact
 	switch name {
+	case meterName:
+		return &s.meter, true
 	case s.ItemName:
 		f = s.Item
 	case "container":
@@ -59,6 +63,9 @@ func (s *Scope) ResolveName(name string) (any, bool) {
 	return f, f != nil
 }
 
+// refill gives the next evaluation its means.
+func (s *Scope) refill() { s.meter = meter{left: means, find: s.Nodes / nodesOfUnit} }
+
 // Parent is nil: a scope stands alone (cel.Activation).
 func (s *Scope) Parent() cel.Activation { return nil }
 
@@ -89,6 +96,7 @@ func (c *Compiled) Judge(s *Scope) (v verdict.Verdict, applies bool, reason stri
 func (c *Compiled) Message(s *Scope) string {
 	p, err := c.says()
 	if err == nil {
+		s.refill()
 		if out, _, err := p.ContextEval(ended, s); err == nil {
 			if text, ok := out.(types.String); ok {
 				return string(text)
@@ -126,7 +134,7 @@ func explain(err error) string {
 		return "a text that the rule reads is not of the form that the API gives it"
 	case strings.Contains(text, "no such key"), strings.Contains(text, "no such attribute"):
 		return "a field that the API requires is missing"
-	case errors.Is(err, interpreter.InterruptError{}):
+	case errors.Is(err, interpreter.InterruptError{}), strings.HasSuffix(text, overspent.Message):
 		return "the object is too large for the rule's cost bound"
 	default:
 		return "the rule could not be evaluated"

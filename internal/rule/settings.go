@@ -53,7 +53,7 @@ func ParseSettings(file, text string) (Settings, error) {
 // settingsOf reads settings from a map.
 func settingsOf(file string, root document.Value, doubt *document.Error) (Settings, error) {
 	var s Settings
-	p := parser{file: file}
+	p := parser{rule: &Rule{File: file}}
 	if doubt != nil {
 		p.errs = append(p.errs, placed(file, doubt))
 	}

@@ -25,6 +25,9 @@ type Plan struct {
 // the content of every file of it. ok is false where that cannot be told without reading: of
 // streams, of charts that name others by their path, and of overlays with plugins or directories as files.
 func (p *Plan) Digest(ctx context.Context) (sum [sha256.Size]byte, ok bool, err error) {
+	if p.plan.o.Replace != nil {
+		return sum, false, nil
+	}
 	sums := make([][]byte, len(p.tasks))
 	var taken atomic.Int64
 	var refused atomic.Bool

@@ -18,16 +18,17 @@ func wholeOf(t *testing.T, r *Reading) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(ledger)
+	var text strings.Builder
+	text.WriteString(string(ledger))
 	for _, o := range r.Objects {
 		line, column := o.Root.Position()
 		place, err := json.Marshal([]any{o.Origin.Source, o.Origin.File, line, column})
 		if err != nil {
 			t.Fatal(err)
 		}
-		text += "\n" + string(place) + string(o.Root.AppendJSON(nil))
+		text.WriteString("\n" + string(place) + string(o.Root.AppendJSON(nil)))
 	}
-	return text
+	return text.String()
 }
 
 func digest(t *testing.T, o FileOptions) (sum string, ok bool) {

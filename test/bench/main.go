@@ -76,8 +76,35 @@ func measure(ctx context.Context, runs, most int) error {
 		if err := b.compare(ctx, fmt.Sprintf("%d made-up objects", n), input, counted); err != nil {
 			return err
 		}
+		if n == 10_000 {
+			if err := b.repeat(ctx, input, counted); err != nil {
+				return err
+			}
+		}
 	}
 	return dearest()
+}
+
+// repeat compares a scan with the scan of the same tree right after it, which may recall what was found.
+func (b *bench) repeat(ctx context.Context, input string, runs int) error {
+	scan := []string{"scan", "--format", "json", "-o", os.DevNull, input}
+	var first, again []figures
+	for range runs {
+		keep := "XDG_CACHE_HOME=" + filepath.Join(b.dir, "cache", strconv.Itoa(len(first)))
+		f, err := runWith(ctx, []string{keep}, b.coaming, scan...)
+		if err != nil {
+			return err
+		}
+		first = append(first, f)
+		if f, err = runWith(ctx, []string{keep}, b.coaming, scan...); err != nil {
+			return err
+		}
+		again = append(again, f)
+	}
+	f, a := median(first), median(again)
+	fmt.Printf("%-26s %8.3f %8.3f %8.0f | first, and kept: %.3f s CPU, %.3f s wall | repeated over first: %.3f, %.3f\n",
+		"the same, unchanged", a.cpu, a.wall, a.peak, f.cpu, f.wall, a.cpu/f.cpu, a.wall/f.wall)
+	return nil
 }
 
 func (b *bench) build(ctx context.Context) error {
@@ -140,9 +167,14 @@ func (b *bench) compare(ctx context.Context, title, input string, runs int) erro
 // figures are CPU seconds (user and system), wall seconds and peak resident MiB of one process.
 type figures struct{ cpu, wall, peak float64 }
 
+// run measures one process that keeps nothing.
 func run(ctx context.Context, name string, args ...string) (figures, error) {
+	return runWith(ctx, []string{"XDG_CACHE_HOME="}, name, args...)
+}
+
+func runWith(ctx context.Context, env []string, name string, args ...string) (figures, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "HOME=/nonexistent", "XDG_CACHE_HOME=")
+	cmd.Env = slices.Concat(os.Environ(), []string{"HOME=/dev/null", "CI="}, env)
 	start := time.Now()
 	err := cmd.Run()
 	wall := time.Since(start)

@@ -1,5 +1,6 @@
 // Command catalog checks the built-in rules against the types of their facts and writes the checked
-// expressions that the catalogue embeds, and the pages that list the rules and the frameworks.
+// expressions that the catalogue embeds, the pages that list the rules and the frameworks, and a
+// page for each rule.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/kubetype"
@@ -14,17 +16,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: catalog CHECKED.bin RULES.md FRAMEWORKS.md")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: catalog CHECKED.bin DOCS")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	if err := run(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(checkedFile, pageFile, frameworksFile string) error {
+func run(checkedFile, docs string) error {
 	rules, err := catalog.Rules()
 	if err != nil {
 		return err
@@ -33,7 +35,7 @@ func run(checkedFile, pageFile, frameworksFile string) error {
 	if err != nil {
 		return err
 	}
-	text, err := page(rules)
+	index, pages, err := write(rules, checked)
 	if err != nil {
 		return err
 	}
@@ -41,19 +43,23 @@ func run(checkedFile, pageFile, frameworksFile string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(frameworksFile, []byte(frameworks), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", frameworksFile, err)
+	for _, file := range []struct {
+		path string
+		text []byte
+	}{
+		{checkedFile, catalog.WriteChecked(checked)},
+		{filepath.Join(docs, "rules.md"), []byte(index)},
+		{filepath.Join(docs, "frameworks.md"), []byte(frameworks)},
+	} {
+		if err := os.WriteFile(file.path, file.text, 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", file.path, err)
+		}
 	}
-	if err := os.WriteFile(checkedFile, checked, 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", checkedFile, err)
-	}
-	if err := os.WriteFile(pageFile, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", pageFile, err)
-	}
-	return nil
+	return replace(filepath.Join(docs, "rules"), pages)
 }
 
-func check(rules []*rule.Rule) ([]byte, error) {
+// check is the checked expressions of the rules and their brief texts, as checked.bin keeps them.
+func check(rules []*rule.Rule) (map[string][]byte, error) {
 	all, err := catalog.BriefTexts()
 	if err != nil {
 		return nil, err
@@ -64,5 +70,5 @@ func check(rules []*rule.Rule) ([]byte, error) {
 		errs = append(errs, err)
 		maps.Copy(all, checked)
 	}
-	return catalog.WriteChecked(all), errors.Join(errs...)
+	return all, errors.Join(errs...)
 }

@@ -1,0 +1,268 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// A bundle in a registry is an OCI artefact of one layer, the .tgz itself. Its signature is where
+// cosign keeps it: an image beside it, tagged sha256-DIGEST.sig, whose layers are payloads of
+// "simple signing", each with its signature as an annotation (github.com/sigstore/cosign
+// specs/SIGNATURE_SPEC.md).
+const (
+	bundleType  types.MediaType = "application/vnd.coaming.rules.v1.tar+gzip"
+	configType  types.MediaType = "application/vnd.coaming.rules.config.v1+json"
+	payloadType types.MediaType = "application/vnd.dev.cosign.simplesigning.v1+json"
+	annotation                  = "dev.cosignproject.cosign/signature"
+	claimType                   = "cosign container image signature"
+)
+
+// Scheme begins the name of a bundle in a registry.
+const Scheme = "oci://"
+
+// maxSignatures is how many signatures of one bundle are looked at.
+const maxSignatures = 64
+
+// claim is the payload that is signed.
+type claim struct {
+	Critical struct {
+		Identity struct {
+			Reference string `json:"docker-reference"`
+		} `json:"identity"`
+		Image struct {
+			Digest string `json:"docker-manifest-digest"`
+		} `json:"image"`
+		Type string `json:"type"`
+	} `json:"critical"`
+	Optional map[string]any `json:"optional"`
+}
+
+// Registry speaks to registries with the credentials that docker and its like have stored.
+type Registry struct {
+	Transport http.RoundTripper
+	UserAgent string
+}
+
+func (r *Registry) options(ctx context.Context) []remote.Option {
+	return []remote.Option{
+		remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent(r.UserAgent),
+		remote.WithTransport(bounded{r.Transport}), remote.WithJobs(1),
+	}
+}
+
+// bounded ends answers that are longer than a bundle may be.
+type bounded struct{ http.RoundTripper }
+
+// RoundTrip bounds the answer's body.
+func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
+	answer, err := b.RoundTripper.RoundTrip(request)
+	if err != nil {
+		return answer, err
+	}
+	answer.Body = &limited{answer.Body, MaxBundle}
+	return answer, nil
+}
+
+type limited struct {
+	io.ReadCloser
+	left int64
+}
+
+// Read fails where the limit is passed: an answer that is cut would look whole.
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.ReadCloser.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, errors.New("the registry's answer is larger than a bundle may be")
+	}
+	return n, err
+}
+
+// Push stores a bundle under a name with a tag, signed when there is a key, and returns the name
+// with its digest.
+func (r *Registry) Push(ctx context.Context, reference string, blob []byte, key *PrivateKey) (string, error) {
+	tag, err := name.NewTag(strings.TrimPrefix(reference, Scheme), name.StrictValidation)
+	if err != nil {
+		return "", &verdict.RemedyError{Err: fmt.Errorf("push: %w", err), Remedy: "Name it REGISTRY/NAME:TAG."}
+	}
+	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), configType)
+	image, err = mutate.AppendLayers(image, static.NewLayer(blob, bundleType))
+	if err != nil {
+		return "", fmt.Errorf("make artefact: %w", err)
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		return "", fmt.Errorf("make artefact: %w", err)
+	}
+	if err := remote.Write(tag, image, r.options(ctx)...); err != nil {
+		return "", fmt.Errorf("push %s: %w", tag, err)
+	}
+	named := tag.Context().Digest(digest.String())
+	if key != nil {
+		if err := r.sign(ctx, named, key); err != nil {
+			return "", err
+		}
+	}
+	return Scheme + named.String(), nil
+}
+
+// signatureTag is where cosign keeps the signatures of a digest.
+func signatureTag(d name.Digest) name.Tag {
+	return d.Context().Tag(strings.ReplaceAll(d.DigestStr(), ":", "-") + ".sig")
+}
+
+// sign adds a signature to those that are there.
+func (r *Registry) sign(ctx context.Context, d name.Digest, key *PrivateKey) error {
+	var c claim
+	c.Critical.Identity.Reference, c.Critical.Image.Digest, c.Critical.Type = d.Context().Name(), d.DigestStr(), claimType
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("sign: %w", err)
+	}
+	signature, err := key.Sign(payload)
+	if err != nil {
+		return err
+	}
+	signatures := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	if there, err := remote.Image(signatureTag(d), r.options(ctx)...); err == nil {
+		signatures = there
+	} else if !isMissing(err) {
+		return fmt.Errorf("read signatures: %w", err)
+	}
+	signatures, err = mutate.Append(signatures, mutate.Addendum{
+		Layer: static.NewLayer(payload, payloadType), Annotations: map[string]string{annotation: signature},
+	})
+	if err != nil {
+		return fmt.Errorf("sign: %w", err)
+	}
+	if err := remote.Write(signatureTag(d), signatures, r.options(ctx)...); err != nil {
+		return fmt.Errorf("push signature: %w", err)
+	}
+	return nil
+}
+
+func isMissing(err error) bool {
+	refused, ok := errors.AsType[*transport.Error](err)
+	return ok && refused.StatusCode == http.StatusNotFound
+}
+
+// ParseReference reads oci://REGISTRY/NAME@sha256:DIGEST. A tag alone is refused: what it names today it
+// need not name tomorrow.
+func ParseReference(reference string) (name.Digest, error) {
+	d, err := name.NewDigest(strings.TrimPrefix(reference, Scheme), name.StrictValidation)
+	if err != nil {
+		return d, &verdict.RemedyError{
+			Err:    fmt.Errorf("%s names no bundle by its digest", reference),
+			Remedy: "Name it as oci://REGISTRY/NAME@sha256:DIGEST, as 'coaming rule push' prints it.",
+		}
+	}
+	return d, nil
+}
+
+// Pull fetches a bundle by its digest. Where there are keys, one of them must have signed it.
+func (r *Registry) Pull(ctx context.Context, reference string, keys []*PublicKey) ([]byte, error) {
+	d, err := ParseReference(reference)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) > 0 {
+		if err := r.verify(ctx, d, keys); err != nil {
+			return nil, err
+		}
+	}
+	image, err := remote.Image(d, r.options(ctx)...)
+	if err != nil {
+		return nil, fmt.Errorf("pull %s: %w", d, err)
+	}
+	layers, err := image.Layers()
+	if err != nil {
+		return nil, fmt.Errorf("pull %s: %w", d, err)
+	}
+	if len(layers) != 1 {
+		return nil, fmt.Errorf("pull %s: it has %d layers, a bundle of rules has one", d, len(layers))
+	}
+	if t, err := layers[0].MediaType(); err != nil || t != bundleType {
+		return nil, fmt.Errorf("pull %s: its layer is %q, a bundle of rules is %s", d, t, bundleType)
+	}
+	return readLayer(layers[0], MaxBundle)
+}
+
+// readLayer reads a layer, whose digest is verified while it is read.
+func readLayer(l v1.Layer, most int64) ([]byte, error) {
+	if size, err := l.Size(); err != nil || size > most {
+		return nil, fmt.Errorf("pull: a layer of %d bytes, over %d", size, most)
+	}
+	body, err := l.Compressed()
+	if err != nil {
+		return nil, fmt.Errorf("pull: %w", err)
+	}
+	blob, err := io.ReadAll(io.LimitReader(body, most+1))
+	if err := errors.Join(err, body.Close()); err != nil {
+		return nil, fmt.Errorf("pull: %w", err)
+	}
+	return blob, nil
+}
+
+// verify demands a signature by one of the keys over the digest.
+func (r *Registry) verify(ctx context.Context, d name.Digest, keys []*PublicKey) error {
+	image, err := remote.Image(signatureTag(d), r.options(ctx)...)
+	if isMissing(err) {
+		return &NotSigned{What: d.String(), Why: "it has no signature"}
+	}
+	if err != nil {
+		return fmt.Errorf("read signatures of %s: %w", d, err)
+	}
+	manifest, err := image.Manifest()
+	if err != nil {
+		return fmt.Errorf("read signatures of %s: %w", d, err)
+	}
+	for i, layer := range manifest.Layers {
+		if i == maxSignatures {
+			break
+		}
+		if layer.MediaType != payloadType {
+			continue
+		}
+		l, err := image.LayerByDigest(layer.Digest)
+		if err != nil {
+			continue
+		}
+		payload, err := readLayer(l, maxSignature)
+		if err == nil && VerifiedBy(keys, payload, layer.Annotations[annotation]) && claims(payload, d.DigestStr()) {
+			return nil
+		}
+	}
+	return &NotSigned{What: d.String(), Why: "none of its signatures is by the key"}
+}
+
+// claims says whether a signed payload speaks of that digest.
+func claims(payload []byte, digest string) bool {
+	var c claim
+	if json.NewDecoder(bytes.NewReader(payload)).Decode(&c) != nil {
+		return false
+	}
+	return c.Critical.Type == claimType && c.Critical.Image.Digest == digest
+}
+
+// NotSigned is a bundle that no key that was named has signed.
+type NotSigned struct{ What, Why string }
+
+// Error says what is not signed, and why it is thought so.
+func (e *NotSigned) Error() string { return e.What + " is not to be trusted: " + e.Why }
