@@ -22,6 +22,7 @@ type fixOptions struct {
 	sourceFlags
 	ruleFlags
 	exceptionFlags
+	settingFlags
 	severity     string
 	findings     []string
 	choose       []string
