@@ -281,3 +281,13 @@ func TestPanic(t *testing.T) {
 		}
 	}
 }
+
+// TestQuantityReasons: an amount that is no quantity, an empty text among them, is told as such.
+func TestQuantityReasons(t *testing.T) {
+	for _, text := range []string{`""`, `" "`, `1.2.3`, `4 Gi`, `1Gb`, `x`} {
+		got, reason := judgeObject(t, `quantity(string(object.amount)).isGreaterThan(quantity("1"))`, "{amount: "+text+"}")
+		if got != verdict.Unknown || !strings.Contains(reason, "an amount") && !strings.Contains(reason, "not of the form") {
+			t.Errorf("%s: %s (%s)", text, got, reason)
+		}
+	}
+}

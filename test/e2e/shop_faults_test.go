@@ -47,7 +47,7 @@ var rulesFor = map[string][]string{
 	"node-port-service":                {"service-node-port"},
 	"node-proxy":                       {"cluster-role-node-proxy"},
 	"password-in-argument":             {"secret-in-argument"},
-	"password-in-env":                  {"secret-in-env"},
+	"password-in-env":                  {"secret-in-env", "password-guessable"},
 	"password-in-secret-manifest":      {"secret-in-manifest-text"},
 	"pod-security-enforces-privileged": {"namespace-pod-security-exempt"},
 	"pod-security-not-enforced":        {"namespace-without-pod-security", "namespace-pod-security-only-warns"},
@@ -60,6 +60,7 @@ var rulesFor = map[string][]string{
 	"runs-as-root":                     {"run-as-root"},
 	"seccomp-unconfined":               {"seccomp-unconfined"},
 	"shared-process-namespace":         {"share-process-namespace"},
+	"subject-without-namespace":        {"binding-account-missing"},
 	"token-mounted":                    {"service-account-token-powerful"},
 	"token-mounted-without-need":       {"service-account-token-unused"},
 	"unsafe-sysctl":                    {"unsafe-sysctl"},
@@ -69,8 +70,7 @@ var rulesFor = map[string][]string{
 
 // notFound is the kinds of planted faults that no rule finds yet, and why.
 var notFound = map[string]string{
-	"image-from-unknown-registry": "which registries are trusted is not configurable yet",
-	"subject-without-namespace":   "no rule asks whether the service account that a binding means exists",
+	"image-from-unknown-registry": "which registries are allowed is a setting, and the shop has none",
 }
 
 // fault is one fault that was planted in the example shop.
