@@ -90,6 +90,8 @@ type Outcome struct {
 	// Candidates are those of a choice, each with its own proof; Chosen is the one taken, -1 for none.
 	Candidates []Candidate
 	Chosen     int
+	// Asks are what a person must know besides, for what the fix brings with it.
+	Asks []string
 }
 
 // Candidate is one answer to a choice.

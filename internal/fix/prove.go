@@ -22,6 +22,8 @@ type item struct {
 	along bool
 	// more is what must change beside: the fixes of what this one brings to light.
 	more []Edit
+	// asks are what a person must know before more is changed.
+	asks []string
 }
 
 func (it *item) route() *Route { return &it.Routes[it.at] }
@@ -259,14 +261,14 @@ func (p *prover) try(items []*item) (*trial, error) {
 	for _, proposal := range proposals {
 		t.propose[proposal.Finding.Fingerprint] = proposal
 	}
-	groups := map[string]bool{}
+	groups, asked := map[string]bool{}, map[string]bool{}
 	for _, it := range items {
-		groups[it.group] = true
+		groups[it.group], asked[it.Finding.Fingerprint] = true, true
 		if t.failed[it] == "" && after.holds(it.Finding.Fingerprint) {
 			t.failed[it] = "the finding stays"
 		}
 	}
-	for _, f := range after.news(p.before) {
+	for _, f := range after.news(p.before, asked) {
 		if groups[f.group] && f.group != "" {
 			t.faults[f.group] = append(t.faults[f.group], f)
 			t.news[f.group] = "it would bring " + f.text + ": " + f.message
@@ -329,23 +331,28 @@ func (p *prover) prove(items []*item) (kept []*item, failed map[*item]string, er
 const mostFollowed = 16
 
 // follow adds to a fix those of what it brought to light: a container that is no longer privileged is
-// asked what it was excused from. It says whether that is worth another trial.
+// asked what it was excused from. It says whether that is worth another trial. What a person must be asked
+// comes along only with a fix that asks already.
 func (t *trial) follow(it *item) bool {
 	faults := t.faults[it.group]
 	if t.failed[it] != "" || len(faults) == 0 || len(it.more)+len(faults) > mostFollowed || len(it.Routes) != 1 {
 		return false
 	}
 	var more []Edit
+	var asks []string
 	for _, f := range faults {
 		p, found := t.propose[f.fingerprint]
-		if !found || p.Err != nil || choices(p.Changes) > 0 {
+		if !found || p.Err != nil || candidateCount(p.Changes) > 0 || ask(p.Changes) != "" && it.Choices == 0 {
 			return false
+		}
+		if about := ask(p.Changes); about != "" && !slices.Contains(asks, about) {
+			asks = append(asks, about)
 		}
 		for _, e := range it.route().Edits {
 			more = append(more, Edit{e.Place, p.Changes})
 		}
 	}
-	it.more = append(it.more, more...)
+	it.more, it.asks = append(it.more, more...), append(it.asks, asks...)
 	return true
 }
 
@@ -438,7 +445,7 @@ func (p *prover) result() (*Result, error) {
 		}
 	}
 	for _, it := range p.items {
-		o := Outcome{Case: it.Case, State: it.state, Reason: it.reason, Candidates: it.tried, Chosen: it.choice}
+		o := Outcome{Case: it.Case, State: it.state, Reason: it.reason, Candidates: it.tried, Chosen: it.choice, Asks: it.asks}
 		if it.state == Offered || it.state == Proved && !it.along {
 			o.Route = it.route()
 		}
