@@ -3,6 +3,7 @@ package fix
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/coaming/coaming/internal/document"
@@ -20,17 +21,34 @@ type item struct {
 	tried  []Candidate
 	// along is set where the fixes of other findings clear this one too.
 	along bool
-	// more is what must change beside: the fixes of what this one brings to light.
-	more []Edit
-	// asks are what a person must know before more is changed.
-	asks []string
+	// more is what must change beside, by candidate: the fixes of what this one brings to light.
+	more map[int]sequel
+}
+
+// sequel is what a fix brings with it, and what a person must know before that is changed.
+type sequel struct {
+	edits []Edit
+	asks  []string
 }
 
 func (it *item) route() *Route { return &it.Routes[it.at] }
 
 // edits are those of the route, and what they bring with them.
 func (it *item) edits() []Edit {
-	return append(slices.Clip(it.route().Edits), it.more...)
+	return append(slices.Clip(it.route().Edits), it.more[it.choice].edits...)
+}
+
+// asks are what a person must know for what comes along with any of the candidates.
+func (it *item) asks() []string {
+	var list []string
+	for _, n := range slices.Sorted(maps.Keys(it.more)) {
+		for _, about := range it.more[n].asks {
+			if !slices.Contains(list, about) {
+				list = append(list, about)
+			}
+		}
+	}
+	return list
 }
 
 // values are what a change sets, with the candidate that is tried.
@@ -335,7 +353,7 @@ const mostFollowed = 16
 // comes along only with a fix that asks already.
 func (t *trial) follow(it *item) bool {
 	faults := t.faults[it.group]
-	if t.failed[it] != "" || len(faults) == 0 || len(it.more)+len(faults) > mostFollowed || len(it.Routes) != 1 {
+	if t.failed[it] != "" || len(faults) == 0 || len(it.more[it.choice].edits)+len(faults) > mostFollowed || len(it.Routes) != 1 {
 		return false
 	}
 	var more []Edit
@@ -352,7 +370,11 @@ func (t *trial) follow(it *item) bool {
 			more = append(more, Edit{e.Place, p.Changes})
 		}
 	}
-	it.more, it.asks = append(it.more, more...), append(it.asks, asks...)
+	before := it.more[it.choice]
+	if it.more == nil {
+		it.more = map[int]sequel{}
+	}
+	it.more[it.choice] = sequel{append(before.edits, more...), append(before.asks, asks...)}
 	return true
 }
 
@@ -445,7 +467,7 @@ func (p *prover) result() (*Result, error) {
 		}
 	}
 	for _, it := range p.items {
-		o := Outcome{Case: it.Case, State: it.state, Reason: it.reason, Candidates: it.tried, Chosen: it.choice, Asks: it.asks}
+		o := Outcome{Case: it.Case, State: it.state, Reason: it.reason, Candidates: it.tried, Chosen: it.choice, Asks: it.asks()}
 		if it.state == Offered || it.state == Proved && !it.along {
 			o.Route = it.route()
 		}
