@@ -1,10 +1,9 @@
 package catalog_test
 
 import (
-	"bytes"
 	"context"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +25,12 @@ import (
 const exampleFile = "example.yaml"
 
 // unproved are the bad examples whose fix cannot be proved, by rule and index, each with its reason.
-var unproved = map[string]string{}
+var unproved = map[string]string{
+	"role-read-secrets/1": "the rule of the role is about secrets alone: what whoever holds it needs instead, nobody can know",
+	"api-deprecated/0":    "Endpoints become several EndpointSlices, which the control plane makes itself",
+	"api-deprecated/1":    "the fields of a ResourceClaim changed from version to version",
+	"api-removed/0":       "PodSecurityPolicy has no successor",
+}
 
 // exampleCourt judges an example as text, by every rule.
 type exampleCourt struct {
@@ -100,7 +104,7 @@ func TestFixes(t *testing.T) {
 					parts = append(parts, document.YAML(v))
 				}
 				c := &exampleCourt{rule: r, rules: rules, text: strings.Join(parts, "---\n")}
-				name := r.ID + "/" + string(rune('0'+i))
+				name := r.ID + "/" + strconv.Itoa(i)
 				tried++
 				delete(unused, name)
 				if problem := c.prove(t); (problem == "") == (unproved[name] != "") {
@@ -189,7 +193,7 @@ func decoded(t *testing.T, text string) map[string]error {
 	}
 	for _, d := range docs {
 		root := d.Root()
-		_, _, err := strict.Decode(bytes.NewBufferString(document.YAML(root)).Bytes(), nil, nil)
+		_, _, err := strict.Decode([]byte(document.YAML(root)), nil, nil)
 		if kuberuntime.IsNotRegisteredError(err) || kuberuntime.IsMissingKind(err) || kuberuntime.IsMissingVersion(err) {
 			continue
 		}
@@ -197,5 +201,3 @@ func decoded(t *testing.T, text string) map[string]error {
 	}
 	return said
 }
-
-var _ = runtime.GOMAXPROCS
