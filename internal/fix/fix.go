@@ -53,8 +53,10 @@ type Route struct {
 	Edits []Edit
 	// Through says what is changed in place of the object's own text; "" where that is changed.
 	Through string
-	// Source and Patch are a strategic merge patch of what a chart renders, kept beside it.
-	Source, Patch string
+	// Source is a chart, and Patches are strategic merge patches of what it renders, kept beside it: one, or one for each
+	// candidate of a choice, "" for those that no patch can say.
+	Source  string
+	Patches []string
 }
 
 // Case is a finding with what its rule proposes. One fault that was read in several places is one case.

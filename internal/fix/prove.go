@@ -38,6 +38,15 @@ func (it *item) edits() []Edit {
 	return append(slices.Clip(it.route().Edits), it.more[it.choice].edits...)
 }
 
+// patch is that of the candidate that is tried, and the chart that it is for.
+func (it *item) patch() (source, patch string) {
+	r := it.route()
+	if len(r.Patches) == 0 {
+		return "", ""
+	}
+	return r.Source, r.Patches[min(max(it.choice, 0), len(r.Patches)-1)]
+}
+
 // asks are what a person must know for what comes along with any of the candidates.
 func (it *item) asks() []string {
 	var list []string
@@ -462,8 +471,8 @@ func (p *prover) result() (*Result, error) {
 		return nil, err
 	}
 	for _, it := range p.accepted {
-		if r := it.route(); r.Patch != "" && !slices.Contains(res.Patches[r.Source], r.Patch) {
-			res.Patches[r.Source] = append(res.Patches[r.Source], r.Patch)
+		if source, patch := it.patch(); patch != "" && !slices.Contains(res.Patches[source], patch) {
+			res.Patches[source] = append(res.Patches[source], patch)
 		}
 	}
 	for _, it := range p.items {

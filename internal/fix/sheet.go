@@ -82,8 +82,8 @@ func (s *sheets) compose(items []*item) (c Copy, failed map[*item]string) {
 		}
 	}
 	for _, it := range items {
-		if r := it.route(); r.Patch != "" {
-			c.Patches[r.Source] = append(c.Patches[r.Source], r.Patch)
+		if source, patch := it.patch(); patch != "" {
+			c.Patches[source] = append(c.Patches[source], patch)
 		}
 	}
 	return c, failed
