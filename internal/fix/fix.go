@@ -107,6 +107,8 @@ type Candidate struct {
 type Options struct {
 	// Choose is the candidate that a person chose for a case, by its index, -1 for none; nil chooses nothing.
 	Choose func(c *Case, candidates []Candidate) int
+	// Trace finds the routes of what a fix brings to light; nil where every fix is made in the object's own file.
+	Trace Tracer
 	// Hides says whether a value must not be shown; Private leaves fixes out whose lines hold one.
 	Hides   func(document.Value) bool
 	Private bool

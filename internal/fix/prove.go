@@ -340,7 +340,7 @@ func (p *prover) prove(items []*item) (kept []*item, failed map[*item]string, er
 			switch {
 			case reason == "":
 				kept = append(kept, g...)
-			case len(g) == 1 && t.follow(g[0]):
+			case len(g) == 1 && p.follow(t, g[0]):
 				first = append(first, g[0])
 			case len(g) == 1:
 				failed[g[0]] = reason
@@ -360,24 +360,26 @@ const mostFollowed = 16
 // follow adds to a fix those of what it brought to light: a container that is no longer privileged is
 // asked what it was excused from. It says whether that is worth another trial. What a person must be asked
 // comes along only with a fix that asks already.
-func (t *trial) follow(it *item) bool {
+func (p *prover) follow(t *trial, it *item) bool {
 	faults := t.faults[it.group]
-	if t.failed[it] != "" || len(faults) == 0 || len(it.more[it.choice].edits)+len(faults) > mostFollowed || len(it.Routes) != 1 {
+	if t.failed[it] != "" || len(faults) == 0 || len(it.more[it.choice].edits)+len(faults) > mostFollowed {
 		return false
 	}
 	var more []Edit
 	var asks []string
 	for _, f := range faults {
-		p, found := t.propose[f.fingerprint]
-		if !found || p.Err != nil || candidateCount(p.Changes) > 0 || ask(p.Changes) != "" && it.Choices == 0 {
+		proposal, found := t.propose[f.fingerprint]
+		if !found || proposal.Err != nil || candidateCount(proposal.Changes) > 0 || ask(proposal.Changes) != "" && it.Choices == 0 {
 			return false
 		}
-		if about := ask(p.Changes); about != "" && !slices.Contains(asks, about) {
+		if about := ask(proposal.Changes); about != "" && !slices.Contains(asks, about) {
 			asks = append(asks, about)
 		}
-		for _, e := range it.route().Edits {
-			more = append(more, Edit{e.Place, p.Changes})
+		edits := p.sequels(it, &proposal)
+		if len(edits) == 0 {
+			return false
 		}
+		more = append(more, edits...)
 	}
 	before := it.more[it.choice]
 	if it.more == nil {
@@ -385,6 +387,27 @@ func (t *trial) follow(it *item) bool {
 	}
 	it.more[it.choice] = sequel{append(before.edits, more...), append(before.asks, asks...)}
 	return true
+}
+
+// sequels are the edits of what a fix brings to light, by the route that the fix takes.
+func (p *prover) sequels(it *item, proposal *Proposal) []Edit {
+	var edits []Edit
+	if len(it.Routes) == 1 {
+		for _, e := range it.route().Edits {
+			edits = append(edits, Edit{e.Place, proposal.Changes})
+		}
+		return edits
+	}
+	if p.Trace == nil {
+		return nil
+	}
+	routes, _ := p.Trace(proposal.Object, proposal.Changes)
+	for _, r := range routes {
+		if r.Through == it.route().Through {
+			return r.Edits
+		}
+	}
+	return nil
 }
 
 // blame is why the fixes of one object do not hold; "" when they do.
