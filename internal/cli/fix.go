@@ -152,7 +152,7 @@ func runFix(ctx context.Context, env *Env, o *fixOptions, args []string) error {
 	if err := o.checkFound(before); err != nil {
 		return err
 	}
-	res, err := fix.Prove(ctx, cases, before, c, fix.Options{Choose: o.choice, Hides: judge.Hides, Private: o.patch || o.comment})
+	res, err := fix.Prove(ctx, cases, before, c, fix.Options{Choose: o.choice, Trace: c.trace, Hides: judge.Hides, Private: o.patch || o.comment})
 	if err != nil {
 		return err
 	}

@@ -152,10 +152,18 @@ func (c *court) chartRoutes(o *fact.Object, changes []rule.Change) []fix.Route {
 			routes = fix.Values(fix.Place{File: filepath.ToSlash(file), Doc: doc}, changes)
 		}
 	}
-	if mostChoices(changes) == 0 {
-		if patch, err := fix.Merge(o, o.Name, changes, 0); err == nil {
-			routes = append(routes, fix.Route{Source: o.Origin.Source, Patch: patch, Through: "an overlay beside the chart (--beside)"})
+	var patches []string
+	possible := false
+	for n := range max(1, mostChoices(changes)) {
+		patch, err := fix.Merge(o, o.Name, changes, n)
+		if err != nil {
+			patch = "" // of a candidate that the API server would refuse
 		}
+		possible = possible || patch != ""
+		patches = append(patches, patch)
+	}
+	if possible {
+		routes = append(routes, fix.Route{Source: o.Origin.Source, Patches: patches, Through: "an overlay beside the chart (--beside)"})
 	}
 	return routes
 }

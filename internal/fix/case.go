@@ -64,10 +64,15 @@ func byPlace(a, b *verdict.Finding) int {
 // choices is how many candidates there are for what a person must choose, 1 for what a person must
 // only be asked; 0 where nothing is.
 func choices(changes []rule.Change) int {
-	least := 0
-	if ask(changes) != "" && !slices.ContainsFunc(changes, func(c rule.Change) bool { return c.Op == rule.FixChoose }) {
-		return 1
+	if least := candidateCount(changes); least > 0 || ask(changes) == "" {
+		return least
 	}
+	return 1
+}
+
+// candidateCount is how many candidates every choice among the changes has; 0 where there is no choice.
+func candidateCount(changes []rule.Change) int {
+	least := 0
 	for _, c := range changes {
 		if c.Op == rule.FixChoose && (least == 0 || len(c.Values) < least) {
 			least = len(c.Values)

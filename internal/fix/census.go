@@ -1,6 +1,8 @@
 package fix
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/verdict"
@@ -12,6 +14,10 @@ type fault struct {
 	group, text   string
 	file, message string
 	fingerprint   string // of a finding
+	// words are what a finding says, and of what: they outlive a fingerprint that is made of a changed item.
+	words string
+	// renamed says that the finding is still there under another fingerprint.
+	renamed bool
 }
 
 // census is everything that a judgement found or could not look at.
@@ -24,6 +30,7 @@ func takeCensus(res *verdict.Result) census {
 		key := findingKey(f.Fingerprint, f.Verdict)
 		if c[key] == nil {
 			c[key] = &fault{group: groupOf(f), file: f.Location.File, text: f.Rule + " at " + f.Subject.String(), message: f.Message, fingerprint: f.Fingerprint}
+			c[key].words = strings.Join([]string{f.Rule, f.Verdict.String(), c[key].group, f.Message}, "\x00")
 		}
 		c[key].count += 1 + len(f.Also)
 	}
@@ -47,13 +54,30 @@ func (c census) holds(fingerprint string) bool {
 	return c[findingKey(fingerprint, verdict.Fail)] != nil
 }
 
-// news are what is in c more often than before.
-func (c census) news(before census) []*fault {
-	var list []*fault
-	for key, f := range c {
-		if old := before[key]; old == nil || old.count < f.count {
-			list = append(list, f)
+// news are what is in c more often than before. Some fingerprints are made of an item that a fix changes (a rule of
+// a role): what another rule says there in the same words is no news, and not gone either. Of the findings that are
+// fixed, whose fingerprints asked holds, no such is excused: they are to go.
+func (c census) news(before census, asked map[string]bool) []*fault {
+	vanished := map[string][]string{}
+	for key, old := range before {
+		if c[key] == nil && old.words != "" && !asked[old.fingerprint] {
+			vanished[old.words] = append(vanished[old.words], key)
 		}
+	}
+	var list []*fault
+	for _, key := range slices.Sorted(maps.Keys(c)) {
+		f := c[key]
+		if old := before[key]; old != nil && old.count >= f.count {
+			continue
+		}
+		if keys := vanished[f.words]; len(keys) > 0 && before[key] == nil {
+			vanished[f.words] = keys[1:]
+			same := *f
+			same.renamed = true
+			c[keys[0]] = &same
+			continue
+		}
+		list = append(list, f)
 	}
 	return list
 }

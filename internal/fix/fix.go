@@ -53,8 +53,10 @@ type Route struct {
 	Edits []Edit
 	// Through says what is changed in place of the object's own text; "" where that is changed.
 	Through string
-	// Source and Patch are a strategic merge patch of what a chart renders, kept beside it.
-	Source, Patch string
+	// Source is a chart, and Patches are strategic merge patches of what it renders, kept beside it: one, or one for each
+	// candidate of a choice, "" for those that no patch can say.
+	Source  string
+	Patches []string
 }
 
 // Case is a finding with what its rule proposes. One fault that was read in several places is one case.
@@ -90,6 +92,8 @@ type Outcome struct {
 	// Candidates are those of a choice, each with its own proof; Chosen is the one taken, -1 for none.
 	Candidates []Candidate
 	Chosen     int
+	// Asks are what a person must know besides, for what the fix brings with it.
+	Asks []string
 }
 
 // Candidate is one answer to a choice.
@@ -103,6 +107,8 @@ type Candidate struct {
 type Options struct {
 	// Choose is the candidate that a person chose for a case, by its index, -1 for none; nil chooses nothing.
 	Choose func(c *Case, candidates []Candidate) int
+	// Trace finds the routes of what a fix brings to light; nil where every fix is made in the object's own file.
+	Trace Tracer
 	// Hides says whether a value must not be shown; Private leaves fixes out whose lines hold one.
 	Hides   func(document.Value) bool
 	Private bool

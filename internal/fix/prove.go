@@ -3,6 +3,7 @@ package fix
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/coaming/coaming/internal/document"
@@ -20,15 +21,43 @@ type item struct {
 	tried  []Candidate
 	// along is set where the fixes of other findings clear this one too.
 	along bool
-	// more is what must change beside: the fixes of what this one brings to light.
-	more []Edit
+	// more is what must change beside, by candidate: the fixes of what this one brings to light.
+	more map[int]sequel
+}
+
+// sequel is what a fix brings with it, and what a person must know before that is changed.
+type sequel struct {
+	edits []Edit
+	asks  []string
 }
 
 func (it *item) route() *Route { return &it.Routes[it.at] }
 
 // edits are those of the route, and what they bring with them.
 func (it *item) edits() []Edit {
-	return append(slices.Clip(it.route().Edits), it.more...)
+	return append(slices.Clip(it.route().Edits), it.more[it.choice].edits...)
+}
+
+// patch is that of the candidate that is tried, and the chart that it is for.
+func (it *item) patch() (source, patch string) {
+	r := it.route()
+	if len(r.Patches) == 0 {
+		return "", ""
+	}
+	return r.Source, r.Patches[min(max(it.choice, 0), len(r.Patches)-1)]
+}
+
+// asks are what a person must know for what comes along with any of the candidates.
+func (it *item) asks() []string {
+	var list []string
+	for _, n := range slices.Sorted(maps.Keys(it.more)) {
+		for _, about := range it.more[n].asks {
+			if !slices.Contains(list, about) {
+				list = append(list, about)
+			}
+		}
+	}
+	return list
 }
 
 // values are what a change sets, with the candidate that is tried.
@@ -259,14 +288,14 @@ func (p *prover) try(items []*item) (*trial, error) {
 	for _, proposal := range proposals {
 		t.propose[proposal.Finding.Fingerprint] = proposal
 	}
-	groups := map[string]bool{}
+	groups, asked := map[string]bool{}, map[string]bool{}
 	for _, it := range items {
-		groups[it.group] = true
+		groups[it.group], asked[it.Finding.Fingerprint] = true, true
 		if t.failed[it] == "" && after.holds(it.Finding.Fingerprint) {
 			t.failed[it] = "the finding stays"
 		}
 	}
-	for _, f := range after.news(p.before) {
+	for _, f := range after.news(p.before, asked) {
 		if groups[f.group] && f.group != "" {
 			t.faults[f.group] = append(t.faults[f.group], f)
 			t.news[f.group] = "it would bring " + f.text + ": " + f.message
@@ -311,7 +340,7 @@ func (p *prover) prove(items []*item) (kept []*item, failed map[*item]string, er
 			switch {
 			case reason == "":
 				kept = append(kept, g...)
-			case len(g) == 1 && t.follow(g[0]):
+			case len(g) == 1 && p.follow(t, g[0]):
 				first = append(first, g[0])
 			case len(g) == 1:
 				failed[g[0]] = reason
@@ -329,24 +358,56 @@ func (p *prover) prove(items []*item) (kept []*item, failed map[*item]string, er
 const mostFollowed = 16
 
 // follow adds to a fix those of what it brought to light: a container that is no longer privileged is
-// asked what it was excused from. It says whether that is worth another trial.
-func (t *trial) follow(it *item) bool {
+// asked what it was excused from. It says whether that is worth another trial. What a person must be asked
+// comes along only with a fix that asks already.
+func (p *prover) follow(t *trial, it *item) bool {
 	faults := t.faults[it.group]
-	if t.failed[it] != "" || len(faults) == 0 || len(it.more)+len(faults) > mostFollowed || len(it.Routes) != 1 {
+	if t.failed[it] != "" || len(faults) == 0 || len(it.more[it.choice].edits)+len(faults) > mostFollowed {
 		return false
 	}
 	var more []Edit
+	var asks []string
 	for _, f := range faults {
-		p, found := t.propose[f.fingerprint]
-		if !found || p.Err != nil || choices(p.Changes) > 0 {
+		proposal, found := t.propose[f.fingerprint]
+		if !found || proposal.Err != nil || candidateCount(proposal.Changes) > 0 || ask(proposal.Changes) != "" && it.Choices == 0 {
 			return false
 		}
+		if about := ask(proposal.Changes); about != "" && !slices.Contains(asks, about) {
+			asks = append(asks, about)
+		}
+		edits := p.sequels(it, &proposal)
+		if len(edits) == 0 {
+			return false
+		}
+		more = append(more, edits...)
+	}
+	before := it.more[it.choice]
+	if it.more == nil {
+		it.more = map[int]sequel{}
+	}
+	it.more[it.choice] = sequel{append(before.edits, more...), append(before.asks, asks...)}
+	return true
+}
+
+// sequels are the edits of what a fix brings to light, by the route that the fix takes.
+func (p *prover) sequels(it *item, proposal *Proposal) []Edit {
+	var edits []Edit
+	if len(it.Routes) == 1 {
 		for _, e := range it.route().Edits {
-			more = append(more, Edit{e.Place, p.Changes})
+			edits = append(edits, Edit{e.Place, proposal.Changes})
+		}
+		return edits
+	}
+	if p.Trace == nil {
+		return nil
+	}
+	routes, _ := p.Trace(proposal.Object, proposal.Changes)
+	for _, r := range routes {
+		if r.Through == it.route().Through {
+			return r.Edits
 		}
 	}
-	it.more = append(it.more, more...)
-	return true
+	return nil
 }
 
 // blame is why the fixes of one object do not hold; "" when they do.
@@ -433,12 +494,12 @@ func (p *prover) result() (*Result, error) {
 		return nil, err
 	}
 	for _, it := range p.accepted {
-		if r := it.route(); r.Patch != "" && !slices.Contains(res.Patches[r.Source], r.Patch) {
-			res.Patches[r.Source] = append(res.Patches[r.Source], r.Patch)
+		if source, patch := it.patch(); patch != "" && !slices.Contains(res.Patches[source], patch) {
+			res.Patches[source] = append(res.Patches[source], patch)
 		}
 	}
 	for _, it := range p.items {
-		o := Outcome{Case: it.Case, State: it.state, Reason: it.reason, Candidates: it.tried, Chosen: it.choice}
+		o := Outcome{Case: it.Case, State: it.state, Reason: it.reason, Candidates: it.tried, Chosen: it.choice, Asks: it.asks()}
 		if it.state == Offered || it.state == Proved && !it.along {
 			o.Route = it.route()
 		}

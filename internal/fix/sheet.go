@@ -82,8 +82,8 @@ func (s *sheets) compose(items []*item) (c Copy, failed map[*item]string) {
 		}
 	}
 	for _, it := range items {
-		if r := it.route(); r.Patch != "" {
-			c.Patches[r.Source] = append(c.Patches[r.Source], r.Patch)
+		if source, patch := it.patch(); patch != "" {
+			c.Patches[source] = append(c.Patches[source], patch)
 		}
 	}
 	return c, failed
@@ -115,7 +115,7 @@ func collect(items []*item) (wishes map[spanKey]*wish, order []spanKey) {
 func (s *sheets) make(key spanKey, w *wish) *made {
 	var recipe strings.Builder
 	for _, it := range w.items {
-		fmt.Fprintf(&recipe, "%s %d %d %d\n", it.Finding.Fingerprint, it.at, it.choice, len(it.more))
+		fmt.Fprintf(&recipe, "%s %d %d %d\n", it.Finding.Fingerprint, it.at, it.choice, len(it.more[it.choice].edits))
 	}
 	if m := s.made[key]; m != nil && m.recipe == recipe.String() {
 		return m

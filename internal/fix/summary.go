@@ -32,8 +32,12 @@ func (o *Outcome) through() string {
 
 // question is what a person must answer.
 func (o *Outcome) question() string {
-	if about := ask(o.Changes); about != "" {
-		return about + " (" + o.choices() + ")"
+	about := slices.Clone(o.Asks)
+	if first := ask(o.Changes); first != "" {
+		about = slices.Insert(about, 0, first)
+	}
+	if len(about) > 0 {
+		return strings.Join(about, "; and ") + " (" + o.choices() + ")"
 	}
 	return "one of " + o.choices()
 }
