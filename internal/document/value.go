@@ -267,6 +267,40 @@ func (v Value) Items() iter.Seq2[int, Value] {
 	}
 }
 
+// Cursor walks a List's items or a Map's entries, one at a time; the zero Cursor is at its end.
+type Cursor struct {
+	doc     *Doc
+	at, end uint32
+}
+
+// Cursor stands before the first item or entry; that of a scalar is at its end.
+func (v Value) Cursor() Cursor {
+	if k := v.Kind(); k != List && k != Map {
+		return Cursor{}
+	}
+	return Cursor{v.doc, v.i + 1, v.node().next}
+}
+
+// More says whether there is another.
+func (c *Cursor) More() bool { return c.at < c.end }
+
+// Peek is what Next will answer; the cursor stays where it is.
+func (c *Cursor) Peek() Value {
+	if !c.More() {
+		return Value{}
+	}
+	return Value{c.doc, c.at}
+}
+
+// Next is the next item or entry; the zero Value behind the last.
+func (c *Cursor) Next() Value {
+	v := c.Peek()
+	if v.Exists() {
+		c.at = v.node().next
+	}
+	return v
+}
+
 // Follow is the value at the end of a path.
 func (v Value) Follow(steps []Step) Value {
 	for _, s := range steps {

@@ -11,33 +11,48 @@ import (
 )
 
 // binding is a RoleBinding or ClusterRoleBinding as the variable of that name.
-func (j *judgement) binding(o *fact.Object) rule.Fact {
-	return rule.Lazy(func(name string) (rule.Fact, error) {
-		switch name {
-		case "role":
-			return j.roleOf(o), nil
-		case "subjects":
-			return j.subjectsOf(o), nil
-		case "kind":
-			return rule.Text(o.Kind), nil
-		case "name":
-			return rule.Text(o.Name), nil
-		case "namespace":
-			return rule.Text(o.Namespace), nil
-		}
-		return nil, nil
+func (j *worker) binding(o *fact.Object) rule.Fact {
+	return once(&j.joins.bindings, o, func() rule.Fact {
+		return rule.Lazy(func(name string) (rule.Fact, error) {
+			switch name {
+			case "role":
+				return j.roleOf(o), nil
+			case "subjects":
+				return j.subjectsOf(o), nil
+			case "kind":
+				return rule.Text(o.Kind), nil
+			case "name":
+				return rule.Text(o.Name), nil
+			case "namespace":
+				return rule.Text(o.Namespace), nil
+			}
+			return nil, nil
+		})
 	})
 }
 
+// roleName is what a binding calls its role; a ClusterRole has no namespace.
+type roleName struct{ kind, namespace, name string }
+
+// roleRules are the rules of a role, or why they are not known.
+type roleRules struct {
+	fact rule.Fact
+	err  error
+}
+
 // roleOf is the bound role; its rules are computed when they are read.
-func (j *judgement) roleOf(o *fact.Object) rule.Fact {
+func (j *worker) roleOf(o *fact.Object) rule.Fact {
 	ref := o.Root.Get("roleRef")
+	named := roleName{ref.Get("kind").Str(), o.Namespace, ref.Get("name").Str()}
+	if named.kind != "Role" {
+		named.namespace = ""
+	}
 	return rule.Lazy(func(name string) (rule.Fact, error) {
 		switch name {
 		case "kind", "name":
 			return rule.Text(ref.Get(name).Str()), nil
 		case "rules":
-			return j.rulesOf(ref.Get("kind").Str(), o.Namespace, ref.Get("name").Str())
+			return j.rulesOf(named)
 		case "presence":
 			return j.rolePresence(o)
 		}
@@ -45,8 +60,18 @@ func (j *judgement) roleOf(o *fact.Object) rule.Fact {
 	})
 }
 
-// rulesOf is a role's rules, those that aggregation adds included.
-func (j *judgement) rulesOf(kind, namespace, name string) (rule.Fact, error) {
+// rulesOf is a role's rules, made once for all bindings of the role.
+func (j *worker) rulesOf(named roleName) (rule.Fact, error) {
+	rules := once(&j.joins.roles, named, func() (r roleRules) {
+		r.fact, r.err = j.readRules(named)
+		return r
+	})
+	return rules.fact, rules.err
+}
+
+// readRules is a role's rules, those that aggregation adds included.
+func (j *judgement) readRules(named roleName) (rule.Fact, error) {
+	kind, namespace, name := named.kind, named.namespace, named.name
 	var root document.Value
 	switch kind {
 	case "Role":
@@ -206,7 +231,7 @@ func (j *judgement) indexAccounts() map[account][]*fact.Object {
 
 // bindingsOf is the bindings that give a service account rights: those that name it, in any
 // namespace, and those that name a group of it, in its own and in all.
-func (j *judgement) bindingsOf(namespace, name string) (rule.Fact, error) {
+func (j *worker) bindingsOf(namespace, name string) (rule.Fact, error) {
 	for _, kind := range []string{roleBinding, clusterRoleBinding} {
 		if err := j.gaps.missed(kind, ""); err != nil {
 			return nil, err

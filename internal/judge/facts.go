@@ -48,7 +48,7 @@ var factKinds = map[string][]string{
 }
 
 // workload is the variable of that name.
-func (j *judgement) workload(w *fact.Workload) rule.Fact {
+func (j *worker) workload(w *fact.Workload) rule.Fact {
 	o := w.Object
 	return rule.Lazy(func(name string) (rule.Fact, error) {
 		switch name {

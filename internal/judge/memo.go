@@ -40,7 +40,7 @@ type ruleGroup struct {
 
 // part is a piece of what a rule reads: a field of a variable, a field of the pod spec.
 type part struct {
-	root string // "container", "workload", "object", or "role", "api"
+	root string // "container", "workload", "object", or "role", "api", "beside"
 	keys []string
 }
 
@@ -108,13 +108,13 @@ func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
 		root, keys := keys[0], keys[1:]
 		depth := 0
 		switch root {
-		case r.EachName, "cluster", "settings", "support":
+		case r.EachName, "cluster", "settings", "support", "everywhere":
 			continue // the item is looked at by itself; the others are the same for all facts
-		case "role", "api":
+		case "role", "api", "beside":
 		case "container":
 			depth = 1
 		case "object":
-			depth = 2
+			depth = min(2, max(1, len(keys)))
 		case "workload":
 			switch {
 			case len(keys) == 0:
@@ -209,9 +209,6 @@ func (m *memory) find(g *ruleGroup, list *ruleList, fact *matched, item document
 		m.buffer = document.AppendExact(append(append(m.buffer[:0], key...), 0), item)
 		values[mostParts-1] = m.number(m.buffer)
 	}
-	if slices.Contains(values[:], neverTheSame) {
-		return nil
-	}
 	r.lookups++
 	found := r.outcomes[values]
 	if found != nil {
@@ -219,6 +216,9 @@ func (m *memory) find(g *ruleGroup, list *ruleList, fact *matched, item document
 		return found
 	}
 	r.hopeless = r.lookups > trial && r.finds*2 < r.lookups
+	if slices.Contains(values[:], neverTheSame) {
+		return nil
+	}
 	found = &outcomes{}
 	r.outcomes[values] = found
 	return found
@@ -264,6 +264,8 @@ func (m *matched) encode(b []byte, p part) []byte {
 		return append(append(b, m.object.APIVersion+" "...), m.object.Kind...)
 	case "role":
 		return append(b, m.role...)
+	case "beside":
+		return append(b, m.object.Namespace...)
 	}
 	if p.keys[0] == "spec" {
 		return appendAt(b, m.workload.Spec, p.keys[1:])

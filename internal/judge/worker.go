@@ -17,6 +17,7 @@ type worker struct {
 	findings []verdict.Finding
 	tallies  tallies
 	memory   memory
+	joins    joins
 	masker   masker
 	hider    hider
 }

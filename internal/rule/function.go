@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -52,14 +51,13 @@ func grants(args ...ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(args[0])
 	}
-	var a asked
-	if a.verbs, ok = texts(args[1]); !ok {
+	a := asked{group: string(args[2].(types.String))}
+	if a.verbs, ok = textsOf(args[1]); !ok {
 		return types.MaybeNoSuchOverloadErr(args[1])
 	}
-	if a.resources, ok = texts(args[3]); !ok {
+	if a.resources, ok = textsOf(args[3]); !ok {
 		return types.MaybeNoSuchOverloadErr(args[3])
 	}
-	a.group = string(args[2].(types.String))
 	granted := types.False
 	ask := func(r ref.Val) ref.Val {
 		rule, ok := r.(mapFact)
@@ -80,37 +78,67 @@ func grants(args ...ref.Val) ref.Val {
 		}
 		return granted
 	}
-	for _, r := range items(rules) {
-		if fault := ask(r); fault != nil {
+	if f, made := rules.(*facts); made {
+		for _, r := range f.list {
+			if fault := ask(r); fault != nil {
+				return fault
+			}
+		}
+		return granted
+	}
+	for i, n := types.Int(0), size(rules); i < n; i++ {
+		if fault := ask(rules.Get(i)); fault != nil {
 			return fault
 		}
 	}
 	return granted
 }
 
-// texts is a text, or a list of them.
-func texts(v ref.Val) ([]string, bool) {
+func size(l traits.Lister) types.Int {
+	n, _ := l.Size().(types.Int)
+	return n
+}
+
+// texts is a text, or a list of them as an expression holds it: it is not copied, since most rules
+// are about another group, and never get to it.
+type texts struct {
+	one  types.String
+	list traits.Lister // nil where it is one
+}
+
+// textsOf is false of what is no text nor list of them.
+func textsOf(v ref.Val) (texts, bool) {
 	if s, single := v.(types.String); single {
-		return []string{string(s)}, true
+		return texts{one: s}, true
 	}
 	l, ok := v.(traits.Lister)
 	if !ok {
-		return nil, false
+		return texts{}, false
 	}
-	var list []string
-	for _, item := range items(l) {
-		s, ok := item.(types.String)
-		if !ok {
-			return nil, false
+	for i, n := types.Int(0), size(l); i < n; i++ {
+		if _, ok := l.Get(i).(types.String); !ok {
+			return texts{}, false
 		}
-		list = append(list, string(s))
 	}
-	return list, true
+	return texts{list: l}, true
+}
+
+// any says whether one of the texts is so.
+func (t texts) any(is func(string) bool) bool {
+	if t.list == nil {
+		return is(string(t.one))
+	}
+	for i, n := types.Int(0), size(t.list); i < n; i++ {
+		if s, ok := t.list.Get(i).(types.String); ok && is(string(s)) {
+			return true
+		}
+	}
+	return false
 }
 
 // asked is what rules may grant.
 type asked struct {
-	verbs, resources []string
+	verbs, resources texts
 	group            string
 }
 
@@ -124,8 +152,8 @@ func (a *asked) allowedBy(r document.Value) (allowed bool, fault ref.Val) {
 		}
 	}
 	allowed = lists[0].Len() == 0 && holds(lists[2], a.group) &&
-		slices.ContainsFunc(a.verbs, func(verb string) bool { return holds(lists[1], verb) }) &&
-		slices.ContainsFunc(a.resources, func(resource string) bool {
+		a.verbs.any(func(verb string) bool { return holds(lists[1], verb) }) &&
+		a.resources.any(func(resource string) bool {
 			_, sub, isSub := strings.Cut(resource, "/")
 			return holds(lists[3], resource) || isSub && hasText(lists[3], "*/"+sub)
 		})

@@ -54,7 +54,9 @@ func Count(n int) Fact { return types.Int(n) }
 func Empty() Fact { return types.DefaultTypeAdapter.NativeToValue(map[string]any{}) }
 
 // Facts is a list of facts.
-func Facts(list []Fact) Fact { return types.DefaultTypeAdapter.NativeToValue(list) }
+func Facts(list []Fact) Fact {
+	return &facts{types.NewRefValList(types.DefaultTypeAdapter, list), list}
+}
 
 // NotSeen is the error of a fact that was not looked at; whatever reads it is unknown.
 type NotSeen struct{ Reason string }
@@ -112,13 +114,7 @@ func (m mapFact) Size() ref.Val {
 }
 
 func (m mapFact) Iterator() traits.Iterator {
-	keys := make([]ref.Val, 0, m.v.Len())
-	for key, v := range m.v.Fields() {
-		if v.Kind() != document.Null {
-			keys = append(keys, types.String(key))
-		}
-	}
-	return &iterator{items: keys}
+	return &keyIterator{cursor: m.v.Cursor()}
 }
 
 func (m mapFact) Equal(other ref.Val) ref.Val {
@@ -173,6 +169,9 @@ func (l listFact) Get(index ref.Val) ref.Val {
 }
 
 func (l listFact) Contains(item ref.Val) ref.Val {
+	if s, ok := item.(types.String); ok {
+		return types.Bool(hasText(l.v, string(s))) // no other kind equals a text
+	}
 	for _, v := range l.v.Items() {
 		if types.Equal(Of(v), item) == types.True {
 			return types.True
@@ -186,11 +185,17 @@ func (l listFact) Add(other ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(other)
 	}
-	return types.DefaultTypeAdapter.NativeToValue(slices.Concat(items(l), items(o)))
+	switch {
+	case o.Size() == types.IntZero:
+		return l
+	case l.v.Len() == 0:
+		return o
+	}
+	return Facts(slices.Concat(items(l), items(o)))
 }
 
 func (l listFact) Size() ref.Val             { return types.Int(l.v.Len()) }
-func (l listFact) Iterator() traits.Iterator { return &iterator{items: items(l)} }
+func (l listFact) Iterator() traits.Iterator { return &itemIterator{cursor: l.v.Cursor()} }
 
 func (l listFact) Equal(other ref.Val) ref.Val {
 	o, ok := other.(traits.Lister)
@@ -223,9 +228,20 @@ func (l listFact) ConvertToType(to ref.Type) ref.Val {
 	return types.NewErr("type conversion error from list to '%s'", to)
 }
 
-// items is a list's items.
+// facts is a list that is walked without asking for its items by their numbers.
+type facts struct {
+	traits.Lister
+	list []ref.Val
+}
+
+func (f *facts) Iterator() traits.Iterator { return &iterator{items: f.list} }
+
+// items is a list's items; not to be changed.
 func items(l traits.Lister) []ref.Val {
-	if l, ok := l.(listFact); ok {
+	switch l := l.(type) {
+	case *facts:
+		return l.list
+	case listFact:
 		list := make([]ref.Val, 0, l.v.Len())
 		for _, v := range l.v.Items() {
 			list = append(list, Of(v))
@@ -264,8 +280,20 @@ func native(v document.Value) any {
 	}
 }
 
+// walking is what all iterators answer as values, which no expression asks for.
+type walking struct{}
+
+func (walking) ConvertToNative(reflect.Type) (any, error) {
+	return nil, errors.New("an iterator has no native form")
+}
+func (walking) ConvertToType(ref.Type) ref.Val { return types.NewErr("no such overload") }
+func (walking) Equal(ref.Val) ref.Val          { return types.False }
+func (walking) Type() ref.Type                 { return types.IteratorType }
+func (walking) Value() any                     { return nil }
+
 // iterator walks facts.
 type iterator struct {
+	walking
 	items []ref.Val
 	at    int
 }
@@ -280,37 +308,87 @@ func (it *iterator) Next() ref.Val {
 	return it.items[it.at-1]
 }
 
-func (it *iterator) ConvertToNative(reflect.Type) (any, error) {
-	return nil, errors.New("an iterator has no native form")
+// itemIterator walks a document's list; what is not asked for is not looked at.
+type itemIterator struct {
+	walking
+	cursor document.Cursor
 }
-func (it *iterator) ConvertToType(ref.Type) ref.Val { return types.NewErr("no such overload") }
-func (it *iterator) Equal(ref.Val) ref.Val          { return types.False }
-func (it *iterator) Type() ref.Type                 { return types.IteratorType }
-func (it *iterator) Value() any                     { return nil }
 
-// lazyFact is a map whose entries are computed when they are read, each once.
+func (it *itemIterator) HasNext() ref.Val { return types.Bool(it.cursor.More()) }
+
+func (it *itemIterator) Next() ref.Val {
+	if !it.cursor.More() {
+		return nil
+	}
+	return Of(it.cursor.Next())
+}
+
+// keyIterator walks the keys of a document's map, those of nulls left out.
+type keyIterator struct {
+	walking
+	cursor document.Cursor
+}
+
+func (it *keyIterator) HasNext() ref.Val {
+	for it.cursor.Peek().Kind() == document.Null {
+		it.cursor.Next()
+	}
+	return types.Bool(it.cursor.More())
+}
+
+func (it *keyIterator) Next() ref.Val {
+	if it.HasNext() != types.True {
+		return nil
+	}
+	return types.String(it.cursor.Next().Key())
+}
+
+// lazyFact is a map whose entries are computed when they are read, each once. Most have few that
+// are read, which a list finds faster than a map.
 type lazyFact struct {
 	entry func(string) (Fact, error)
-	known map[string]Fact
+	few   []lazyEntry
+	many  map[string]Fact // those that few has no room for
 }
+
+type lazyEntry struct {
+	name string
+	fact Fact
+}
+
+const fewEntries = 8
 
 func (l *lazyFact) Find(key ref.Val) (ref.Val, bool) {
 	name, ok := key.(types.String)
 	if !ok {
 		return nil, false
 	}
-	if v, found := l.known[string(name)]; found {
-		return v, v != nil
+	v := l.read(string(name))
+	return v, v != nil
+}
+
+func (l *lazyFact) read(name string) Fact {
+	for i := range l.few {
+		if l.few[i].name == name {
+			return l.few[i].fact
+		}
 	}
-	v, err := l.entry(string(name))
+	if v, found := l.many[name]; found {
+		return v
+	}
+	v, err := l.entry(name)
 	if err != nil {
 		v = types.WrapErr(err)
 	}
-	if l.known == nil {
-		l.known = map[string]Fact{}
+	switch {
+	case len(l.few) < fewEntries:
+		l.few = append(l.few, lazyEntry{name, v})
+	case l.many == nil:
+		l.many = map[string]Fact{name: v}
+	default:
+		l.many[name] = v
 	}
-	l.known[string(name)] = v
-	return v, v != nil
+	return v
 }
 
 func (l *lazyFact) Get(key ref.Val) ref.Val {
@@ -326,13 +404,22 @@ func (l *lazyFact) Contains(key ref.Val) ref.Val {
 	return types.Bool(found)
 }
 
-func (l *lazyFact) Size() ref.Val             { return types.Int(len(l.known)) }
+func (l *lazyFact) Size() ref.Val             { return types.Int(len(l.few) + len(l.many)) }
 func (l *lazyFact) Iterator() traits.Iterator { return &iterator{} }
 func (l *lazyFact) Equal(other ref.Val) ref.Val {
 	return types.Bool(ref.Val(l) == other)
 }
 func (l *lazyFact) Type() ref.Type { return types.MapType }
-func (l *lazyFact) Value() any     { return maps.Clone(l.known) }
+func (l *lazyFact) Value() any {
+	known := maps.Clone(l.many)
+	if known == nil {
+		known = map[string]Fact{}
+	}
+	for _, e := range l.few {
+		known[e.name] = e.fact
+	}
+	return known
+}
 func (l *lazyFact) ConvertToNative(reflect.Type) (any, error) {
 	return nil, errors.New("a computed fact has no native form")
 }
