@@ -1,0 +1,411 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// sent is one object that is judged by a scan and sent to the API server.
+type sent struct {
+	name   string // of the example or fixture
+	rule   string // the rule whose example it is; "" for all others
+	bad    bool
+	object *fact.Object
+}
+
+// policyJudges asks the rules and the API server about the same objects.
+type policyJudges struct {
+	*applier
+	rules    []*rule.Compiled // the exported ones
+	accounts sync.Map         // service accounts that were made
+
+	counts map[string]int
+}
+
+// TestPolicyExport installs every policy that the catalogue gives and sends every example of every
+// exported rule, every Pod Security fixture of the newest version, and pods crossed from those to
+// the API server: it refuses what a scan fails or cannot decide, policy by policy.
+func TestPolicyExport(t *testing.T) {
+	s := startSandbox(t)
+	j := newPolicyJudges(t, s)
+	j.install(t, s)
+	examples := j.examples(t)
+	fixtures := securityFixtures(t)
+	j.compareAll(t, examples)
+	j.compareAll(t, fixtures)
+	j.compareAll(t, crossed(t, fixtures, 2000))
+	j.tell(t)
+	if len(fixtures) < 150 {
+		t.Errorf("%d fixtures: they have moved", len(fixtures))
+	}
+}
+
+func newPolicyJudges(t *testing.T, s *sandbox) *policyJudges {
+	t.Helper()
+	j := &policyJudges{applier: newApplier(t, s), counts: map[string]int{}}
+	listed := coaming(t, "policy", "export", "--list")
+	wantCode(t, listed, verdict.ExitClean)
+	rules, err := catalog.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules {
+		if !regexp.MustCompile(`(?m)^` + r.ID + ` +exported`).MatchString(listed.stdout) {
+			j.counts["rules not exportable"]++
+			continue
+		}
+		c, err := rule.Compile(r, catalog.Checked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.rules = append(j.rules, c)
+	}
+	j.counts["rules exported"] = len(j.rules)
+	return j
+}
+
+// install applies the definitions of the custom kinds, and the policies, and waits until they hold
+// and the API server has checked their types.
+func (j *policyJudges) install(t *testing.T, s *sandbox) {
+	t.Helper()
+	s.apply(t, strings.Join(j.definitions(), "---\n"))
+	out := coaming(t, "policy", "export", "--namespace-selector", "")
+	wantCode(t, out, verdict.ExitClean)
+	s.apply(t, out.stdout)
+	eventually(t, "custom kinds are served", func() bool {
+		j.discover(t)
+		for _, r := range j.rules {
+			for _, kind := range r.Match.Kinds {
+				if name, group, _ := strings.Cut(kind, "."); !catalog.IsOwnGroup(group) && j.served[group+"/v1 "+name].plural == "" {
+					return false
+				}
+			}
+		}
+		return true
+	})
+	eventually(t, "the types of all policies are checked", func() bool {
+		return j.typesChecked(t, s)
+	})
+	bad := &sent{name: "canary", object: parseObject(t, `{apiVersion: v1, kind: Pod, metadata: {name: canary, namespace: default}, spec: {hostNetwork: true, hostPID: true, containers: [{name: a, image: a, securityContext: {privileged: true}}]}}`)}
+	want := len(j.ours(bad.object))
+	eventually(t, "the policies hold", func() bool { refused, _ := j.theirs(t, bad.object); return len(refused) >= want })
+	time.Sleep(2 * time.Second) //nolint:forbidigo // policies are taken up once a second, and nothing tells of the last
+}
+
+// typesChecked fails the test for every warning of the type checker.
+func (j *policyJudges) typesChecked(t *testing.T, s *sandbox) bool {
+	t.Helper()
+	var list struct {
+		Items []struct {
+			Metadata struct{ Name string }
+			Status   struct {
+				ObservedGeneration int
+				TypeChecking       *struct {
+					ExpressionWarnings []struct{ FieldRef, Warning string }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(s.kubectl(t, "get", "validatingadmissionpolicies", "-o", "json")), &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range list.Items {
+		if item.Status.TypeChecking == nil {
+			return false
+		}
+	}
+	for _, item := range list.Items {
+		for _, w := range item.Status.TypeChecking.ExpressionWarnings {
+			t.Errorf("%s: %s: %s", item.Metadata.Name, w.FieldRef, w.Warning)
+		}
+	}
+	return len(list.Items) >= len(j.rules)
+}
+
+// definitions are definitions of the kinds that are not Kubernetes' own, without a schema: the
+// server keeps what is sent, nulls included.
+func (j *policyJudges) definitions() []string {
+	kinds := map[string]bool{}
+	for _, r := range j.rules {
+		for _, kind := range r.Match.Kinds {
+			if _, group, _ := strings.Cut(kind, "."); !catalog.IsOwnGroup(group) {
+				kinds[kind] = true
+			}
+		}
+	}
+	var list []string
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		name, group, _ := strings.Cut(kind, ".")
+		plural := strings.ToLower(name) + "s"
+		versions := ""
+		for i, v := range []string{"v1", "v1beta1", "v1alpha1"} {
+			versions += fmt.Sprintf("  - {name: %s, served: true, storage: %t, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n", v, i == 0)
+		}
+		list = append(list, fmt.Sprintf("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: %[1]s.%[2]s\n"+
+			"  annotations: {api-approved.kubernetes.io: unapproved, for the test}\nspec:\n  group: %[2]s\n  scope: Namespaced\n  names: {kind: %[3]s, plural: %[1]s}\n  versions:\n%[4]s", plural, group, name, versions))
+	}
+	return list
+}
+
+func (j *policyJudges) examples(t *testing.T) []sent {
+	t.Helper()
+	var list []sent
+	for _, r := range j.rules {
+		for bad, examples := range map[bool][]rule.Example{true: r.Bad, false: r.Good} {
+			for i, e := range examples {
+				for n, v := range e {
+					list = append(list, sent{fmt.Sprintf("%s, bad %t, example %d.%d", r.ID, bad, i, n), r.ID, bad && len(e) == 1, fact.NewObject(v, &fact.Origin{})})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// securityFixtures are the pods that the Pod Security project publishes for its newest version.
+func securityFixtures(t *testing.T) []sent {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/pod-security-admission").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), "test", "testdata", "baseline", "v1.*"))
+	if err != nil || len(versions) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	newest := slices.MaxFunc(versions, func(a, b string) int { return minorOf(a) - minorOf(b) })
+	files, err := filepath.Glob(filepath.Join(strings.Replace(newest, "baseline", "*", 1), "*", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []sent
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, sent{name: file, object: parseObject(t, string(text))})
+	}
+	return list
+}
+
+func minorOf(path string) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(filepath.Base(path), "v1."))
+	return n
+}
+
+// crossed are pods with the pod's fields of one fixture and the first container's of another.
+func crossed(t *testing.T, pods []sent, count int) []sent {
+	t.Helper()
+	random := rand.New(rand.NewPCG(7, 7))
+	var list []sent
+	for i := range count {
+		a, b := pods[random.IntN(len(pods))], pods[random.IntN(len(pods))]
+		var pod, other map[string]any
+		if err := errors.Join(json.Unmarshal(a.object.Root.AppendJSON(nil), &pod), json.Unmarshal(b.object.Root.AppendJSON(nil), &other)); err != nil {
+			t.Fatal(err)
+		}
+		to, from := pod["spec"].(map[string]any), other["spec"].(map[string]any)
+		key := "containers"
+		if random.IntN(2) == 0 {
+			key = "initContainers"
+		}
+		if from[key] == nil || to[key] == nil {
+			continue
+		}
+		to[key].([]any)[0] = from[key].([]any)[0]
+		pod["metadata"].(map[string]any)["name"] = fmt.Sprintf("crossed-%d", i)
+		text, err := json.Marshal(pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, sent{name: fmt.Sprintf("crossed %d", i), object: parseObject(t, string(text))})
+	}
+	return list
+}
+
+func parseObject(t *testing.T, text string) *fact.Object {
+	t.Helper()
+	docs, errs := document.Read(document.NewText(text), 1)
+	if len(errs) > 0 || len(docs) != 1 {
+		t.Fatalf("want one object: %v\n%s", errs, text)
+	}
+	return fact.NewObject(docs[0].Root(), &fact.Origin{})
+}
+
+// ours are the exported rules that a scan of the object alone fails or cannot decide.
+func (j *policyJudges) ours(o *fact.Object) map[string]string {
+	res := judge.Judge(judge.Input{Inventory: fact.NewInventory([]*fact.Object{o}, catalog.Newest, false), Rules: j.rules})
+	found := map[string]string{}
+	for _, f := range res.Findings {
+		found[f.Rule] = f.Verdict.String() + " " + f.Message + " " + f.Reason
+	}
+	return found
+}
+
+var refusal = regexp.MustCompile(`(?s)^ValidatingAdmissionPolicy 'coaming-([a-z0-9-]+)' with binding '[^']*' denied request: (.*)$`)
+
+// theirs are the policies that refuse the object; other is why the API server refuses it itself.
+func (j *policyJudges) theirs(t *testing.T, o *fact.Object) (refused map[string]string, other string) {
+	t.Helper()
+	err := j.dryRun(t, o).err
+	if err == nil {
+		return nil, ""
+	}
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		t.Fatalf("%v", err)
+	}
+	refused = map[string]string{}
+	if details := status.Status().Details; details != nil {
+		for _, cause := range details.Causes {
+			if match := refusal.FindStringSubmatch(cause.Message); match != nil {
+				refused[match[1]] = match[2]
+			}
+		}
+	}
+	if len(refused) == 0 {
+		return nil, err.Error()
+	}
+	return refused, ""
+}
+
+// answer is what the API server made of an object without keeping it.
+type answer struct {
+	body []byte
+	err  error
+}
+
+// dryRun creates the object without keeping it.
+func (j *policyJudges) dryRun(t *testing.T, o *fact.Object) answer {
+	t.Helper()
+	r, ok := j.served[o.APIVersion+" "+o.Kind]
+	if !ok {
+		return answer{err: apierrors.NewBadRequest("the API server does not serve " + o.APIVersion + " " + o.Kind)}
+	}
+	path := r.path
+	if r.namespaced {
+		namespace := o.Namespace
+		if namespace == "" {
+			namespace = "default"
+		}
+		j.account(t, o, namespace)
+		path += "/namespaces/" + namespace
+	}
+	body, err := j.client.RESTClient().Post().AbsPath(path, r.plural).Param("dryRun", "All").
+		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(o.Root.AppendJSON(nil)).Do(t.Context()).Raw()
+	return answer{body, err}
+}
+
+// account makes the namespace and the service account that a pod names: what is not there refuses it.
+func (j *policyJudges) account(t *testing.T, o *fact.Object, namespace string) {
+	t.Helper()
+	post := func(path, body string) {
+		err := j.client.RESTClient().Post().AbsPath(path).SetHeader("Content-Type", "application/json").Body([]byte(body)).Do(t.Context()).Error()
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Logf("%s: %v", path, err)
+		}
+	}
+	if _, known := j.accounts.LoadOrStore(namespace, true); !known && namespace != "default" && namespace != "kube-system" {
+		post("/api/v1/namespaces", fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`, namespace))
+		home := "/api/v1/namespaces/" + namespace
+		eventually(t, home, func() bool {
+			return j.client.RESTClient().Get().AbsPath(home+"/serviceaccounts/default").Do(t.Context()).Error() == nil
+		})
+		patch := `{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"privileged"}}}`
+		_ = patch
+	}
+	name := o.Root.At("spec", "serviceAccountName").Str()
+	if name == "" || o.Kind != "Pod" {
+		return
+	}
+	if _, known := j.accounts.LoadOrStore(namespace+"/"+name, true); !known {
+		post("/api/v1/namespaces/"+namespace+"/serviceaccounts", fmt.Sprintf(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":%q}}`, name))
+	}
+}
+
+func (j *policyJudges) compareAll(t *testing.T, objects []sent) {
+	t.Helper()
+	var mu sync.Mutex
+	work := make(chan sent)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for s := range work {
+				refused, other := j.theirs(t, s.object)
+				ours := j.ours(s.object)
+				mu.Lock()
+				j.compare(t, s, ours, refused, other)
+				mu.Unlock()
+			}
+		})
+	}
+	for _, s := range objects {
+		work <- s
+	}
+	close(work)
+	wg.Wait()
+}
+
+// defaulted are rules that read what the API server fills in, so that they say less of what is
+// written than of what is sent.
+var defaulted = map[string]string{}
+
+func (j *policyJudges) compare(t *testing.T, s sent, ours, refused map[string]string, other string) {
+	t.Helper()
+	if other != "" {
+		j.counts["objects that the server itself refuses"]++
+		t.Logf("refused by the server itself: %s: %.300s", s.name, other)
+		return
+	}
+	j.counts["objects compared"]++
+	if s.bad && ours[s.rule] == "" {
+		t.Errorf("%s: a scan finds nothing", s.name)
+	}
+	for _, r := range j.rules {
+		a, b := ours[r.ID], refused[r.ID]
+		switch {
+		case (a == "") == (b == ""):
+			j.counts["verdicts agreed"]++
+			if a != "" {
+				j.counts["of them refusals"]++
+			}
+		case defaulted[r.ID] != "" && s.rule != r.ID:
+			j.counts["verdicts that differ by what the server fills in"]++
+		default:
+			t.Errorf("%s: %s: a scan says %q, the API server %q\n%s", s.name, r.ID, a, b, s.object.Root.AppendJSON(nil))
+		}
+		if b != "" && (strings.Contains(b, "expression") || !strings.HasPrefix(b, r.ID+": ")) && !strings.HasPrefix(a, "unknown") {
+			t.Errorf("%s: %s: message %q", s.name, r.ID, b)
+		}
+	}
+}
+
+func (j *policyJudges) tell(t *testing.T) {
+	t.Helper()
+	for _, what := range slices.Sorted(maps.Keys(j.counts)) {
+		t.Logf("%d %s", j.counts[what], what)
+	}
+}
