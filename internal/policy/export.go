@@ -104,7 +104,7 @@ func compile(r *rule.Rule, o Options) (*compiled, error) {
 	if why := notAsked[r.Match.Fact]; why != "" {
 		return nil, errors.New(why)
 	}
-	n := &native{rule: r, version: o.Version, custom: r.Match.Fact == "object" || isCustom(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
+	n := &native{rule: r, version: o.Version, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
 	p := &compiled{native: n, when: boolean(true)}
 	var err, whenErr error
 	if p.assert, err = n.translate(r.Assert); r.When != "" {
@@ -216,7 +216,7 @@ func (p *compiled) items(of ast.Expr) ast.Expr {
 func (p *compiled) optionally(of ast.Expr, path []string) ast.Expr {
 	for _, key := range path {
 		of = below(of, []string{key})
-		if p.custom {
+		if p.mayBeNull(key) {
 			of = snippet(`_x.optFlatMap(_v, _v == null ? optional.none() : optional.of(_v))`, map[string]ast.Expr{"_x": of})
 		}
 	}

@@ -117,7 +117,7 @@ var unheard = []resourceRule{
 // before the policy can still be finished, labelled and deleted.
 func (n *native) conditions() []Condition {
 	list := []Condition{{"not-being-deleted", `!has(object.metadata.deletionTimestamp)`}}
-	if kinds := n.rule.Match.Kinds; n.custom {
+	if kinds := n.rule.Match.Kinds; isCustom(kinds) {
 		var names []string
 		for _, kind := range kinds {
 			name, _, _ := strings.Cut(kind, ".")

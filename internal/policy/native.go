@@ -56,7 +56,8 @@ var notAsked = map[string]string{
 type native struct {
 	rule    *rule.Rule
 	version string
-	// custom is set for kinds that are not Kubernetes' own: the API server keeps their nulls.
+	// custom is set for kinds whose fields may be null on the server, those that are not Kubernetes'
+	// own above all: the API server keeps their nulls.
 	custom bool
 	// reads are the parts of rule variables that were read, by variable.
 	reads map[string]map[string]bool
@@ -118,7 +119,7 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 			return nil, errors.New(notAsked[root])
 		}
 	}
-	if !n.custom {
+	if !n.mayBeNull(name) {
 		return nil, nil
 	}
 	if root != "" {
@@ -140,12 +141,12 @@ func (n *native) reread(e, root ast.Expr) ast.Expr {
 	return n.step(e, n.reread(of, root), name)
 }
 
-// step is one read of a chain. In a custom resource, whose nulls the API server keeps, a null is
-// read as if it were not there.
+// step is one read of a chain. Where the API server keeps or makes nulls, a null is read as if it
+// were not there.
 func (n *native) step(e, of ast.Expr, name string) ast.Expr {
 	optional := e.Kind() == ast.CallKind && e.AsCall().FunctionName() != operators.Index
 	switch {
-	case n.custom:
+	case n.mayBeNull(name):
 		whole := snippet(`_x.optFlatMap(_v, _v == null ? optional.none() : optional.of(_v))`, map[string]ast.Expr{"_x": below(of, []string{name})})
 		if optional {
 			return whole
@@ -246,11 +247,8 @@ func (n *native) replaceCall(c ast.CallExpr, free func(string) bool) (ast.Expr, 
 		}
 		return grants(args), nil
 	case "has":
-		if !n.custom || len(c.Args()) != 1 {
-			return nil, nil
-		}
 		of, name, ok := read(c.Args()[0])
-		if !ok {
+		if !ok || !n.mayBeNull(name) {
 			return nil, nil
 		}
 		inner, err := n.inner(of, free)
@@ -343,10 +341,26 @@ func (n *native) factVariables() []Condition {
 	return list
 }
 
+// nullable are the fields of Kubernetes' own kinds that the API server writes as null when they are
+// empty (no omitempty in k8s.io/api) and that validation lets be empty; nullableKinds are kinds that
+// have such fields under names that are elsewhere never null.
+var (
+	nullable      = []string{"rules", "sources", "apiGroup", "secretNamespace"}
+	nullableKinds = []string{"LimitRange", "EndpointSlice.discovery.k8s.io", "CSINode.storage.k8s.io"}
+)
+
+// mayBeNull says whether a field that is there may be null.
+func (n *native) mayBeNull(name string) bool { return n.custom || slices.Contains(nullable, name) }
+
 // isCustom says whether any of the kinds belongs to a group that is not Kubernetes' own.
 func isCustom(kinds []string) bool {
 	return slices.ContainsFunc(kinds, func(kind string) bool {
 		_, group, _ := strings.Cut(kind, ".")
 		return !catalog.IsOwnGroup(group)
 	})
+}
+
+// keepsNulls says whether fields of any of the kinds may be null.
+func keepsNulls(kinds []string) bool {
+	return isCustom(kinds) || slices.ContainsFunc(kinds, func(kind string) bool { return slices.Contains(nullableKinds, kind) })
 }
