@@ -61,7 +61,7 @@ func TestPolicyExport(t *testing.T) {
 	j.compareAll(t, crossed(t, fixtures, 2000))
 	j.enforce(t, s, examples)
 	j.tell(t)
-	if len(fixtures) < 150 {
+	if len(fixtures) < 140 {
 		t.Errorf("%d fixtures: they have moved", len(fixtures))
 	}
 }
@@ -212,7 +212,9 @@ func securityFixtures(t *testing.T) []sent {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, sent{name: file, object: parseObject(t, string(text))})
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml") // which the server would refuse where it has an underscore
+		renamed := strings.Replace(string(text), "name: "+name, "name: "+strings.ReplaceAll(name, "_", "-"), 1)
+		list = append(list, sent{name: strings.TrimPrefix(file, filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(file))))), object: parseObject(t, renamed)})
 	}
 	return list
 }
