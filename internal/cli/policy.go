@@ -18,7 +18,7 @@ ValidatingAdmissionPolicies into rules, which then judge manifests before they r
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(policyExportCommand(env))
+	cmd.AddCommand(policyExportCommand(env), policyImportCommand(env))
 	return cmd
 }
 
