@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
@@ -47,6 +48,9 @@ type checker struct {
 }
 
 func newChecker(version string) (*checker, error) {
+	if known, found := environments.Load(version); found {
+		return &checker{known.(*cel.Env), version}, nil
+	}
 	options := libraries(version)
 	for _, name := range []string{"object", "oldObject", "request", "namespaceObject"} {
 		options = append(options, cel.Variable(name, cel.DynType))
@@ -55,8 +59,12 @@ func newChecker(version string) (*checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make CEL environment: %w", err)
 	}
+	environments.Store(version, env)
 	return &checker{env, version}, nil
 }
+
+// environments are those of the versions that were asked for: making one takes longer than a rule.
+var environments sync.Map
 
 // check compiles an expression and gives its type.
 func (c *checker) check(expression string) (*types.Type, error) {

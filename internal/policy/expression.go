@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/google/cel-go/common"
 	"github.com/google/cel-go/common/ast"
@@ -132,6 +130,9 @@ func rewriteCall(c ast.CallExpr, bound []string, f replacer) (ast.Expr, error) {
 	n := binds(c)
 	inner := slices.Clip(bound)
 	for _, name := range c.Args()[:n] {
+		if slices.Contains(reserved, name.AsIdent()) {
+			return nil, fmt.Errorf("a loop calls its item %s, which is the name of something else", name.AsIdent())
+		}
 		inner = append(inner, name.AsIdent())
 	}
 	args, err := rewriteAll(c.Args()[n:], inner, f)
@@ -169,6 +170,9 @@ var loops = map[string][]int{
 	"optMap": {1}, "optFlatMap": {1}, "sortBy": {1},
 	"transformList": {1, 2}, "transformMap": {1, 2}, "transformMapEntry": {1, 2},
 }
+
+// reserved are the names that translated expressions read, which no loop may hide.
+var reserved = []string{"object", "oldObject", "request", "params", "namespaceObject", "authorizer", "variables"}
 
 // binds is how many of a member call's arguments are names that it binds.
 func binds(c ast.CallExpr) int {
@@ -355,17 +359,8 @@ func literal(v document.Value) ast.Expr {
 
 // mixed is a value among several, whose types CEL wants to be one.
 func mixed(v document.Value, among int) ast.Expr {
-	if among > 1 && v.Kind() != document.String {
-		return call("dyn", literal(v))
-	}
 	if among > 1 {
 		return call("dyn", literal(v))
 	}
 	return literal(v)
-}
-
-// where is a fault of an expression that stands at a value of a file.
-func where(file string, v document.Value, err error) error {
-	line, column := v.Position()
-	return errors.New(file + ":" + strconv.Itoa(line) + ":" + strconv.Itoa(column) + ": " + strings.ReplaceAll(err.Error(), "\n", "; "))
 }

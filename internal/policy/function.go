@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/cel-go/common/ast"
@@ -52,18 +53,60 @@ func imageMap(reference ast.Expr) ast.Expr {
 
 // grants spells the function of that name out. rules is a list of rules of a role.
 func grants(args []ast.Expr) ast.Expr {
-	const any = `_g.?%[1]s.orValue([]).exists(_v, _v in [%[2]s, "*"])`
-	resource := fmt.Sprintf(any, "resources", "_resource")
-	switch name, known := quoted(args[3]); {
-	case known && strings.Contains(name, "/"):
-		_, sub, _ := strings.Cut(name, "/")
-		resource = strings.Replace(resource, `"*"]`, fmt.Sprintf(`"*", %q]`, "*/"+sub), 1)
-	case !known:
-		resource = `(` + resource + ` || _resource.contains("/") && ("*" + _resource.substring(_resource.indexOf("/"))) in _g.?resources.orValue([]))`
+	names := map[string]ast.Expr{"_rules": args[0], "_verbs": several(args[1]), "_group": args[2], "_resources": several(args[3])}
+	verbs := `_verbs.exists(_a, _g.?verbs.orValue([]).exists(_v, (_v == _a || _v == "*")))`
+	if known, ok := allQuoted(names["_verbs"]); ok {
+		names["_known"] = textList(append(known, "*"))
+		verbs = `_g.?verbs.orValue([]).exists(_v, _v in _known)`
 	}
-	return snippet(`_rules.exists(_g, size(_g.?resourceNames.orValue([])) == 0 && `+
-		fmt.Sprintf(any, "verbs", "_verb")+` && `+fmt.Sprintf(any, "apiGroups", "_group")+` && `+resource+`)`,
-		map[string]ast.Expr{"_rules": args[0], "_verb": args[1], "_group": args[2], "_resource": args[3]})
+	resources := `_resources.exists(_a, _g.?resources.orValue([]).exists(_v, (_v == _a || _v == "*") || _a.contains("/") && _v == "*" + _a.substring(_a.indexOf("/"))))`
+	if known, ok := allQuoted(names["_resources"]); ok {
+		all := append(slices.Clone(known), "*")
+		for _, name := range known {
+			if _, sub, found := strings.Cut(name, "/"); found && !slices.Contains(all, "*/"+sub) {
+				all = append(all, "*/"+sub)
+			}
+		}
+		names["_all"] = textList(all)
+		resources = `_g.?resources.orValue([]).exists(_v, _v in _all)`
+	}
+	return snippet(`_rules.exists(_g, size(_g.?resourceNames.orValue([])) == 0 && `+verbs+
+		` && _g.?apiGroups.orValue([]).exists(_v, _v == _group || _v == "*") && `+resources+`)`, names)
+}
+
+// several is a text or a list of them as a list.
+func several(e ast.Expr) ast.Expr {
+	if e.Kind() == ast.ListKind {
+		return e
+	}
+	if _, single := quoted(e); single {
+		return factory.NewList(0, []ast.Expr{e}, nil)
+	}
+	return snippet(`type(_x) == list ? dyn(_x) : dyn([_x])`, map[string]ast.Expr{"_x": e})
+}
+
+// allQuoted are the strings of a list that holds nothing else, and holds some.
+func allQuoted(e ast.Expr) (list []string, ok bool) {
+	if e.Kind() != ast.ListKind || len(e.AsList().Elements()) == 0 {
+		return nil, false
+	}
+	for _, item := range e.AsList().Elements() {
+		s, ok := quoted(item)
+		if !ok {
+			return nil, false
+		}
+		list = append(list, s)
+	}
+	return list, true
+}
+
+// textList is a list of strings.
+func textList(list []string) ast.Expr {
+	var items []ast.Expr
+	for _, s := range list {
+		items = append(items, text(s))
+	}
+	return factory.NewList(0, items, nil)
 }
 
 // notNative are Coaming's functions that CEL cannot spell out, with the reason.

@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/cel-go/common/ast"
 
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -180,7 +183,7 @@ func (in *importer) narrowed(p input, u use, m *matching, when ast.Expr) (ast.Ex
 			return nil, resources, err
 		}
 		if len(narrower.kinds) > 0 {
-			when = both(when, in.isOne(narrower.kinds))
+			when = both(when, isOne(narrower.kinds))
 		}
 		when = both(when, narrower.condition)
 	}
@@ -195,7 +198,7 @@ func (i input) or(other input) input {
 	return other
 }
 
-// file is a rule file, in the order in which rules are written.
+// ruleFile is a rule's file, in the order in which rules are written.
 type ruleFile struct {
 	ID       string `json:"id"`
 	Title    string `json:"title"`
@@ -218,7 +221,7 @@ func (in *importer) validation(p, v input, t *translator, when ast.Expr, id stri
 	if isBool(assert, true) {
 		return v, errors.New("it holds for every object at rest: what it judges is the request")
 	}
-	says := text(cmpOr(oneLine(v.value.Get("message").Str()), "failed expression: "+oneLine(v.value.Get("expression").Str())))
+	says := text(cmp.Or(oneLine(v.value.Get("message").Str()), "failed expression: "+oneLine(v.value.Get("expression").Str())))
 	if v.value.Get("messageExpression").Str() != "" {
 		if e, err := t.translate(v.get("messageExpression")); err == nil {
 			says = e
@@ -272,8 +275,8 @@ func (in *importer) describe(p, v input) ruleFile {
 	f := ruleFile{Practice: in.Practice, Severity: in.Severity.String()}
 	message := oneLine(v.value.Get("message").Str())
 	annotations := p.value.At("metadata", "annotations")
-	f.Title = cmpOr(annotations.Get("coaming.dev/title").Str(), message, "Policy "+name+" refuses it")
-	f.Remedy = cmpOr(annotations.Get("coaming.dev/remedy").Str(), message, "Change it until the policy "+name+" lets it in.")
+	f.Title = cmp.Or(annotations.Get("coaming.dev/title").Str(), message, "Policy "+name+" refuses it")
+	f.Remedy = cmp.Or(annotations.Get("coaming.dev/remedy").Str(), message, "Change it until the policy "+name+" lets it in.")
 	f.Why = annotations.Get("coaming.dev/why").Str()
 	if f.Why == "" {
 		var notes []string
@@ -282,19 +285,10 @@ func (in *importer) describe(p, v input) ruleFile {
 				notes = append(notes, s)
 			}
 		}
-		f.Why = cmpOr(strings.Join(notes, " "), "The ValidatingAdmissionPolicy "+name+" refuses it in the cluster.")
+		f.Why = cmp.Or(strings.Join(notes, " "), "The ValidatingAdmissionPolicy "+name+" refuses it in the cluster.")
 	}
 	f.Title, f.Why, f.Remedy = oneLine(f.Title), oneLine(f.Why), oneLine(f.Remedy)
 	return f
-}
-
-func cmpOr(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 var notInIdentifiers = regexp.MustCompile(`[^a-z0-9]+`)
@@ -352,20 +346,23 @@ func (in *importer) uses(p input) ([]use, error) {
 // paramsOf are the parameters that a binding names.
 func (in *importer) paramsOf(p, b input) ([]input, error) {
 	kind, ref := p.value.At("spec", "paramKind"), b.value.At("spec", "paramRef")
+	if kind.Get("kind").Str() == "Secret" && kind.Get("apiVersion").Str() == "v1" {
+		return nil, errors.New("its parameters are a Secret, whose values are not written into a rule")
+	}
 	id := kind.Get("apiVersion").Str() + " " + kind.Get("kind").Str() + " "
 	name, namespace := ref.Get("name").Str(), ref.Get("namespace").Str()
 	var found []input
-	for _, key := range slices.Sorted(mapKeys(in.params)) {
+	for _, key := range slices.Sorted(maps.Keys(in.params)) {
 		param := in.params[key]
 		if !strings.HasPrefix(key, id) || namespace != "" && param.value.At("metadata", "namespace").Str() != namespace {
 			continue
 		}
-		if name != "" && param.value.At("metadata", "name").Str() == name || name == "" && ref.Get("selector").Exists() && selectedBy(ref.Get("selector"), param.value) {
+		if name != "" && param.value.At("metadata", "name").Str() == name || name == "" && ref.Get("selector").Exists() && fact.Selects(ref.Get("selector"), param.value.At("metadata", "labels")) {
 			found = append(found, param)
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("its parameters are not in the files: hand over the %s %s", kind.Get("kind").Str(), cmpOr(name, "that the selector of binding "+b.value.At("metadata", "name").Str()+" selects"))
+		return nil, fmt.Errorf("its parameters are not in the files: hand over the %s %s", kind.Get("kind").Str(), cmp.Or(name, "that the selector of binding "+b.value.At("metadata", "name").Str()+" selects"))
 	}
 	if name != "" && namespace == "" && len(found) > 1 {
 		return nil, fmt.Errorf("%d namespaces have a %s %s, and the parameter of each holds in its own", len(found), kind.Get("kind").Str(), name)

@@ -3,7 +3,6 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -13,14 +12,7 @@ import (
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
-	"github.com/coaming/coaming/internal/fact"
 )
-
-func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
-
-func selectedBy(selector, object document.Value) bool {
-	return fact.Selects(selector, object.At("metadata", "labels"))
-}
 
 // matching is what a policy's match constraints come to: the kinds of objects, and a condition on
 // them where the kinds alone do not say it.
@@ -121,7 +113,7 @@ func (in *importer) resources(r document.Value, exact bool) (matched, error) {
 	}
 	slices.Sort(out.kinds)
 	out.kinds = slices.Compact(out.kinds)
-	out.condition = in.isOne(out.kinds)
+	out.condition = isOne(out.kinds)
 	if all {
 		out.kinds, out.limited = nil, !slices.Contains(groups, "*") || !slices.Contains(plain, "*")
 		out.condition = boolean(true)
@@ -182,23 +174,15 @@ func (in *importer) kindsOf(group string, plain []string, out *matched) (whole b
 }
 
 // isOne holds for objects of the kinds.
-func (in *importer) isOne(kinds []string) ast.Expr {
-	var list []ast.Expr
-	for _, kind := range kinds {
-		list = append(list, text(kind))
-	}
-	return call(operators.In, snippet(`object.apiVersion.contains("/") ? object.kind + "." + object.apiVersion.split("/")[0] : object.kind`, nil), factory.NewList(0, list, nil))
+func isOne(kinds []string) ast.Expr {
+	return call(operators.In, snippet(`object.apiVersion.contains("/") ? object.kind + "." + object.apiVersion.split("/")[0] : object.kind`, nil), textList(kinds))
 }
 
 func inGroups(groups []string) ast.Expr {
 	if slices.Contains(groups, "*") {
 		return boolean(true)
 	}
-	var list []ast.Expr
-	for _, g := range groups {
-		list = append(list, text(g))
-	}
-	return call(operators.In, groupOf(), factory.NewList(0, list, nil))
+	return call(operators.In, groupOf(), textList(groups))
 }
 
 func groupOf() ast.Expr {

@@ -43,6 +43,94 @@ func (ownLibrary) CompileOptions() []cel.EnvOption {
 	}
 }
 
+// imageOf takes an image reference apart (github.com/distribution/reference, normalised as
+// container runtimes do: docker.io and library/ filled in).
+func imageOf(v ref.Val) ref.Val {
+	r := imageRefOf(string(v.(types.String)))
+	return Lazy(func(name string) (Fact, error) {
+		switch name {
+		case "registry":
+			return types.String(r.registry), nil
+		case "repository":
+			return types.String(r.repository), nil
+		case "tag":
+			return types.String(r.tag), nil
+		case "digest":
+			return types.String(r.digest), nil
+		case "valid":
+			return types.Bool(r.valid), nil
+		}
+		return nil, nil
+	})
+}
+
+type imageRef struct {
+	registry, repository, tag, digest string
+	valid                             bool
+}
+
+// The grammar of github.com/distribution/reference.
+var (
+	imageRegistry   = regexp.MustCompile(`^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(:[0-9]+)?$`)
+	imageRepository = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+	imageTag        = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
+	imageDigest     = regexp.MustCompile(`^(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})$`)
+)
+
+const longestRepository = 255
+
+// imageRefs are the references that were read last: several rules ask for each, one after the other.
+var imageRefs [1 << 8]atomic.Pointer[struct {
+	text string
+	ref  imageRef
+}]
+
+var imageSeed = maphash.MakeSeed()
+
+// imageRefOf is parseImage, remembered.
+func imageRefOf(s string) *imageRef {
+	if len(s) > 2*longestRepository {
+		r := parseImage(s)
+		return &r
+	}
+	place := &imageRefs[maphash.String(imageSeed, s)%uint64(len(imageRefs))]
+	if known := place.Load(); known != nil && known.text == s {
+		return &known.ref
+	}
+	read := &struct {
+		text string
+		ref  imageRef
+	}{text: strings.Clone(s)} // not to keep the whole file it stands in
+	read.ref = parseImage(read.text)
+	place.Store(read)
+	return &read.ref
+}
+
+func parseImage(s string) imageRef {
+	var r imageRef
+	name, digest, hasDigest := strings.Cut(s, "@")
+	hasTag := false
+	r.digest = digest
+	if slash, colon := strings.LastIndexByte(name, '/'), strings.LastIndexByte(name, ':'); colon > slash {
+		name, r.tag, hasTag = name[:colon], name[colon+1:], true
+	}
+	first, rest, found := strings.Cut(name, "/")
+	if found && (strings.ContainsAny(first, ".:ABCDEFGHIJKLMNOPQRSTUVWXYZ") || first == "localhost") {
+		r.registry, r.repository = first, rest
+	} else {
+		r.registry, r.repository = "docker.io", name
+	}
+	if r.registry == "index.docker.io" {
+		r.registry = "docker.io"
+	}
+	if r.registry == "docker.io" && !strings.Contains(r.repository, "/") {
+		r.repository = "library/" + r.repository
+	}
+	r.valid = len(r.repository) <= longestRepository && imageRegistry.MatchString(r.registry) && imageRepository.MatchString(r.repository) &&
+		(!hasTag || imageTag.MatchString(r.tag)) && (!hasDigest || imageDigest.MatchString(digest))
+	return r
+}
+
 // grants says whether RBAC rules allow any of some verbs on any of some resources in a group, by the
 // API server's own reading of wildcards (k8s.io/component-helpers auth/rbac/validation). Rules that
 // name objects do not count. What is no list of rules is an error: it may grant anything.

@@ -281,7 +281,7 @@ type answer struct {
 	refused  string            // why the server refuses it
 }
 
-var warned = regexp.MustCompile(`(?s)^Validation failed for ValidatingAdmissionPolicy 'coaming-([a-z0-9-]+)' with binding '[^']*': (.*)$`)
+var warned = regexp.MustCompile(`(?s)^Validation failed for ValidatingAdmissionPolicy '(?:coaming-)?([a-z0-9.-]+)' with binding '[^']*': (.*)$`)
 
 // mostWarned is about how many characters of warnings the API server tells (k8s.io/apiserver
 // pkg/endpoints/filters/warning.go); past it, each is cut short and the last are left out.
