@@ -39,7 +39,7 @@ func (in *importer) match(c input) (*matching, error) {
 	exact := c.value.Get("matchPolicy").Str() == "Exact"
 	kinds := map[string]bool{}
 	every, limited := false, false
-	var anyOf, reasons = boolean(false), []error{}
+	anyOf, reasons := boolean(false), []error{}
 	for _, r := range c.value.Get("resourceRules").Items() {
 		one, err := in.resources(r, exact)
 		if err != nil {

@@ -33,7 +33,9 @@ func TestPolicyChanges(t *testing.T) {
 		return strings.Contains(try("set", "image", "pod/old", "a=b", "--dry-run=server"), "coaming-host-pid")
 	})
 	for _, args := range [][]string{
-		add("false", "well"), {"label", "pod", "old", "a=b"}, {"annotate", "pod", "old", "a=b"},
+		add("false", "well"),
+		{"label", "pod", "old", "a=b"},
+		{"annotate", "pod", "old", "a=b"},
 		{"delete", "pod", "old", "--grace-period=0", "--force"},
 	} {
 		if message := try(args...); strings.Contains(message, "denied request") {

@@ -165,12 +165,12 @@ func (j *policyJudges) definitions() []string {
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		name, group, _ := strings.Cut(kind, ".")
 		plural := strings.ToLower(name) + "s"
-		versions := ""
+		var versions strings.Builder
 		for i, v := range []string{"v1", "v1beta1", "v1alpha1"} {
-			versions += fmt.Sprintf("  - {name: %s, served: true, storage: %t, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n", v, i == 0)
+			versions.WriteString(fmt.Sprintf("  - {name: %s, served: true, storage: %t, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n", v, i == 0))
 		}
 		list = append(list, fmt.Sprintf("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: %[1]s.%[2]s\n"+
-			"  annotations: {api-approved.kubernetes.io: unapproved}\nspec:\n  group: %[2]s\n  scope: Namespaced\n  names: {kind: %[3]s, plural: %[1]s}\n  versions:\n%[4]s", plural, group, name, versions))
+			"  annotations: {api-approved.kubernetes.io: unapproved}\nspec:\n  group: %[2]s\n  scope: Namespaced\n  names: {kind: %[3]s, plural: %[1]s}\n  versions:\n%[4]s", plural, group, name, versions.String()))
 	}
 	return list
 }
