@@ -265,7 +265,8 @@ func (p *compiled) validation() (validation, error) {
 	if err := p.checker.declare(p.variables); err != nil {
 		return validation{}, err
 	}
-	written, err = p.checker.exactly(written, types.BoolType)
+	// On one line: a warning about an expression with line breaks would get lost in its header.
+	written, err = p.checker.exactly(strings.ReplaceAll(written, "\n", " "), types.BoolType)
 	if err != nil {
 		return validation{}, err
 	}

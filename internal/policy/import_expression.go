@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,11 +76,8 @@ func (t *translator) replace(e ast.Expr, free func(string) bool) (ast.Expr, erro
 		return nil, nil
 	}
 	c := e.AsCall()
-	switch c.FunctionName() {
-	case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional, operators.Equals, operators.NotEquals, operators.In:
-		if c.IsMemberFunction() {
-			return nil, nil
-		}
+	switch name := c.FunctionName(); {
+	case slices.Contains(foldable, name):
 		var args []ast.Expr
 		for _, arg := range c.Args() {
 			inner, err := rewrite(arg, nil, func(e ast.Expr, innerFree func(string) bool) (ast.Expr, error) {
@@ -91,7 +89,7 @@ func (t *translator) replace(e ast.Expr, free func(string) bool) (ast.Expr, erro
 			args = append(args, inner)
 		}
 		return decided(c.FunctionName(), args), nil
-	case "has":
+	case name == "has":
 		return t.replaceHas(c, free), nil
 	}
 	return nil, nil
@@ -258,8 +256,25 @@ func decided(function string, args []ast.Expr) ast.Expr {
 			}
 		}
 		return boolean(false)
+	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
+		if order, ok := compared(args[0], args[1]); ok {
+			return boolean(order < 0 && function != operators.Greater && function != operators.GreaterEquals ||
+				order > 0 && function != operators.Less && function != operators.LessEquals ||
+				order == 0 && (function == operators.LessEquals || function == operators.GreaterEquals))
+		}
+		return call(function, args...)
 	}
 	return folded(function, args)
+}
+
+// compared is the order of two whole numbers that are known.
+func compared(a, b ast.Expr) (order int, ok bool) {
+	if a.Kind() != ast.LiteralKind || b.Kind() != ast.LiteralKind {
+		return 0, false
+	}
+	x, ok1 := a.AsLiteral().(types.Int)
+	y, ok2 := b.AsLiteral().(types.Int)
+	return cmp.Compare(x, y), ok1 && ok2
 }
 
 func sameLiteral(a, b ref.Val) bool { return types.Equal(a, b) == types.True }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/types"
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/rule"
@@ -110,6 +112,9 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 		switch root {
 		case "object":
 			n.noteObject(path)
+			if isGiven(path) {
+				return given(e, name), nil
+			}
 			return n.reread(e, call("dyn", ident(root))), nil
 		case "workload", "ns", "binding":
 			return n.reread(e, variable(root)), n.readFact(root, path)
@@ -130,6 +135,21 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 		return nil, err
 	}
 	return n.step(e, inner, name), nil
+}
+
+// isGiven says whether a path is one that the server gives a value when the object is made, before
+// policies see it: to a rule it tells that a server holds the object already.
+func isGiven(path []string) bool {
+	return len(path) == 2 && path[0] == "metadata" && slices.Contains([]string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"}, path[1])
+}
+
+// given is the value that the server gave the object before this request.
+func given(e ast.Expr, name string) ast.Expr {
+	value := factory.NewSelect(0, snippet(`dyn(oldObject).metadata`, nil), name)
+	if e.Kind() == ast.SelectKind || e.AsCall().FunctionName() == operators.Index {
+		return value
+	}
+	return snippet(`oldObject == null ? optional.none() : optional.of(_x)`, map[string]ast.Expr{"_x": value})
 }
 
 // reread is a chain of reads that begins at another root.
@@ -199,6 +219,10 @@ func (n *native) clusterFact(name string) (ast.Expr, error) {
 	switch name {
 	case "version":
 		return text(n.version), nil
+	case "minor":
+		_, minor, _ := strings.Cut(n.version, ".")
+		number, err := strconv.Atoi(minor)
+		return factory.NewLiteral(0, types.Int(number)), err
 	case "live":
 		return boolean(true), nil
 	case "supported", "endOfLife":
@@ -248,6 +272,9 @@ func (n *native) replaceCall(c ast.CallExpr, free func(string) bool) (ast.Expr, 
 		return grants(args), nil
 	case "has":
 		of, name, ok := read(c.Args()[0])
+		if root, path := rootOf(c.Args()[0]); root == "object" && free(root) && isGiven(path) {
+			return snippet(`oldObject != null`, nil), nil
+		}
 		if !ok || !n.mayBeNull(name) {
 			return nil, nil
 		}
@@ -256,13 +283,20 @@ func (n *native) replaceCall(c ast.CallExpr, free func(string) bool) (ast.Expr, 
 			return nil, err
 		}
 		return snippet(`_x.orValue(null) != null`, map[string]ast.Expr{"_x": below(inner, []string{name})}), nil
-	case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional:
+	}
+	if slices.Contains(foldable, c.FunctionName()) {
 		return n.fold(c, free)
 	}
 	return nil, nil
 }
 
-// fold decides what is already known: cluster.live is.
+// foldable are the operations of which the result may be known when the policy is written.
+var foldable = []string{
+	operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional, operators.Equals, operators.NotEquals,
+	operators.In, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals,
+}
+
+// fold decides what is already known: the version of the cluster, and that it is live.
 func (n *native) fold(c ast.CallExpr, free func(string) bool) (ast.Expr, error) {
 	var args []ast.Expr
 	for _, arg := range c.Args() {
@@ -272,7 +306,7 @@ func (n *native) fold(c ast.CallExpr, free func(string) bool) (ast.Expr, error) 
 		}
 		args = append(args, inner)
 	}
-	return folded(c.FunctionName(), args), nil
+	return decided(c.FunctionName(), args), nil
 }
 
 // folded is a logical operation, or what it comes to where an operand is known.
@@ -346,7 +380,7 @@ func (n *native) factVariables() []Condition {
 // have such fields under names that are elsewhere never null.
 var (
 	nullable      = []string{"rules", "sources", "apiGroup", "secretNamespace"}
-	nullableKinds = []string{"LimitRange", "EndpointSlice.discovery.k8s.io", "CSINode.storage.k8s.io"}
+	nullableKinds = []string{"LimitRange", "EndpointSlice.discovery.k8s.io", "CSINode.storage.k8s.io", "ResourceClaim.resource.k8s.io", "ResourceClaimTemplate.resource.k8s.io"}
 )
 
 // mayBeNull says whether a field that is there may be null.
