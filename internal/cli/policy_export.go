@@ -20,6 +20,7 @@ import (
 // policyExportOptions is the configuration of one export.
 type policyExportOptions struct {
 	ruleFlags
+	settingFlags
 	modes       []string
 	selector    string
 	kubeVersion string
@@ -49,7 +50,8 @@ changed: objects that were there before can still be labelled and deleted.`,
 		RunE: func(_ *cobra.Command, _ []string) error { return o.run(env) },
 	}
 	flags := cmd.Flags()
-	o.register(flags)
+	o.ruleFlags.register(flags)
+	o.settingFlags.register(flags)
 	flags.StringSliceVar(&o.modes, "mode", []string{"deny"}, "what becomes of a violation: `MODE` deny, or warn, audit")
 	flags.StringVar(&o.selector, "namespace-selector", "kubernetes.io/metadata.name notin ("+strings.Join(policy.SystemNamespaces, ",")+")",
 		"label `SELECTOR` of the namespaces that the policies hold in; \"\" for all")
@@ -58,7 +60,8 @@ changed: objects that were there before can still be labelled and deleted.`,
 	flags.BoolVar(&o.mutate, "mutate", false, "write the fixes, as policies that change objects, in place of the rules")
 	flags.BoolVar(&o.list, "list", false, "list what becomes of each rule, and why, and write nothing")
 	completeFlag(cmd, "mode", "deny", "warn", "audit")
-	o.complete(cmd)
+	o.ruleFlags.complete(cmd)
+	o.settingFlags.complete(cmd)
 	return cmd
 }
 
@@ -75,7 +78,9 @@ func (o *policyExportOptions) check() error {
 			Remedy: "Name a version from " + policy.Oldest + " on, as in 1.36.",
 		})
 	}
-	o.options = policy.Options{Version: o.kubeVersion, Actions: actions}
+	settings, err := o.settingFlags.load()
+	errs = append(errs, err)
+	o.options = policy.Options{Version: o.kubeVersion, Actions: actions, Settings: settings}
 	if o.selector != "" {
 		selector, err := metav1.ParseToLabelSelector(o.selector)
 		if err != nil {
@@ -98,7 +103,7 @@ func (o *policyExportOptions) run(env *Env) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	rules, _, err := o.load()
+	rules, _, err := o.ruleFlags.load()
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ type Options struct {
 	Actions []string
 	// NamespaceSelector is the JSON of a label selector of the namespaces that the policies hold in.
 	NamespaceSelector []byte
+	// Settings are what users tell rules of their own estate.
+	Settings rule.Settings
 	// Conditions are further match conditions of a rule's policy, such as its exceptions: where one
 	// is false the policy does not apply. May be nil.
 	Conditions func(*rule.Rule) []Condition
@@ -104,7 +106,7 @@ func compile(r *rule.Rule, o Options) (*compiled, error) {
 	if why := notAsked[r.Match.Fact]; why != "" {
 		return nil, errors.New(why)
 	}
-	n := &native{rule: r, version: o.Version, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
+	n := &native{rule: r, version: o.Version, settings: o.Settings, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
 	p := &compiled{native: n, when: boolean(true)}
 	var err, whenErr error
 	if p.assert, err = n.translate(r.Assert); r.When != "" {
@@ -114,7 +116,7 @@ func compile(r *rule.Rule, o Options) (*compiled, error) {
 		return nil, first(err)
 	}
 	if isBool(p.when, false) {
-		return nil, errors.New("it judges manifests, and never holds for an object on a server")
+		return nil, errors.New("its condition never holds there: it is for manifests, another version, or settings that are not given")
 	}
 	if isBool(p.assert, true) {
 		return nil, errors.New("no object on a server can fail it")
@@ -217,7 +219,7 @@ func (p *compiled) optionally(of ast.Expr, path []string) ast.Expr {
 	for _, key := range path {
 		of = below(of, []string{key})
 		if p.mayBeNull(key) {
-			of = snippet(`_x.optFlatMap(_v, _v == null ? optional.none() : optional.of(_v))`, map[string]ast.Expr{"_x": of})
+			of = snippet(`_x.optFlatMap(_v, dyn(_v) == null ? optional.none() : optional.of(dyn(_v)))`, map[string]ast.Expr{"_x": of})
 		}
 	}
 	return of

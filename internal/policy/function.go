@@ -21,7 +21,9 @@ var imageParts = func() map[string]string {
 		rest     = `(` + hosted + ` ? _p.substring(_p.indexOf("/") + 1) : _p)`
 		repo     = `(` + registry + ` == "docker.io" && !` + rest + `.contains("/") ? "library/" + ` + rest + ` : ` + rest + `)`
 	)
+	const publisher = registry + ` + [` + repo + `].map(_r, _r.contains("/") ? "/" + _r.split("/")[0] : "")[0]`
 	return map[string]string{
+		"publisher":  path + `.map(_p, ` + publisher + `)[0]`,
 		"registry":   path + `.map(_p, ` + registry + `)[0]`,
 		"repository": path + `.map(_p, ` + repo + `)[0]`,
 		"tag":        tagged + `.replace(":", "")`,
@@ -45,7 +47,7 @@ func imagePart(reference ast.Expr, part string) (ast.Expr, error) {
 // imageMap is all parts of a reference.
 func imageMap(reference ast.Expr) ast.Expr {
 	var entries []string
-	for _, part := range []string{"registry", "repository", "tag", "digest", "valid"} {
+	for _, part := range []string{"registry", "repository", "tag", "digest", "publisher", "valid"} {
 		entries = append(entries, fmt.Sprintf("%q: dyn(%s)", part, imageParts[part]))
 	}
 	return snippet(`[_x].map(_s, {`+strings.Join(entries, ", ")+`})[0]`, map[string]ast.Expr{"_x": reference})
@@ -111,6 +113,8 @@ func textList(list []string) ast.Expr {
 
 // notNative are Coaming's functions that CEL cannot spell out, with the reason.
 var notNative = map[string]string{
-	"credential": "credential() is not a function of the API server",
-	"base64text": "the API server's expressions cannot decode base64",
+	"credential":  "credential() is not a function of the API server",
+	"credentials": "credentials() is not a function of the API server",
+	"guessable":   "guessable() is not a function of the API server",
+	"base64text":  "the API server's expressions cannot decode base64",
 }

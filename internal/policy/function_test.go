@@ -69,7 +69,7 @@ func FuzzImage(f *testing.F) {
 	for _, r := range references {
 		f.Add(r)
 	}
-	parts := []string{"registry", "repository", "tag", "digest"}
+	parts := []string{"registry", "repository", "tag", "digest", "publisher"}
 	f.Fuzz(func(t *testing.T, reference string) {
 		reference = strings.ToValidUTF8(reference, "")
 		object, err := json.Marshal(map[string]string{"x": reference})

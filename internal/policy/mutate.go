@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
 
@@ -119,16 +120,47 @@ func (m mutator) patches(f rule.Fix) (ast.Expr, error) {
 // value is the value that the fix sets, appends or takes.
 func (m mutator) value(f rule.Fix) (ast.Expr, error) {
 	switch {
-	case f.Op == rule.FixChoose:
+	case f.Op == rule.FixChoose, f.Ask != "":
 		return nil, errors.New("its fix needs a person's choice")
 	case f.Op == rule.FixAdd:
 		return nil, errors.New("its fix is another object, which a mutation cannot make")
+	case strings.Contains(f.Expr, "optional.none()"):
+		return nil, errors.New("its fix may come to nothing, which a mutation cannot say")
 	case f.Expr != "":
-		return m.translate(f.Expr)
+		return m.computed(f.Expr)
 	case f.Op == rule.FixRemove:
 		return boolean(true), nil
 	}
 	return literal(f.Value), nil
+}
+
+// computed is a value that the fix computes, in an expression that the API server takes: it wants
+// the values of a map to be of one type.
+func (m mutator) computed(expression string) (ast.Expr, error) {
+	e, err := m.translate(expression)
+	if err != nil {
+		return nil, err
+	}
+	written, err := print(e)
+	if err != nil {
+		return nil, err
+	}
+	alone := checker{m.checker.env, m.checker.version}
+	if err := alone.declare(m.variables); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"container", "role", m.rule.EachName} {
+		if name == "" {
+			continue
+		}
+		if alone.env, err = alone.env.Extend(cel.Variable(name, cel.DynType)); err != nil {
+			return nil, fmt.Errorf("declare %s: %w", name, err)
+		}
+	}
+	if _, err := alone.check(written); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // patchesOf is the list of patches at one fact.

@@ -50,14 +50,21 @@ const (
 
 // notAsked are facts of which a policy has no use, with the reason.
 var notAsked = map[string]string{
-	"api":     "the API server itself knows the API versions that it serves, and warns of deprecated ones",
-	"cluster": "it judges the cluster, not an object that is sent to it",
+	"api":        "the API server itself knows the API versions that it serves, and warns of deprecated ones",
+	"cluster":    "it judges the cluster, not an object that is sent to it",
+	"support":    "what is supported changes with the calendar, which a policy does not see",
+	"beside":     "it needs other objects than the one that is sent",
+	"everywhere": "it needs other objects than the one that is sent",
+	"selected":   "it needs other objects than the one that is sent",
+	"settings":   "settings are used as a whole",
 }
 
 // native rewrites the expressions of one rule.
 type native struct {
 	rule    *rule.Rule
 	version string
+	// settings are those that the rule reads.
+	settings rule.Settings
 	// custom is set for kinds whose fields may be null on the server, those that are not Kubernetes'
 	// own above all: the API server keeps their nulls.
 	custom bool
@@ -100,6 +107,9 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 	if !ok {
 		return nil, nil
 	}
+	if name == "presence" && n.reads["binding"] != nil {
+		return nil, errors.New("whether an account or a role is there, other objects than the one that is sent tell")
+	}
 	if of.Kind() == ast.CallKind && of.AsCall().FunctionName() == "image" && !of.AsCall().IsMemberFunction() {
 		reference, err := n.inner(of.AsCall().Args()[0], free)
 		if err != nil {
@@ -120,7 +130,9 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 			return n.reread(e, variable(root)), n.readFact(root, path)
 		case "cluster":
 			return n.clusterFact(name)
-		case "api":
+		case "settings":
+			return n.setting(e, path)
+		case "api", "support", "beside", "everywhere", "selected":
 			return nil, errors.New(notAsked[root])
 		}
 	}
@@ -167,7 +179,7 @@ func (n *native) step(e, of ast.Expr, name string) ast.Expr {
 	optional := e.Kind() == ast.CallKind && e.AsCall().FunctionName() != operators.Index
 	switch {
 	case n.mayBeNull(name):
-		whole := snippet(`_x.optFlatMap(_v, _v == null ? optional.none() : optional.of(_v))`, map[string]ast.Expr{"_x": below(of, []string{name})})
+		whole := snippet(`_x.optFlatMap(_v, dyn(_v) == null ? optional.none() : optional.of(dyn(_v)))`, map[string]ast.Expr{"_x": below(of, []string{name})})
 		if optional {
 			return whole
 		}
@@ -231,6 +243,18 @@ func (n *native) clusterFact(name string) (ast.Expr, error) {
 	return nil, fmt.Errorf("cluster has no part %q", name)
 }
 
+// setting is a list of the user's settings, as it is when the policy is written.
+func (n *native) setting(e ast.Expr, path []string) (ast.Expr, error) {
+	lists := map[string][]string{
+		"registries": n.settings.Registries, "publishers": n.settings.Publishers, "privateRegistries": n.settings.PrivateRegistries,
+	}
+	list, found := lists[path[0]]
+	if !found || len(path) > 1 || e.Kind() != ast.SelectKind {
+		return nil, fmt.Errorf("settings have no part %q that is known when the policy is written", strings.Join(path, "."))
+	}
+	return textList(list), nil
+}
+
 func (n *native) replaceName(name string) (ast.Expr, error) {
 	switch name {
 	case "object":
@@ -240,7 +264,7 @@ func (n *native) replaceName(name string) (ast.Expr, error) {
 		return nil, fmt.Errorf("%s is used as a whole, and parts of it need other objects than the one that is sent", name)
 	case "role":
 		n.role = true
-	case "api", "cluster":
+	case "api", "cluster", "support", "beside", "everywhere", "selected", "settings":
 		return nil, errors.New(notAsked[name])
 	}
 	return nil, nil
@@ -283,6 +307,14 @@ func (n *native) replaceCall(c ast.CallExpr, free func(string) bool) (ast.Expr, 
 			return nil, err
 		}
 		return snippet(`_x.orValue(null) != null`, map[string]ast.Expr{"_x": below(inner, []string{name})}), nil
+	case "size":
+		if len(c.Args()) == 1 {
+			inner, err := n.inner(c.Args()[0], free)
+			if err != nil || inner.Kind() != ast.ListKind {
+				return nil, err
+			}
+			return factory.NewLiteral(0, types.Int(inner.AsList().Size())), nil
+		}
 	}
 	if slices.Contains(foldable, c.FunctionName()) {
 		return n.fold(c, free)
