@@ -111,7 +111,7 @@ func (j *policyJudges) install(t *testing.T, s *sandbox) {
 		}
 		return true
 	})
-	eventually(t, "the types of all policies are checked", func() bool {
+	within(t, 5*patience, "the types of all policies are checked", func() bool {
 		return j.typesChecked(t, s)
 	})
 	bad := &sent{name: "canary", object: parseObject(t, `{apiVersion: v1, kind: Pod, metadata: {name: canary, namespace: default}, spec: {hostNetwork: true, hostPID: true, containers: [{name: a, image: a, securityContext: {privileged: true}}]}}`)}
