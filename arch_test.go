@@ -30,6 +30,7 @@ var floors = map[string]int{
 	"internal/judge":     2,
 	"internal/report":    2,
 	"internal/fix":       2,
+	"internal/policy":    2,
 	"internal/kubetype":  2,
 	"internal/workbench": 2,
 
@@ -75,8 +76,8 @@ var homes = map[string][]string{
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
-	"github.com/google/cel-go":               {"internal/rule", "internal/kubetype"},
-	"k8s.io/apiserver":                       {"internal/rule"},
+	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype"},
+	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype"},
 	"github.com/google/go-containerregistry": {"internal/bundle"},
 	"go.yaml.in/yaml":                        {"internal/document"},

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,6 +145,15 @@ func IsOwnGroup(group string) bool { return ownKinds()[group] != nil }
 
 // IsOwnKind says whether one of Kubernetes' own API groups has, or had, the kind.
 func IsOwnKind(group, kind string) bool { return ownKinds()[group][kind] }
+
+// OwnKinds is the kinds of Kubernetes' own API groups, by group; sorted.
+func OwnKinds() map[string][]string {
+	all := map[string][]string{}
+	for group, kinds := range ownKinds() {
+		all[group] = slices.Sorted(maps.Keys(kinds))
+	}
+	return all
+}
 
 // GroupsOf is Kubernetes' own API groups that have a kind of that name, whatever its case, each as
 // "Kind" or "Kind.group"; sorted.

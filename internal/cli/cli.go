@@ -96,6 +96,7 @@ func rootCommand(env *Env) *cobra.Command {
 		reportCommand(env),
 		diffCommand(env),
 		frameworksCommand(env),
+		policyCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

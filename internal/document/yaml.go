@@ -39,6 +39,10 @@ func writeYAML(b *strings.Builder, v Value, indent string) {
 			writeYAML(b, entry, indent)
 		default:
 			b.WriteByte(' ')
+			if lines, ok := blockText(entry); ok {
+				b.WriteString("|-\n" + indent + "  " + strings.ReplaceAll(lines, "\n", "\n"+indent+"  ") + "\n")
+				continue
+			}
 			writeScalar(b, entry)
 			b.WriteByte('\n')
 		}
@@ -53,6 +57,24 @@ func writeYAML(b *strings.Builder, v Value, indent string) {
 		writeScalar(b, item)
 		b.WriteByte('\n')
 	}
+}
+
+// blockText is a string of several lines, or one that quotes would make hard to read, that can
+// stand in a block of its own, each line as it is.
+func blockText(v Value) (string, bool) {
+	if v.Kind() != String {
+		return "", false
+	}
+	s := v.Text()
+	if !strings.Contains(s, "\n") && (!strings.Contains(s, `"`) || len(s) < 40) || strings.ContainsAny(s, "\t\r") || !tame(strings.ReplaceAll(s, "\n", "")) {
+		return "", false
+	}
+	for line := range strings.SplitSeq(s, "\n") {
+		if line == "" || line != strings.TrimSpace(line) {
+			return "", false
+		}
+	}
+	return s, true
 }
 
 func writeScalar(b *strings.Builder, v Value) {

@@ -19,6 +19,7 @@ func libraries() []cel.EnvOption {
 		ext.TwoVarComprehensions(),
 		library.URLs(),
 		library.Lists(),
+		ext.Lists(ext.ListsVersion(3)),
 		library.Quantity(),
 		library.IP(),
 		library.CIDR(),

@@ -93,7 +93,7 @@ func parseImage(s string) imageRef {
 		name, r.tag, hasTag = name[:colon], name[colon+1:], true
 	}
 	first, rest, found := strings.Cut(name, "/")
-	if found && (strings.ContainsAny(first, ".:") || first == "localhost" || first != strings.ToLower(first)) {
+	if found && (strings.ContainsAny(first, ".:ABCDEFGHIJKLMNOPQRSTUVWXYZ") || first == "localhost") {
 		r.registry, r.repository = first, rest
 	} else {
 		r.registry, r.repository = "docker.io", name

@@ -1,7 +1,7 @@
 // Package rule is the rule language: it reads rule files, compiles their CEL expressions, checks
 // them against the types of the facts they match, and evaluates them on one fact at a time. It
 // holds no knowledge of its own (that is internal/catalog) and does not walk an inventory (that
-// is internal/judge). It is the only package that imports CEL.
+// is internal/judge). What the API server's own policies make of a rule is internal/policy.
 package rule
 
 import (

@@ -156,6 +156,12 @@ func writeFile(t *testing.T, name, text string) string {
 // eventually waits for something that another program does; it fails the test when that takes too long.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
+	within(t, patience, what, done)
+}
+
+// within waits for it no longer than that.
+func within(t *testing.T, patience time.Duration, what string, done func() bool) {
+	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(patience)

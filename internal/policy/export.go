@@ -1,0 +1,301 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/types"
+
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/rule"
+)
+
+// Options say for whom policies are written.
+type Options struct {
+	// Version is the Kubernetes version of the API server.
+	Version string
+	// Actions are what becomes of a violation: Deny, Warn, Audit; Deny and Warn exclude each other.
+	Actions []string
+	// NamespaceSelector is the JSON of a label selector of the namespaces that the policies hold in.
+	NamespaceSelector []byte
+	// Settings are what users tell rules of their own estate.
+	Settings rule.Settings
+	// Conditions are further match conditions of a rule's policy, such as its exceptions: where one
+	// is false the policy does not apply. May be nil.
+	Conditions func(*rule.Rule) []Condition
+}
+
+// SystemNamespaces are where policies do not hold unless told otherwise: a policy there can keep the
+// cluster, or Coaming, from starting again.
+var SystemNamespaces = []string{"kube-system", "kube-public", "kube-node-lease", "coaming-system"}
+
+// Validating is a rule as a ValidatingAdmissionPolicy with its binding, in YAML. The error is why
+// the rule cannot be one.
+func Validating(r *rule.Rule, o Options) (string, error) {
+	p, err := compile(r, o)
+	if err != nil {
+		return "", err
+	}
+	spec := policySpec{
+		FailurePolicy:    "Fail", // what cannot be decided is not let in
+		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(r.Match, o.Version, false)},
+		MatchConditions:  p.matchConditions(o),
+	}
+	if r.Match.Fact == "object" {
+		spec.MatchConstraints.ExcludeResourceRules = unheard
+	}
+	v, err := p.validation()
+	if err != nil {
+		return "", err
+	}
+	spec.Validations, spec.Variables = []validation{v}, p.variables
+	binding := bindingSpec{PolicyName: nameOf(r), ValidationActions: o.Actions, MatchResources: o.matchResources()}
+	const version = "admissionregistration.k8s.io/v1"
+	return yaml(
+		object{version, "ValidatingAdmissionPolicy", describe(r), spec},
+		object{version, "ValidatingAdmissionPolicyBinding", metadata{Name: nameOf(r), Labels: describe(r).Labels}, binding},
+	)
+}
+
+func (o Options) matchResources() *matchResources {
+	if len(o.NamespaceSelector) == 0 {
+		return nil
+	}
+	return &matchResources{o.NamespaceSelector}
+}
+
+// nameOf is the name of a rule's policies and bindings.
+func nameOf(r *rule.Rule) string { return "coaming-" + r.ID }
+
+// describe is what a policy tells of its rule.
+func describe(r *rule.Rule) metadata {
+	m := metadata{
+		Name: nameOf(r),
+		Labels: map[string]string{
+			"app.kubernetes.io/managed-by": "coaming", "coaming.dev/practice": r.Practice, "coaming.dev/severity": r.Severity.String(),
+		},
+		Annotations: map[string]string{
+			"coaming.dev/rule": r.ID, "coaming.dev/title": r.Title, "coaming.dev/why": oneLine(r.Why), "coaming.dev/remedy": oneLine(r.Remedy),
+		},
+	}
+	for framework, ids := range r.Maps {
+		m.Annotations["coaming.dev/"+framework] = strings.Join(ids, ",")
+	}
+	return m
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// compiled is a rule in the API server's language.
+type compiled struct {
+	*native
+	checker   *checker
+	variables []Condition
+	when      ast.Expr // true where the rule has none
+	assert    ast.Expr
+	says      ast.Expr
+}
+
+func compile(r *rule.Rule, o Options) (*compiled, error) {
+	if !catalog.Reached(o.Version, Oldest) {
+		return nil, fmt.Errorf("Kubernetes %s has no ValidatingAdmissionPolicy v1, which is there since %s", o.Version, Oldest)
+	}
+	if why := notAsked[r.Match.Fact]; why != "" {
+		return nil, errors.New(why)
+	}
+	n := &native{rule: r, version: o.Version, settings: o.Settings, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
+	p := &compiled{native: n, when: boolean(true)}
+	var err, whenErr error
+	if p.assert, err = n.translate(r.Assert); r.When != "" {
+		p.when, whenErr = n.translate(r.When)
+	}
+	if err := errors.Join(whenErr, err); err != nil {
+		return nil, first(err)
+	}
+	if isBool(p.when, false) {
+		return nil, errors.New("its condition never holds there: it is for manifests, another version, or settings that are not given")
+	}
+	if isBool(p.assert, true) {
+		return nil, errors.New("no object on a server can fail it")
+	}
+	// A message that needs more than the condition is left to the title.
+	if p.says, err = n.translate(r.Says); err != nil {
+		p.says = text(r.Title)
+	}
+	if p.checker, err = newChecker(o.Version); err != nil {
+		return nil, err
+	}
+	p.variables = n.factVariables()
+	return p, nil
+}
+
+// first is the first of joined errors: one reason is enough.
+func first(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the list itself is asked for
+		return joined.Unwrap()[0]
+	}
+	return err
+}
+
+func (p *compiled) matchConditions(o Options) []Condition {
+	list := p.conditions()
+	if o.Conditions != nil {
+		list = append(list, o.Conditions(p.rule)...)
+	}
+	return list
+}
+
+// fault is the condition under which one fact, or item, is at fault; an error of either part is one.
+func (p *compiled) fault() ast.Expr {
+	if isBool(p.when, true) {
+		return not(p.assert)
+	}
+	return choose(p.when, not(p.assert), boolean(false))
+}
+
+// base is the matched fact.
+func (p *compiled) base() ast.Expr {
+	switch p.rule.Match.Fact {
+	case "container":
+		return ident("container")
+	case "workload":
+		return variable("template")
+	}
+	return call("dyn", ident("object"))
+}
+
+// add adds a variable.
+func (p *compiled) add(name string, e ast.Expr) error {
+	written, err := print(e)
+	p.variables = append(p.variables, Condition{name, written})
+	return err
+}
+
+// list gives the variables that hold what is at fault, and the message about all of it.
+func (p *compiled) faults() (message ast.Expr, err error) {
+	if p.rule.Match.Fact != "container" {
+		if err := p.add("items", p.items(p.base())); err != nil {
+			return nil, err
+		}
+		item := ident(p.rule.EachName)
+		err := p.add("faults", member(variable("items"), "filter", item, p.fault()))
+		return joined(member(variable("faults"), "map", item, p.says)), err
+	}
+	containers, one, names := containersText, ident("container"), map[string]ast.Expr{}
+	if p.role {
+		containers, one = roledText, ident("_one")
+		names = map[string]ast.Expr{"container": field(one, "container"), "role": field(one, "role")}
+	}
+	p.variables = append(p.variables, Condition{"containers", containers})
+	if p.rule.EachName == "" {
+		err := p.add("faults", member(variable("containers"), "filter", one, replaceNames(p.fault(), names)))
+		return joined(member(variable("faults"), "map", one, replaceNames(p.says, names))), err
+	}
+	item, fault := ident(p.rule.EachName), ident("_fault")
+	faulty := replaceNames(member(p.items(p.base()), "filter", item, p.fault()), names)
+	err = p.add("faults", snippet(`variables.containers.map(_c, {"of": dyn(_c), "items": dyn(_items)}).filter(_f, size(_f.items) > 0)`,
+		map[string]ast.Expr{"_items": replaceNames(faulty, map[string]ast.Expr{one.AsIdent(): ident("_c")})}))
+	of := map[string]ast.Expr{one.AsIdent(): field(fault, "of")}
+	each := member(field(fault, "items"), "map", item, replaceNames(replaceNames(p.says, names), of))
+	return joined(member(variable("faults"), "map", fault, joined(each))), err
+}
+
+// items are the items that a rule with an each judges one by one, none where the list is missing.
+// A map gives its entries; whether it is one is asked where the rule reads what entries have.
+func (p *compiled) items(of ast.Expr) ast.Expr {
+	list := p.optionally(of, p.rule.EachPath)
+	if !p.readsEntry() {
+		return member(list, "orValue", factory.NewList(0, nil, nil))
+	}
+	return snippet(`_list.optMap(_l, type(_l) == map ? _l.map(_k, {"key": dyn(_k), "value": dyn(_l[_k])}) : _l.map(_k, dyn(_k))).orValue([])`,
+		map[string]ast.Expr{"_list": list})
+}
+
+// optionally reads a path, with nulls of custom resources as if they were not there.
+func (p *compiled) optionally(of ast.Expr, path []string) ast.Expr {
+	for _, key := range path {
+		of = below(of, []string{key})
+		if p.mayBeNull(key) {
+			of = snippet(`_x.optFlatMap(_v, dyn(_v) == null ? optional.none() : optional.of(dyn(_v)))`, map[string]ast.Expr{"_x": of})
+		}
+	}
+	return of
+}
+
+// readsEntry says whether the rule reads its items as the entries of a map, by their key.
+func (p *compiled) readsEntry() bool {
+	found := false
+	for _, e := range []ast.Expr{p.when, p.assert} {
+		_, _ = rewrite(e, nil, func(e ast.Expr, free func(string) bool) (ast.Expr, error) {
+			if root, path := rootOf(e); root == p.rule.EachName && free(root) && len(path) > 0 && path[0] == "key" {
+				found = true
+			}
+			return nil, nil
+		})
+	}
+	return found
+}
+
+func joined(list ast.Expr) ast.Expr { return member(list, "join", text("; ")) }
+
+// longestMessage bounds a message, in characters; the API server drops those over 5 KiB.
+const longestMessage = 1000
+
+// validation is the one validation of the policy; its variables are complete after it.
+func (p *compiled) validation() (validation, error) {
+	condition, message := choose(p.when, p.assert, boolean(true)), p.says
+	if isBool(p.when, true) {
+		condition = p.assert
+	}
+	if p.rule.EachName != "" || p.rule.Match.Fact == "container" {
+		var err error
+		if message, err = p.faults(); err != nil {
+			return validation{}, err
+		}
+		condition = snippet(`size(variables.faults) == 0`, nil)
+	}
+	if err := p.add("message", sum(text(p.rule.ID+": "), message)); err != nil {
+		return validation{}, err
+	}
+	written, err := print(condition)
+	if err != nil {
+		return validation{}, err
+	}
+	if err := p.checker.declare(p.variables); err != nil {
+		return validation{}, err
+	}
+	// On one line: a warning about an expression with line breaks would get lost in its header.
+	written, err = p.checker.exactly(strings.ReplaceAll(written, "\n", " "), types.BoolType)
+	if err != nil {
+		return validation{}, err
+	}
+	return validation{
+		Expression: written,
+		Message:    p.rule.ID + ": " + p.rule.Title,
+		MessageExpression: fmt.Sprintf("size(variables.message) > %[1]d ? variables.message.substring(0, %[1]d) : variables.message",
+			longestMessage),
+		Reason: "Forbidden",
+	}, nil
+}
+
+// Actions reads modes: deny, or any of warn and audit; deny and audit go together too.
+func Actions(modes []string) ([]string, error) {
+	words := map[string]string{"deny": "Deny", "warn": "Warn", "audit": "Audit"}
+	var actions []string
+	for _, mode := range modes {
+		word, found := words[mode]
+		if !found {
+			return nil, fmt.Errorf("%q is none of deny, warn, audit", mode)
+		}
+		if !slices.Contains(actions, word) {
+			actions = append(actions, word)
+		}
+	}
+	if slices.Contains(actions, "Deny") && slices.Contains(actions, "Warn") {
+		return nil, errors.New("deny and warn exclude each other: what is denied needs no warning")
+	}
+	return actions, nil
+}

@@ -1,0 +1,158 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/rule"
+)
+
+// workloadKinds are the kinds of Kubernetes' own that carry a pod template, by group.
+var workloadKinds = []resourceRule{
+	{APIGroups: []string{""}, Resources: []string{"pods", "podtemplates", "replicationcontrollers"}},
+	{APIGroups: []string{"apps"}, Resources: []string{"daemonsets", "deployments", "replicasets", "statefulsets"}},
+	{APIGroups: []string{"batch"}, Resources: []string{"cronjobs", "jobs"}},
+}
+
+// frozen are the workloads whose pod template cannot be changed once they are made: a mutation of
+// an update would have the update refused.
+var frozen = []string{"pods", "jobs"}
+
+const (
+	// templateText is the pod template of a workload; a pod is its own.
+	templateText = `object.kind == "Pod" ? dyn(object) :
+object.kind == "CronJob" ? dyn(object).spec.jobTemplate.spec.template :
+object.kind == "PodTemplate" ? dyn(object).template : dyn(object).spec.template`
+	// templatePath is where it stands, as a JSON pointer.
+	templatePath = `object.kind == "Pod" ? "" :
+object.kind == "CronJob" ? "/spec/jobTemplate/spec/template" :
+object.kind == "PodTemplate" ? "/template" : "/spec/template"`
+	containersText = `variables.template.spec.?initContainers.orValue([]) + variables.template.spec.containers +
+variables.template.spec.?ephemeralContainers.orValue([])`
+	// roledText is each container with what it is for.
+	roledText = `variables.template.spec.?initContainers.orValue([]).map(c, {"container": dyn(c), "role": dyn(` + initRole + `)}) +
+variables.template.spec.containers.map(c, {"container": dyn(c), "role": dyn("app")}) +
+variables.template.spec.?ephemeralContainers.orValue([]).map(c, {"container": dyn(c), "role": dyn("ephemeral")})`
+	initRole = `c.?restartPolicy.orValue("") == "Always" ? "sidecar" : "init"`
+)
+
+// resourceRules are what a rule's match comes to.
+func resourceRules(r rule.Match, version string, mutating bool) []resourceRule {
+	operations := []string{"CREATE", "UPDATE"}
+	switch r.Fact {
+	case "container", "workload":
+		return workloadRules(version, mutating)
+	case "namespace":
+		return []resourceRule{{[]string{""}, []string{"*"}, operations, []string{"namespaces"}}}
+	case "object":
+		return []resourceRule{{[]string{"*"}, []string{"*"}, operations, []string{"*"}}}
+	}
+	byGroup := map[string][]string{}
+	for _, kind := range r.Kinds {
+		name, group, _ := strings.Cut(kind, ".")
+		byGroup[group] = append(byGroup[group], resourceOf(group, name))
+	}
+	var rules []resourceRule
+	for _, group := range slices.Sorted(maps.Keys(byGroup)) {
+		resources := byGroup[group]
+		slices.Sort(resources)
+		if slices.Contains(resources, "*") {
+			resources = []string{"*"}
+		}
+		rules = append(rules, resourceRule{[]string{group}, []string{"*"}, operations, slices.Compact(resources)})
+	}
+	return rules
+}
+
+func workloadRules(version string, mutating bool) []resourceRule {
+	var rules []resourceRule
+	for _, w := range workloadKinds {
+		w.APIVersions = []string{"*"}
+		w.Operations = []string{"CREATE", "UPDATE"}
+		if !mutating {
+			rules = append(rules, w)
+			continue
+		}
+		changing := w
+		changing.Resources = slices.DeleteFunc(slices.Clone(w.Resources), func(s string) bool { return slices.Contains(frozen, s) })
+		once := w
+		once.Operations = []string{"CREATE"}
+		once.Resources = slices.DeleteFunc(slices.Clone(w.Resources), func(s string) bool { return !slices.Contains(frozen, s) })
+		rules = append(rules, once)
+		rules = append(rules, changing)
+	}
+	if mutating {
+		return slices.DeleteFunc(rules, func(r resourceRule) bool { return len(r.Resources) == 0 })
+	}
+	running := []string{"pods/ephemeralcontainers"}
+	if catalog.Reached(version, "1.33") {
+		running = append(running, "pods/resize")
+	}
+	return append(rules, resourceRule{[]string{""}, []string{"*"}, []string{"UPDATE"}, running})
+}
+
+// resourceOf is the resource of a kind, "*" where the kind is not Kubernetes' own: its definition
+// alone says, and kindCondition keeps the policy to it.
+func resourceOf(group, kind string) string {
+	if !catalog.IsOwnKind(group, kind) {
+		return "*"
+	}
+	plural, _ := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Group: group, Kind: kind})
+	return plural.Resource
+}
+
+// unheard are requests that no object rule is about: they are no objects, or come by the second.
+var unheard = []resourceRule{
+	{[]string{"authentication.k8s.io", "authorization.k8s.io"}, []string{"*"}, []string{"*"}, []string{"*"}},
+	{[]string{"coordination.k8s.io"}, []string{"*"}, []string{"*"}, []string{"leases"}},
+	{[]string{"", "events.k8s.io"}, []string{"*"}, []string{"*"}, []string{"events"}},
+}
+
+// conditions keep a policy to objects that are to stay and to changes that matter: what was there
+// before the policy can still be finished, labelled and deleted.
+func (n *native) conditions() []Condition {
+	list := []Condition{{"not-being-deleted", `!has(object.metadata.deletionTimestamp)`}}
+	if kinds := n.rule.Match.Kinds; isCustom(kinds) {
+		var names []string
+		for _, kind := range kinds {
+			name, _, _ := strings.Cut(kind, ".")
+			names = append(names, `"`+name+`"`)
+		}
+		list = append(list, Condition{"kind", `request.kind.kind in [` + strings.Join(names, ", ") + `]`})
+	}
+	return append(list, Condition{"changed", `oldObject == null || ` + strings.Join(n.changes(), " ||\n")})
+}
+
+func (n *native) changes() []string {
+	parts := maps.Clone(n.judged)
+	switch n.rule.Match.Fact {
+	case "container", "workload":
+		parts["spec"], parts["template"] = true, true
+		if n.reads["workload"]["labels"] || n.reads["workload"]["annotations"] || len(n.rule.EachPath) > 0 && n.rule.EachPath[0] == "metadata" {
+			parts["metadata.labels"], parts["metadata.annotations"] = true, true
+		}
+	case "namespace":
+		parts["metadata.labels"], parts["metadata.annotations"] = true, true
+	default:
+		if len(n.rule.EachPath) > 0 {
+			parts[n.rule.EachPath[0]] = true
+		}
+	}
+	if n.reads["binding"] != nil {
+		parts["subjects"], parts["roleRef"] = true, true
+	}
+	if parts[""] || parts["metadata"] || len(parts) == 0 {
+		return []string{"object != oldObject"}
+	}
+	var list []string
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
+		path := ".?" + strings.ReplaceAll(part, ".", ".?")
+		list = append(list, "object"+path+" != oldObject"+path)
+	}
+	return list
+}
