@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ changed: objects that were there before can still be labelled and deleted.`,
   coaming policy export --mutate --kubernetes-version 1.34
   coaming policy export --list`,
 		Args: cobra.NoArgs,
-		RunE: func(_ *cobra.Command, _ []string) error { return o.run(env) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
 	}
 	flags := cmd.Flags()
 	o.ruleFlags.register(flags)
@@ -99,11 +100,11 @@ type exported struct {
 	why, whyNoMutation  error
 }
 
-func (o *policyExportOptions) run(env *Env) error {
+func (o *policyExportOptions) run(ctx context.Context, env *Env) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	rules, _, err := o.ruleFlags.load()
+	rules, _, err := o.ruleFlags.load(ctx, env, nil)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (p *parser) text(v document.Value, key string) string {
 
 // longestExpression is how long an expression may be, in bytes: to check one takes time in proportion
 // to the square of its length.
-const longestExpression = 16 << 10
+const longestExpression = 32 << 10
 
 func (p *parser) expression(v document.Value, key string) string {
 	s := p.text(v, key)
