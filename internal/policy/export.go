@@ -23,6 +23,8 @@ type Options struct {
 	NamespaceSelector []byte
 	// Settings are what users tell rules of their own estate.
 	Settings rule.Settings
+	// Accept writes fixes that ask a question as mutations, too: somebody answered it with yes.
+	Accept bool
 	// Conditions are further match conditions of a rule's policy, such as its exceptions: where one
 	// is false the policy does not apply. May be nil.
 	Conditions func(*rule.Rule) []Condition

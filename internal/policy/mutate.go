@@ -41,7 +41,7 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	m := mutator{compiled: p}
+	m := mutator{compiled: p, accept: o.Accept}
 	spec := policySpec{
 		FailurePolicy: "Fail", ReinvocationPolicy: "IfNeeded",
 		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(r.Match, o.Version, true)},
@@ -72,7 +72,11 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 }
 
 // mutator writes patches for the faults of one rule.
-type mutator struct{ *compiled }
+type mutator struct {
+	*compiled
+
+	accept bool // fixes that ask a question, too
+}
 
 // place is the variable of where the pod template stands.
 func (m mutator) place() []Condition {
@@ -120,7 +124,7 @@ func (m mutator) patches(f rule.Fix) (ast.Expr, error) {
 // value is the value that the fix sets, appends or takes.
 func (m mutator) value(f rule.Fix) (ast.Expr, error) {
 	switch {
-	case f.Op == rule.FixChoose, f.Ask != "":
+	case f.Op == rule.FixChoose, f.Ask != "" && !m.accept:
 		return nil, errors.New("its fix needs a person's choice")
 	case f.Op == rule.FixAdd:
 		return nil, errors.New("its fix is another object, which a mutation cannot make")
