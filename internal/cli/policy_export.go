@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type policyExportOptions struct {
 	kubeVersion string
 	output      string
 	mutate      bool
+	agreed      bool
 	list        bool
 
 	options policy.Options
@@ -47,7 +49,7 @@ changed: objects that were there before can still be labelled and deleted.`,
   coaming policy export --mutate --kubernetes-version 1.34
   coaming policy export --list`,
 		Args: cobra.NoArgs,
-		RunE: func(_ *cobra.Command, _ []string) error { return o.run(env) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
 	}
 	flags := cmd.Flags()
 	o.ruleFlags.register(flags)
@@ -58,6 +60,7 @@ changed: objects that were there before can still be labelled and deleted.`,
 	flags.StringVar(&o.kubeVersion, "kubernetes-version", catalog.Newest, "the Kubernetes `VERSION` of the API server")
 	flags.StringVarP(&o.output, "output", "o", "-", "write a file for each rule into this `FOLDER` (- for all to standard output)")
 	flags.BoolVar(&o.mutate, "mutate", false, "write the fixes, as policies that change objects, in place of the rules")
+	flags.BoolVar(&o.agreed, "agree", false, "with --mutate: write also the fixes that ask a person first, and agree to what they ask (annotation coaming.dev/ask)")
 	flags.BoolVar(&o.list, "list", false, "list what becomes of each rule, and why, and write nothing")
 	completeFlag(cmd, "mode", "deny", "warn", "audit")
 	o.ruleFlags.complete(cmd)
@@ -80,7 +83,7 @@ func (o *policyExportOptions) check() error {
 	}
 	settings, err := o.settingFlags.load()
 	errs = append(errs, err)
-	o.options = policy.Options{Version: o.kubeVersion, Actions: actions, Settings: settings}
+	o.options = policy.Options{Version: o.kubeVersion, Actions: actions, Settings: settings, Agreed: o.agreed}
 	if o.selector != "" {
 		selector, err := metav1.ParseToLabelSelector(o.selector)
 		if err != nil {
@@ -99,11 +102,11 @@ type exported struct {
 	why, whyNoMutation  error
 }
 
-func (o *policyExportOptions) run(env *Env) error {
+func (o *policyExportOptions) run(ctx context.Context, env *Env) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	rules, _, err := o.ruleFlags.load()
+	rules, _, err := o.ruleFlags.load(ctx, env, nil)
 	if err != nil {
 		return err
 	}

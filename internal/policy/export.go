@@ -23,6 +23,8 @@ type Options struct {
 	NamespaceSelector []byte
 	// Settings are what users tell rules of their own estate.
 	Settings rule.Settings
+	// Agreed says that a person knows what fixes ask before they are made.
+	Agreed bool
 	// Conditions are further match conditions of a rule's policy, such as its exceptions: where one
 	// is false the policy does not apply. May be nil.
 	Conditions func(*rule.Rule) []Condition
