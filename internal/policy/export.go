@@ -108,6 +108,9 @@ func compile(r *rule.Rule, o Options) (*compiled, error) {
 	if why := notAsked[r.Match.Fact]; why != "" {
 		return nil, errors.New(why)
 	}
+	if shown, why := seen(r.Match.Kinds); len(shown) == 0 && why != "" {
+		return nil, errors.New(why)
+	}
 	n := &native{rule: r, version: o.Version, settings: o.Settings, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
 	p := &compiled{native: n, when: boolean(true)}
 	var err, whenErr error

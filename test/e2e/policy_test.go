@@ -155,11 +155,19 @@ func (j *policyJudges) typesChecked(t *testing.T, s *sandbox) bool {
 // definitions are definitions of the kinds that are not Kubernetes' own, without a schema: the
 // server keeps what is sent, nulls included.
 func (j *policyJudges) definitions() []string {
-	kinds := map[string]bool{}
+	kinds, served := map[string]bool{}, map[string][]string{}
 	for _, r := range j.rules {
 		for _, kind := range r.Match.Kinds {
 			if _, group, _ := strings.Cut(kind, "."); !catalog.IsOwnGroup(group) {
 				kinds[kind] = true
+			}
+		}
+		for _, e := range slices.Concat(r.Bad, r.Good) {
+			for _, v := range e {
+				o := fact.NewObject(v, &fact.Origin{})
+				if _, version, found := strings.Cut(o.APIVersion, "/"); found && !slices.Contains(served[o.GroupKind()], version) && version != "v1" {
+					served[o.GroupKind()] = append(served[o.GroupKind()], version)
+				}
 			}
 		}
 	}
@@ -168,7 +176,7 @@ func (j *policyJudges) definitions() []string {
 		name, group, _ := strings.Cut(kind, ".")
 		plural := strings.ToLower(name) + "s"
 		var versions strings.Builder
-		for i, v := range []string{"v1", "v1beta1", "v1alpha1"} {
+		for i, v := range append([]string{"v1"}, served[kind]...) {
 			versions.WriteString(fmt.Sprintf("  - {name: %s, served: true, storage: %t, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n", v, i == 0))
 		}
 		list = append(list, fmt.Sprintf("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: %[1]s.%[2]s\n"+
