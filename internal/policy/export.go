@@ -230,18 +230,26 @@ func (p *compiled) optionally(of ast.Expr, path []string) ast.Expr {
 	return of
 }
 
-// readsEntry says whether the rule reads its items as the entries of a map, by their key.
+// readsEntry says whether the rule may read its items as the entries of a map: it reads nothing of
+// them but a key and a value.
 func (p *compiled) readsEntry() bool {
-	found := false
-	for _, e := range []ast.Expr{p.when, p.assert} {
+	found, other := false, false
+	for _, expression := range []string{p.rule.When, p.rule.Assert, p.rule.Says} {
+		e, err := parse(expression)
+		if err != nil {
+			continue // there is none
+		}
 		_, _ = rewrite(e, nil, func(e ast.Expr, free func(string) bool) (ast.Expr, error) {
-			if root, path := rootOf(e); root == p.rule.EachName && free(root) && len(path) > 0 && path[0] == "key" {
-				found = true
+			root, path := rootOf(e)
+			if root != p.rule.EachName || !free(root) {
+				return nil, nil
 			}
-			return nil, nil
+			entry := len(path) > 0 && (path[0] == "key" || path[0] == "value")
+			found, other = found || entry, other || !entry
+			return e, nil
 		})
 	}
-	return found
+	return found && !other
 }
 
 func joined(list ast.Expr) ast.Expr { return member(list, "join", text("; ")) }
