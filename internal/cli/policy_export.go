@@ -27,7 +27,7 @@ type policyExportOptions struct {
 	kubeVersion string
 	output      string
 	mutate      bool
-	accept      bool
+	agreed      bool
 	list        bool
 
 	options policy.Options
@@ -60,7 +60,7 @@ changed: objects that were there before can still be labelled and deleted.`,
 	flags.StringVar(&o.kubeVersion, "kubernetes-version", catalog.Newest, "the Kubernetes `VERSION` of the API server")
 	flags.StringVarP(&o.output, "output", "o", "-", "write a file for each rule into this `FOLDER` (- for all to standard output)")
 	flags.BoolVar(&o.mutate, "mutate", false, "write the fixes, as policies that change objects, in place of the rules")
-	flags.BoolVar(&o.accept, "accept-proposed", false, "with --mutate, fixes that ask a question too, as if it were answered with yes")
+	flags.BoolVar(&o.agreed, "agree", false, "with --mutate: write also the fixes that ask a person first, and agree to what they ask (annotation coaming.dev/ask)")
 	flags.BoolVar(&o.list, "list", false, "list what becomes of each rule, and why, and write nothing")
 	completeFlag(cmd, "mode", "deny", "warn", "audit")
 	o.ruleFlags.complete(cmd)
@@ -83,7 +83,7 @@ func (o *policyExportOptions) check() error {
 	}
 	settings, err := o.settingFlags.load()
 	errs = append(errs, err)
-	o.options = policy.Options{Version: o.kubeVersion, Actions: actions, Settings: settings, Accept: o.accept}
+	o.options = policy.Options{Version: o.kubeVersion, Actions: actions, Settings: settings, Agreed: o.agreed}
 	if o.selector != "" {
 		selector, err := metav1.ParseToLabelSelector(o.selector)
 		if err != nil {

@@ -23,8 +23,8 @@ type Options struct {
 	NamespaceSelector []byte
 	// Settings are what users tell rules of their own estate.
 	Settings rule.Settings
-	// Accept writes fixes that ask a question as mutations, too: somebody answered it with yes.
-	Accept bool
+	// Agreed says that a person knows what fixes ask before they are made.
+	Agreed bool
 	// Conditions are further match conditions of a rule's policy, such as its exceptions: where one
 	// is false the policy does not apply. May be nil.
 	Conditions func(*rule.Rule) []Condition
@@ -106,6 +106,9 @@ func compile(r *rule.Rule, o Options) (*compiled, error) {
 		return nil, fmt.Errorf("Kubernetes %s has no ValidatingAdmissionPolicy v1, which is there since %s", o.Version, Oldest)
 	}
 	if why := notAsked[r.Match.Fact]; why != "" {
+		return nil, errors.New(why)
+	}
+	if shown, why := seen(r.Match.Kinds); len(shown) == 0 && why != "" {
 		return nil, errors.New(why)
 	}
 	n := &native{rule: r, version: o.Version, settings: o.Settings, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
@@ -227,18 +230,26 @@ func (p *compiled) optionally(of ast.Expr, path []string) ast.Expr {
 	return of
 }
 
-// readsEntry says whether the rule reads its items as the entries of a map, by their key.
+// readsEntry says whether the rule may read its items as the entries of a map: it reads nothing of
+// them but a key and a value.
 func (p *compiled) readsEntry() bool {
-	found := false
-	for _, e := range []ast.Expr{p.when, p.assert} {
+	found, other := false, false
+	for _, expression := range []string{p.rule.When, p.rule.Assert, p.rule.Says} {
+		e, err := parse(expression)
+		if err != nil {
+			continue // there is none
+		}
 		_, _ = rewrite(e, nil, func(e ast.Expr, free func(string) bool) (ast.Expr, error) {
-			if root, path := rootOf(e); root == p.rule.EachName && free(root) && len(path) > 0 && path[0] == "key" {
-				found = true
+			root, path := rootOf(e)
+			if root != p.rule.EachName || !free(root) {
+				return nil, nil
 			}
-			return nil, nil
+			entry := len(path) > 0 && (path[0] == "key" || path[0] == "value")
+			found, other = found || entry, other || !entry
+			return e, nil
 		})
 	}
-	return found
+	return found && !other
 }
 
 func joined(list ast.Expr) ast.Expr { return member(list, "join", text("; ")) }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -41,6 +42,32 @@ variables.template.spec.?ephemeralContainers.orValue([]).map(c, {"container": dy
 	initRole = `c.?restartPolicy.orValue("") == "Always" ? "sidecar" : "init"`
 )
 
+// unseenGroups are the groups of kinds that no policy is ever shown, with the reason; a dot in front
+// stands for all groups that end so.
+var unseenGroups = map[string]string{
+	// k8s.io/apiserver pkg/admission/plugin/webhook/predicates/rules, IsExemptAdmissionConfigurationResource.
+	"admissionregistration.k8s.io": "the API server shows its policies no admission configuration",
+	".config.k8s.io":               configurationFile,
+	"kubeadm.k8s.io":               configurationFile,
+	"audit.k8s.io":                 configurationFile,
+}
+
+const configurationFile = "it judges a configuration file, which is no object on the server"
+
+// seen are the kinds that policies are shown; why tells of the last of the others.
+func seen(kinds []string) (list []string, why string) {
+	for _, kind := range kinds {
+		_, group, _ := strings.Cut(kind, ".")
+		_, suffix, _ := strings.Cut(group, ".")
+		if reason := cmp.Or(unseenGroups[group], unseenGroups["."+suffix]); reason != "" {
+			why = reason
+			continue
+		}
+		list = append(list, kind)
+	}
+	return list, why
+}
+
 // resourceRules are what a rule's match comes to.
 func resourceRules(r rule.Match, version string, mutating bool) []resourceRule {
 	operations := []string{"CREATE", "UPDATE"}
@@ -53,7 +80,8 @@ func resourceRules(r rule.Match, version string, mutating bool) []resourceRule {
 		return []resourceRule{{[]string{"*"}, []string{"*"}, operations, []string{"*"}}}
 	}
 	byGroup := map[string][]string{}
-	for _, kind := range r.Kinds {
+	kinds, _ := seen(r.Kinds)
+	for _, kind := range kinds {
 		name, group, _ := strings.Cut(kind, ".")
 		byGroup[group] = append(byGroup[group], resourceOf(group, name))
 	}

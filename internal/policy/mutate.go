@@ -41,13 +41,18 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	m := mutator{compiled: p, accept: o.Accept}
+	m := mutator{p, o.Agreed}
 	spec := policySpec{
 		FailurePolicy: "Fail", ReinvocationPolicy: "IfNeeded",
 		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(r.Match, o.Version, true)},
 		MatchConditions:  p.matchConditions(o),
 	}
+	about := describe(r)
+	about.Name = nameOf(r) + "-fix"
 	for _, f := range r.Fix {
+		if f.Ask != "" {
+			about.Annotations["coaming.dev/ask"] = oneLine(f.Ask)
+		}
 		patches, err := m.patches(f)
 		if err != nil {
 			return "", err
@@ -62,9 +67,7 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 	if err := p.checker.declare(spec.Variables); err != nil {
 		return "", err
 	}
-	name := nameOf(r) + "-fix"
-	about := describe(r)
-	about.Name = name
+	name := about.Name
 	return yaml(
 		object{version, "MutatingAdmissionPolicy", about, spec},
 		object{version, "MutatingAdmissionPolicyBinding", metadata{Name: name, Labels: about.Labels}, bindingSpec{PolicyName: name, MatchResources: o.matchResources()}},
@@ -74,8 +77,7 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 // mutator writes patches for the faults of one rule.
 type mutator struct {
 	*compiled
-
-	accept bool // fixes that ask a question, too
+	agreed bool // a person knows what the fixes ask
 }
 
 // place is the variable of where the pod template stands.
@@ -124,8 +126,10 @@ func (m mutator) patches(f rule.Fix) (ast.Expr, error) {
 // value is the value that the fix sets, appends or takes.
 func (m mutator) value(f rule.Fix) (ast.Expr, error) {
 	switch {
-	case f.Op == rule.FixChoose, f.Ask != "" && !m.accept:
+	case f.Op == rule.FixChoose:
 		return nil, errors.New("its fix needs a person's choice")
+	case f.Ask != "" && !m.agreed:
+		return nil, fmt.Errorf("its fix asks first: %s", f.Ask)
 	case f.Op == rule.FixAdd:
 		return nil, errors.New("its fix is another object, which a mutation cannot make")
 	case strings.Contains(f.Expr, "optional.none()"):

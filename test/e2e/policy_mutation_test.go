@@ -18,7 +18,7 @@ import (
 func TestPolicyMutation(t *testing.T) {
 	s := startSandbox(t)
 	j := newPolicyJudges(t, s)
-	out := coaming(t, "policy", "export", "--mutate", "--accept-proposed", "--namespace-selector", "")
+	out := coaming(t, "policy", "export", "--mutate", "--agree", "--namespace-selector", "")
 	wantCode(t, out, verdict.ExitClean)
 	s.apply(t, out.stdout)
 	var mutated []*rule.Compiled
