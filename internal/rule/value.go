@@ -420,6 +420,7 @@ func (l *lazyFact) Value() any {
 	}
 	return known
 }
+
 func (l *lazyFact) ConvertToNative(reflect.Type) (any, error) {
 	return nil, errors.New("a computed fact has no native form")
 }
