@@ -33,6 +33,7 @@ func Controls(res *verdict.Result, f *catalog.Framework, all []*catalog.Framewor
 type controls struct {
 	res      *verdict.Result
 	known    []verdict.RuleInfo // the built-in rules and those that were asked, by id
+	matches  map[string]rule.Match
 	asked    map[string]bool
 	tallies  map[string]*verdict.RuleTally
 	findings map[string][]*verdict.Finding
@@ -41,22 +42,21 @@ type controls struct {
 
 func newControls(res *verdict.Result, rules []*rule.Rule) *controls {
 	c := &controls{
-		res: res, asked: map[string]bool{}, tallies: map[string]*verdict.RuleTally{},
+		res: res, matches: map[string]rule.Match{}, asked: map[string]bool{}, tallies: map[string]*verdict.RuleTally{},
 		findings: map[string][]*verdict.Finding{}, doubts: map[string]string{},
 	}
-	matches := map[string]rule.Match{}
 	for _, r := range rules {
-		matches[r.ID] = r.Match
+		c.matches[r.ID] = r.Match
 		c.known = append(c.known, r.Info())
 	}
 	for i := range res.Rules {
 		r := &res.Rules[i]
 		c.asked[r.ID] = true
-		if _, builtIn := matches[r.ID]; !builtIn {
+		if _, builtIn := c.matches[r.ID]; !builtIn {
 			c.known = append(c.known, *r)
-			matches[r.ID] = rule.Match{Fact: "object"}
+			c.matches[r.ID] = rule.Match{Fact: "object"}
 		}
-		c.doubts[r.ID] = doubt(matches[r.ID], res.Coverage.Gaps)
+		c.doubts[r.ID] = doubt(c.matches[r.ID], res.Coverage.Gaps)
 	}
 	slices.SortFunc(c.known, func(a, b verdict.RuleInfo) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range res.ByRule {
@@ -143,10 +143,13 @@ func (c *controls) status(r *verdict.ControlResult, unasked []string, hidden str
 		return verdict.ControlExempt, ""
 	case r.Manual != "":
 		return verdict.ControlManual, ""
-	case r.Pass > 0:
-		return verdict.ControlPass, ""
+	case r.Pass == 0:
+		return verdict.ControlNotApplicable, "Its rules apply to nothing that was read."
 	}
-	return verdict.ControlNotApplicable, "Its rules apply to nothing that was read."
+	if about := c.beside(r); about != "" {
+		return verdict.ControlNotApplicable, "Most of its rules judge what was not among what was read: " + about + "."
+	}
+	return verdict.ControlPass, ""
 }
 
 // wholes makes a control that has parts no better than the worst of them. Parts stand behind their whole.

@@ -61,6 +61,9 @@ func TestControls(t *testing.T) {
 		"nothing to judge": {
 			text: goodPod, want: "pods=pass roles=not-applicable both=pass beside=manual mapped=pass whole=not-applicable whole/a=not-applicable like=pass",
 		},
+		"beside what it is about": {
+			text: goodRole, want: "pods=not-applicable roles=pass both=not-applicable beside=manual mapped=not-applicable whole=pass whole/a=pass like=not-applicable",
+		},
 		"nothing at all": {text: "", want: "pods=unknown roles=unknown both=unknown beside=unknown mapped=unknown whole=unknown whole/a=unknown like=unknown"},
 		"a gap that may hold anything": {
 			text: goodPod + goodRole, gaps: []verdict.Gap{{Code: verdict.GapSyntax}},
@@ -170,6 +173,46 @@ func TestBuiltInControls(t *testing.T) {
 			if c.Status == verdict.ControlPass || c.Status == verdict.ControlNotApplicable {
 				t.Errorf("%s %s: %s of nothing", f.ID, c.ID, c.Status)
 			}
+		}
+	}
+}
+
+// TestHarmlessObjectPassesLittle judges one ConfigMap by every built-in rule: what a few rules say of
+// any object, or of this kind beside others, is no pass of a control that is about something else.
+func TestHarmlessObjectPassesLittle(t *testing.T) {
+	rules, err := catalog.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	frameworks, err := catalog.Frameworks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const harmless = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: b}, data: {a: b}}\n"
+	statuses := func(text string) map[string]verdict.ControlStatus {
+		res := judge.Judge(input(t, text, all(t)...))
+		if res.Coverage.Evaluations == 0 {
+			t.Fatal("nothing was judged")
+		}
+		found := map[string]verdict.ControlStatus{}
+		for _, f := range frameworks {
+			for _, c := range judge.Controls(res, f, frameworks, rules).Controls {
+				found[f.ID+" "+c.ID] = c.Status
+			}
+		}
+		return found
+	}
+	for id, status := range statuses(harmless) {
+		if status == verdict.ControlPass {
+			t.Errorf("%s passes for one ConfigMap", id)
+		}
+	}
+	role := "---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: a}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: team}]}\n"
+	pod := "---\n{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: b}, spec: {containers: [{name: a, image: a}]}}\n"
+	with := statuses(harmless + role + pod)
+	for _, id := range []string{"cis 5.1.1", "cis 5.2.2", "cis 5.4.1", "pss baseline/host-namespaces"} {
+		if s := with[id]; s != verdict.ControlPass {
+			t.Errorf("%s is %q though what it is about was read and is fine", id, s)
 		}
 	}
 }

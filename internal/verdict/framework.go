@@ -9,14 +9,15 @@ import (
 type ControlStatus string
 
 // The statuses. Only ControlPass is good news, and it is given only when at least one subject was
-// judged, everything passed, and nothing that may matter was left unlooked at.
+// judged of what most of the control's rules are about, everything passed, and nothing that may matter
+// was left unlooked at.
 const (
 	ControlFail          ControlStatus = "fail"
 	ControlUnknown       ControlStatus = "unknown"        // something could not be judged or was not looked at
 	ControlExempt        ControlStatus = "exempt"         // what fails is excused by an exception
 	ControlManual        ControlStatus = "manual"         // a person must check it, or the part of it that no rule judges
 	ControlNotJudged     ControlStatus = "not-judged"     // no rule judges it yet
-	ControlNotApplicable ControlStatus = "not-applicable" // its rules found nothing that they apply to
+	ControlNotApplicable ControlStatus = "not-applicable" // what most of its rules judge was not there
 	ControlPass          ControlStatus = "pass"
 )
 
@@ -60,7 +61,7 @@ type ControlResult struct {
 	Title  string        `json:"title"`
 	PartOf string        `json:"partOf,omitempty"` // the control that this one is a part of
 	Status ControlStatus `json:"status"`
-	// Reason is why it is unknown.
+	// Reason is why it is unknown, not judged or not applicable.
 	Reason string `json:"reason,omitempty"`
 	// Manual is what a person must check.
 	Manual string `json:"manual,omitempty"`

@@ -25,8 +25,12 @@ fared: ` + "`coaming scan deploy/ --framework cis`" + `, several at once, in eve
 | exempt | what is broken is excused by an exception |
 | manual | a person must check it: no rule can, or its rules pass and judge only a part of it |
 | not judged | no rule judges it, and the report says why |
-| not applicable | its rules found nothing that they apply to |
-| pass | at least one subject was judged, everything passed, and nothing that may matter was left unlooked at |
+| not applicable | what most of its rules judge was not among what was read, or nothing that any of them judges |
+| pass | at least one subject was judged of what most of its rules judge, everything passed, and nothing that may matter was left unlooked at |
+
+What a control is about is the kinds of objects that most of its rules judge: pods and whatever makes them are one, and come first where
+as many rules judge something else; rules that any object may break count only where there are no others. So one ConfigMap, which a few rules
+look at beside, makes no control pass that is about pods.
 
 A control that has parts is no better than the worst of them. A pass says that the rules found no fault in what was read, no more: it is
 evidence for an audit, and no audit.
