@@ -105,6 +105,7 @@ func findings(n int) string {
 // complete makes the record, and reports everything that is wrong with it at once.
 func (o *addOptions) complete(env *Env, res *verdict.Result, prefixes []string) (*verdict.Exception, map[string]string, error) {
 	e, notes := o.record, map[string]string{}
+	places := 0
 	var errs []error
 	for _, prefix := range prefixes {
 		f, err := findOne(res, prefix)
@@ -117,6 +118,7 @@ func (o *addOptions) complete(env *Env, res *verdict.Result, prefixes []string) 
 		}
 		if !slices.Contains(e.Fingerprints, f.Fingerprint) {
 			e.Fingerprints = append(e.Fingerprints, f.Fingerprint)
+			places += f.Places()
 			notes[f.Fingerprint] = f.Subject.String() + " " + f.Path
 		}
 		if !e.Names(f.Rule) {
@@ -124,6 +126,9 @@ func (o *addOptions) complete(env *Env, res *verdict.Result, prefixes []string) 
 		}
 	}
 	slices.Sort(e.Rules)
+	if places > len(e.Fingerprints) {
+		e.AtMost = places
+	}
 	var err error
 	if e.Expires, err = o.day(env.Now()); err != nil {
 		errs = append(errs, err)

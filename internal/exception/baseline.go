@@ -18,6 +18,8 @@ import (
 //
 //	# coaming.dev/baseline/v1
 //	3f2a9c0d11e84b02 privileged-container critical Deployment/shop/web [app]
+//
+// Where equal objects were read at several places, their number stands behind the severity: critical*2.
 const (
 	baselineFamily = "# coaming.dev/baseline/"
 	baselineHead   = baselineFamily + "v1"
@@ -32,7 +34,7 @@ func WriteBaseline(w io.Writer, findings []verdict.Finding) error {
 	for i := range findings {
 		f := &findings[i]
 		if f.Verdict == verdict.Fail || f.Verdict == verdict.Exempt && f.Exemption != nil && f.Exemption.Grant == verdict.GrantBaseline {
-			lines = append(lines, verdict.BaselineEntry{Fingerprint: f.Fingerprint, Rule: f.Rule, Severity: f.Severity, Subject: oneLine(f.Subject.String())})
+			lines = append(lines, verdict.BaselineEntry{Fingerprint: f.Fingerprint, Rule: f.Rule, Severity: f.Severity, Subject: oneLine(f.Subject.String()), Places: manyPlaces(f)})
 		}
 	}
 	slices.SortFunc(lines, func(a, b verdict.BaselineEntry) int {
@@ -41,12 +43,24 @@ func WriteBaseline(w io.Writer, findings []verdict.Finding) error {
 	var b strings.Builder
 	b.WriteString(baselineHead + "\n" + baselineAbout + "\n")
 	for _, e := range slices.Compact(lines) {
-		fmt.Fprintf(&b, "%s %s %s %s\n", e.Fingerprint, e.Rule, e.Severity, e.Subject)
+		severity := e.Severity.String()
+		if e.Places > 1 {
+			severity += "*" + strconv.Itoa(e.Places)
+		}
+		fmt.Fprintf(&b, "%s %s %s %s\n", e.Fingerprint, e.Rule, severity, e.Subject)
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write baseline: %w", err)
 	}
 	return nil
+}
+
+// manyPlaces is at how many places a fault was read, 0 for one.
+func manyPlaces(f *verdict.Finding) int {
+	if n := f.Places(); n > 1 {
+		return n
+	}
+	return 0
 }
 
 // oneLine is a name as it may stand in a line of text.
@@ -58,7 +72,7 @@ func oneLine(s string) string {
 }
 
 // ReadBaseline reads what WriteBaseline wrote. Every broken line is an error with its place. Of a
-// finding that stands there twice, as after a merge, the lesser severity counts.
+// finding that stands there twice, as after a merge, the lesser severity and the lesser number of places count.
 func ReadBaseline(name, text string) (*verdict.Baseline, error) {
 	b := &verdict.Baseline{File: name}
 	first, _, _ := strings.Cut(strings.TrimPrefix(text, "\xef\xbb\xbf"), "\n")
@@ -95,6 +109,7 @@ func ReadBaseline(name, text string) (*verdict.Baseline, error) {
 		key := e.Fingerprint + " " + e.Rule
 		if at, twice := known[key]; twice {
 			b.Entries[at].Severity = min(b.Entries[at].Severity, e.Severity)
+			b.Entries[at].Places = min(b.Entries[at].Places, e.Places)
 			continue
 		}
 		known[key] = len(b.Entries)
@@ -118,7 +133,15 @@ func baselineEntry(line string) (e verdict.BaselineEntry, problem string) {
 	if len(fields) == 4 {
 		e.Subject = fields[3]
 	}
-	if err := e.Severity.UnmarshalText([]byte(fields[2])); err != nil {
+	severity, places, counted := strings.Cut(fields[2], "*")
+	if counted {
+		n, err := strconv.Atoi(places)
+		if err != nil || n < 2 || n > 1<<30 {
+			return e, "places " + strconv.Quote(short(places)) + " is no number from 2"
+		}
+		e.Places = n
+	}
+	if err := e.Severity.UnmarshalText([]byte(severity)); err != nil {
 		return e, "severity " + strconv.Quote(short(fields[2])) + " is none of low, medium, high, critical"
 	}
 	named := verdict.Exception{Rules: []string{e.Rule}, Fingerprints: []string{e.Fingerprint}}

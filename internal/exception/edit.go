@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -221,6 +222,9 @@ func item(e *verdict.Exception, indent int, notes map[string]string) string {
 			b.WriteString(" # " + oneLine(note))
 		}
 		b.WriteByte('\n')
+	}
+	if e.AtMost > 0 {
+		line("atMost", strconv.Itoa(e.AtMost))
 	}
 	line("owner", scalar(e.Owner))
 	line("reason", scalar(e.Reason))

@@ -1,9 +1,13 @@
 package judge
 
-import "github.com/coaming/coaming/internal/verdict"
+import (
+	"fmt"
 
-// Accept turns the fails that a baseline names into exempt ones, unless their severity rose since,
-// and tells what became of its entries. What is unknown stays unknown, whatever the baseline says.
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Accept turns the fails that a baseline names into exempt ones, unless their severity rose since or they
+// spread to more places, and tells what became of its entries. What is unknown stays unknown, whatever the baseline says.
 func Accept(res *verdict.Result, b *verdict.Baseline) {
 	counts := make([]tallies, 1)
 	counts[0] = tallies{}
@@ -54,6 +58,9 @@ func accept(res *verdict.Result, b *verdict.Baseline, counts tallies) {
 		case f.Severity > e.Severity:
 			ledger.Graver++
 			f.Reason = "it was " + e.Severity.String() + " when the baseline was written"
+		case f.Places() > max(e.Places, 1):
+			ledger.Spread++
+			f.Reason = fmt.Sprintf("it stands at %d places, and the baseline knows %d", f.Places(), max(e.Places, 1))
 		default:
 			ledger.Old++
 			counts.discount(f.Rule, verdict.Fail)

@@ -53,6 +53,8 @@ func (in *Input) excuse(res *verdict.Result, counts tallies, seen *traits) {
 type entry struct {
 	verdict.LedgerEntry
 
+	places  int             // at how many the findings were read
+	most    int             // at how many the most spread one was
 	object  verdict.Subject // the first object that it matched
 	spread  string          // another object, where it matched more than one
 	excused int
@@ -69,6 +71,8 @@ func (e *entry) add(f *verdict.Finding) {
 		e.spread = object.String()
 	}
 	e.Findings++
+	e.places += f.Places()
+	e.most = max(e.most, f.Places())
 	if len(e.Matched) < verdict.MaxMatched {
 		e.Matched = append(e.Matched, f.Fingerprint)
 	}
@@ -101,6 +105,12 @@ func (e *entry) settle(in *Input) {
 	case e.AtMost > 0 && e.Findings > e.AtMost:
 		e.refuse(fmt.Sprintf("it would excuse %d findings and names %d at most", e.Findings, e.AtMost),
 			"Narrow its scope, or raise atMost once somebody has looked at each.")
+	case e.Within == nil && len(e.Fingerprints) > 0 && e.AtMost > 0 && e.places > e.AtMost:
+		e.refuse(fmt.Sprintf("what it names stands at %d places and it names %d at most", e.places, e.AtMost),
+			"Mend the others, or raise atMost once somebody has looked at each.")
+	case e.Within == nil && len(e.Fingerprints) > 0 && e.AtMost == 0 && e.most > 1:
+		e.refuse(fmt.Sprintf("it names single faults, and one of them stands at %d places", e.most),
+			fmt.Sprintf("Mend the others, or give atMost: %d once somebody has looked at each.", e.places))
 	case e.AtMost == 0 && e.Selector.Name != "" && len(e.Fingerprints) == 0 && e.spread != "":
 		e.refuse("it names one object and would excuse "+e.object.String()+" and "+e.spread,
 			"Add the namespace, or the kind with its group, or atMost.")

@@ -120,12 +120,15 @@ func exceptionText(e *verdict.LedgerEntry) string {
 }
 
 func (p *printer) baseline(b *verdict.BaselineLedger) {
-	p.line("  ", p.paint(dim, "baseline"), "   ", visible(b.File), p.paint(dim, fmt.Sprintf("  %s of %s still there", thousands(b.Old+b.Graver), count(b.Entries, "entry"))))
+	p.line("  ", p.paint(dim, "baseline"), "   ", visible(b.File), p.paint(dim, fmt.Sprintf("  %s of %s still there", thousands(b.Old+b.Graver+b.Spread), count(b.Entries, "entry"))))
 	if b.Old > 0 && !p.opts.Baseline {
 		p.line("    ", thousands(b.Old), " old and not shown: --show-baseline lists them")
 	}
 	if b.Graver > 0 {
 		p.line("    ", p.paint(red, thousands(b.Graver)), " became graver than they were, and fail")
+	}
+	if b.Spread > 0 {
+		p.line("    ", p.paint(red, thousands(b.Spread)), " stand at more places than they did, and fail")
 	}
 	if n := len(b.Fixed); n > 0 {
 		p.line("    ", p.paint(green, thousands(n)), " not found any more: ", p.opts.Program, " exception prune --baseline ", visible(b.File), " SOURCE… removes them")

@@ -71,3 +71,6 @@ type Excerpt struct {
 	Marked int      `json:"marked"` // line number of the faulty line
 	Lines  []string `json:"lines"`
 }
+
+// Places is at how many places the fault was read: equal objects in several folders are one subject.
+func (f *Finding) Places() int { return 1 + len(f.Also) }

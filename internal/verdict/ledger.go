@@ -67,18 +67,22 @@ type Baseline struct {
 type BaselineEntry struct {
 	Fingerprint string   `json:"fingerprint"`
 	Rule        string   `json:"rule"`
-	Severity    Severity `json:"severity"`       // what it had then: one that became graver fails again
-	Subject     string   `json:"subject"`        // for people
-	Line        int      `json:"line,omitempty"` // where the entry stands, from 1
+	Severity    Severity `json:"severity"` // what it had then: one that became graver fails again
+	Subject     string   `json:"subject"`  // for people
+	// Places is at how many places the fault of that object was read then; 0 for one.
+	Places int `json:"places,omitempty"`
+	Line   int `json:"line,omitempty"` // where the entry stands, from 1
 }
 
 // BaselineLedger tells what became of a baseline's entries.
 type BaselineLedger struct {
 	File    string `json:"file"`
 	Entries int    `json:"entries"`
-	// Old counts the findings that it excused; Graver those that fail again because their severity rose.
+	// Old counts the findings that it excused; Graver those that fail again because their severity rose;
+	// Spread those that fail because the same fault of an object of that name stands at more places.
 	Old    int `json:"old"`
 	Graver int `json:"graver,omitempty"`
+	Spread int `json:"spread,omitempty"`
 	// Unasked counts entries whose rule was not asked.
 	Unasked int `json:"unasked,omitempty"`
 	// Fixed are the entries of which nothing was found any more: the baseline can lose them, when
