@@ -94,6 +94,11 @@ func TestFiles(t *testing.T) {
 			[]string{"c.json", "b", "a.yml"},
 			[]string{"a a.yml", "b b/a.yaml", "c c.json"},
 		},
+		"suffixes in any case": {
+			map[string]string{"M.YAML": object("a"), "n.Yml": object("b"), "o.JSON": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"c"}}`, "p.TXT": object("d")},
+			[]string{"."},
+			[]string{"a M.YAML", "b n.Yml", "c o.JSON"},
+		},
 		"a file is read once": {
 			map[string]string{"d/a.yaml": object("a")}, []string{"d", "d/a.yaml", "./d", "d/../d"}, []string{"a d/a.yaml"},
 		},

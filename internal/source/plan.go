@@ -51,12 +51,14 @@ var kustomizationNames = [...]string{"kustomization.yaml", "kustomization.yml", 
 
 func isKustomization(name string) bool { return slices.Contains(kustomizationNames[:], name) }
 
-// isManifest says by its name whether a walk reads the file.
+// isManifest says by its name whether a walk reads the file. Case is nothing: M.YAML is a manifest to kubectl's users.
 func isManifest(name string) bool {
+	name = strings.ToLower(name)
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, ".json")
 }
 
 func isArchive(name string) bool {
+	name = strings.ToLower(name)
 	return strings.HasSuffix(name, ".tgz") || strings.HasSuffix(name, ".tar.gz")
 }
 
