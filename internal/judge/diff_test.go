@@ -175,8 +175,8 @@ func TestDiffExit(t *testing.T) {
 		"unknown beside fail": {was: []verdict.Finding{fail}, is: []verdict.Finding{fail, with(verdict.Unknown, verdict.High)}, want: verdict.ExitUnknown},
 	}
 	for name, test := range tests {
-		earlier := &verdict.Result{Findings: test.was, Coverage: verdict.Coverage{Objects: 1, Gaps: test.wasGaps}}
-		res := &verdict.Result{Findings: test.is, Coverage: verdict.Coverage{Objects: 1, Gaps: test.isGaps}}
+		earlier := &verdict.Result{Findings: test.was, Coverage: verdict.Coverage{Objects: 1, Evaluations: 1, Gaps: test.wasGaps}}
+		res := &verdict.Result{Findings: test.is, Coverage: verdict.Coverage{Objects: 1, Evaluations: 1, Gaps: test.isGaps}}
 		judge.Diff(earlier, res, "old.json")
 		if got := res.Exit(verdict.Low, false); got != test.want {
 			t.Errorf("%s: exit %d, want %d", name, got, test.want)

@@ -47,7 +47,7 @@ func (o *outcome) nothingJudged() string {
 	case c.Objects == 0:
 		return "no Kubernetes object was found"
 	}
-	return "no rule applies to what was found"
+	return "no rule applies to what was found; those that need settings (docs/settings.md) apply to nothing without them"
 }
 
 // because is the exit code's reason in one sentence or two.

@@ -58,7 +58,7 @@ const (
 // and unknown outranks clean unless it is allowed. A judgement of nothing is unknown. Of a result that
 // was compared with an earlier one only what is new counts.
 func (r *Result) Exit(failOn Severity, allowUnknown bool) int {
-	unknown := r.Coverage.hasNewGap() || r.Coverage.Objects == 0 && r.Coverage.Evaluations == 0
+	unknown := r.Coverage.hasNewGap() || r.Coverage.Evaluations == 0 && len(r.Findings) == 0
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		if f.Known() {

@@ -11,8 +11,8 @@ func TestExit(t *testing.T) {
 	finding := func(v verdict.Verdict, s verdict.Severity) verdict.Finding {
 		return verdict.Finding{Verdict: v, Severity: s}
 	}
-	seen := verdict.Coverage{Objects: 1}
-	gap := verdict.Coverage{Objects: 1, Gaps: []verdict.Gap{{}}}
+	seen := verdict.Coverage{Objects: 1, Evaluations: 1}
+	gap := verdict.Coverage{Objects: 1, Evaluations: 1, Gaps: []verdict.Gap{{}}}
 	tests := map[string]struct {
 		result       verdict.Result
 		failOn       verdict.Severity
@@ -30,6 +30,7 @@ func TestExit(t *testing.T) {
 		"a gap":                       {verdict.Result{Coverage: gap}, verdict.Low, false, verdict.ExitUnknown},
 		"a gap that may be":           {verdict.Result{Coverage: gap}, verdict.Low, true, verdict.ExitClean},
 		"nothing was judged":          {verdict.Result{}, verdict.Low, false, verdict.ExitUnknown},
+		"no rule applied":             {verdict.Result{Coverage: verdict.Coverage{Objects: 1, Rules: 1}}, verdict.Low, false, verdict.ExitUnknown},
 		"nothing, which may be":       {verdict.Result{}, verdict.Low, true, verdict.ExitClean},
 		"only the cluster was judged": {verdict.Result{Coverage: verdict.Coverage{Evaluations: 1}}, verdict.Low, false, verdict.ExitClean},
 	}
