@@ -23,13 +23,15 @@ const maxComments = 1000
 
 // Comments finds the comments that begin with the marker, which is a word: "# MARKER text". What
 // stands in a text (a quoted or a block scalar, a key) is no comment. Asking costs one search of the
-// document's text where there are none. more says that there were too many, and some are missing.
+// document's text where there are none. Those on the line of its "---", and above that where no other
+// document is, stand at nothing. more says that there were too many, and some are missing.
 func (d *Doc) Comments(marker string) (found []Comment, more bool) {
 	if !d.MayComment(marker) {
 		return nil, false
 	}
 	start, end := d.Span()
 	text := d.source.content[start:end]
+	found = d.detached(marker)
 	var c *commenter
 	for at := 0; ; {
 		n := strings.Index(text[at:], marker)
@@ -38,7 +40,7 @@ func (d *Doc) Comments(marker string) (found []Comment, more bool) {
 		}
 		at += n
 		if hash, ok := beginsComment(text, at, at+len(marker)); ok {
-			if len(found) == maxComments {
+			if len(found) >= maxComments {
 				return found, true
 			}
 			if c == nil {
@@ -58,7 +60,7 @@ func (d *Doc) MayComment(marker string) bool {
 	if d == nil || d.source == nil {
 		return false
 	}
-	for text := d.source.content[d.start:d.end]; ; {
+	for text := d.source.content[d.leading():d.end]; ; {
 		at := strings.IndexByte(text, '#')
 		if at < 0 {
 			return false

@@ -165,6 +165,19 @@ func TestComments(t *testing.T) {
 			t.Errorf("at %s: %+v %+v", name, e, e.Within)
 		}
 	}
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"
+	for place, text := range map[string]string{
+		"on the --- line":               "--- # " + at + "\n" + pod,
+		"on the --- line of the second": pod + "--- # " + at + "\n" + strings.Replace(pod, "a}", "b}", 1),
+		"above the first ---":           "# " + at + "\n---\n" + pod,
+		"above the second ---":          pod + "# " + at + "\n---\n" + pod,
+		"on an empty document's ---":    pod + "--- # " + at + "\n---\n" + pod,
+	} {
+		list := exception.Of(objects(t, text, manifest), true, true)
+		if len(list) != 1 || list[0].Fault != "the comment stands at nothing" || list[0].Location.Line != 1+strings.Count(text[:strings.Index(text, at)], "\n") {
+			t.Errorf("%s: %+v", place, list)
+		}
+	}
 	if got := exception.Of(objects(t, text, manifest), false, true); len(got) > 0 {
 		t.Errorf("comments count though inline exceptions are off: %+v", got)
 	}
@@ -243,6 +256,15 @@ func TestBaselineHoldsNothingElse(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, b.Entries); diff != "" || strings.Contains(out.String(), "hunter2") {
 		t.Errorf("(-want +got):\n%s\n%s", diff, out.String())
+	}
+	spread := "# coaming.dev/baseline/v1\n0000000000000002 b high*3 Pod/x\n"
+	if b, err := exception.ReadBaseline("f", spread); err != nil || b.Entries[0].Places != 3 || b.Entries[0].Severity != verdict.High {
+		t.Errorf("three places: %+v %v", b, err)
+	}
+	for _, places := range []string{"", "1", "-2", "x", "99999999999999999999"} {
+		if _, err := exception.ReadBaseline("f", strings.Replace(spread, "*3", "*"+places, 1)); err == nil {
+			t.Errorf("places %q are read", places)
+		}
 	}
 	twice, err := exception.ReadBaseline("f", out.String()+"0000000000000002 b low Pod/x\n")
 	if err != nil || len(twice.Entries) != 2 || twice.Entries[0].Severity != verdict.Low {
