@@ -73,7 +73,7 @@ func TestImageEndOfLife(t *testing.T) {
 	}
 	for image, want := range tests {
 		got, ok := catalog.ImageEndOfLife(image)
-		if got != want && !(want == "" && !ok) || ok != (want != "") {
+		if got != want && (want != "" || ok) || ok != (want != "") {
 			t.Errorf("%s: %q %v, want %q", image, got, ok, want)
 		}
 	}

@@ -179,8 +179,8 @@ func saveBaseline(name string, res *verdict.Result) error {
 // replaceFile writes a file whole or not at all, and keeps its mode.
 func replaceFile(name, text string) error {
 	mode := fs.FileMode(0o644)
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
 		if info, err := os.Stat(name); err == nil {
 			mode = info.Mode().Perm()
 		}

@@ -65,15 +65,15 @@ func prepare(f *fix.File) (*pending, error) {
 	if f.Path == "-" {
 		return nil, &verdict.RemedyError{Err: errors.New("standard input cannot be written to"), Remedy: "Use --patch, or name files."}
 	}
-	real, err := filepath.EvalSymlinks(filepath.FromSlash(f.Path))
+	target, err := filepath.EvalSymlinks(filepath.FromSlash(f.Path))
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", f.Path, err)
 	}
-	info, err := os.Stat(real)
+	info, err := os.Stat(target)
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", f.Path, err)
 	}
-	raw, err := os.ReadFile(real)
+	raw, err := os.ReadFile(target)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Path, err)
 	}
@@ -85,7 +85,7 @@ func prepare(f *fix.File) (*pending, error) {
 	if !found {
 		return nil, &verdict.RemedyError{Err: fmt.Errorf("%s is UTF-16 text, which is not written; nothing was written", f.Path), Remedy: "Save it as UTF-8."}
 	}
-	return &pending{path: real, text: mark + f.After, info: info}, nil
+	return &pending{path: target, text: mark + f.After, info: info}, nil
 }
 
 // write puts the new file in the old one's place, in one step, with its mode.

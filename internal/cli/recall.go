@@ -124,8 +124,8 @@ func (o *scanOptions) digest(ctx context.Context, env *Env, r *recall) (key cach
 
 // besides are the files that a scan reads beside what it judges.
 func (o *scanOptions) besides() []string {
-	list := slices.Clone(o.exceptionFlags.paths())
-	for _, name := range []string{o.baseline, o.diff, o.settingFlags.path()} {
+	list := slices.Clone(o.paths())
+	for _, name := range []string{o.baseline, o.diff, o.path()} {
 		if name != "" {
 			list = append(list, name)
 		}

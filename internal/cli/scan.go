@@ -98,7 +98,7 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 	if err := o.check(env, args); err != nil {
 		return err
 	}
-	var alsoResult io.Writer = io.Discard
+	alsoResult := io.Discard
 	kept, err := o.prepare(ctx, env, args)
 	if err != nil {
 		return err

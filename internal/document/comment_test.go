@@ -36,7 +36,7 @@ func path(v document.Value) string {
 		if s.Key != "" {
 			text.WriteString(s.Key + ".")
 		} else {
-			text.WriteString(fmt.Sprintf("%d.", s.Index))
+			_, _ = fmt.Fprintf(&text, "%d.", s.Index)
 		}
 	}
 	return text.String()

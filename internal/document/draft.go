@@ -323,7 +323,7 @@ func (w *Draft) Len(steps []Step) int {
 
 // appendSorted is Value.AppendSorted of what the draft is now.
 func (n *draft) appendSorted(dst []byte) []byte {
-	switch n.kind {
+	switch n.kind { //nolint:exhaustive // of the others there is nothing to do
 	case Map:
 		entries := slices.Collect(n.live())
 		slices.SortFunc(entries, func(a, b *draft) int { return strings.Compare(a.key, b.key) })
@@ -383,7 +383,7 @@ type Scalar struct {
 func (w *Draft) Scalars() []Scalar {
 	var list []Scalar
 	for s, n := range w.defs {
-		switch s.form {
+		switch s.form { //nolint:exhaustive // of the others there is nothing to do
 		case isWord, isSingle, isDouble, isText:
 			list = append(list, Scalar{n.value, int(w.doc.start) + s.start, int(w.doc.start) + s.end})
 		}

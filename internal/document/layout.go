@@ -88,7 +88,7 @@ func (l *layout) value(n *yamlv3.Node, indent int, inFlow bool) (*spot, error) {
 	}
 	s.start = l.passProps(s.props)
 	s.end = s.start
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // of the others there is nothing to do
 	case yamlv3.AliasNode:
 		s.form, s.target, l.aliased = isAlias, l.spots[n.Alias], true
 		s.end = s.start + 1 + len(n.Value)
@@ -210,7 +210,9 @@ func (l *layout) entry(key, value *yamlv3.Node, in *spot) (*spot, error) {
 
 // before is the last byte before an offset that is no space.
 func before(text string, i int) byte {
-	for i--; i >= 0 && text[i] == ' '; i-- {
+	i--
+	for i >= 0 && text[i] == ' ' {
+		i--
 	}
 	return byteAt(text, max(i, 0))
 }

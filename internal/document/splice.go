@@ -122,7 +122,7 @@ func (e *editor) value(n *draft) error {
 	case n.fresh:
 		return e.rewrite(n)
 	}
-	switch n.spot.form {
+	switch n.spot.form { //nolint:exhaustive // of the others there is nothing to do
 	case isBlockMap, isBlockList:
 		return e.lines(n)
 	case isFlowMap, isFlowList:
@@ -196,7 +196,9 @@ func (e *editor) lines(n *draft) error {
 
 // content is where the next line with content begins, comments included.
 func (e *editor) content(i int) int {
-	for i = lineEnd(e.text, i); i < len(e.text) && strings.IndexByte(" \t\r\n", e.text[i]) >= 0; i++ {
+	i = lineEnd(e.text, i)
+	for i < len(e.text) && strings.IndexByte(" \t\r\n", e.text[i]) >= 0 {
+		i++
 	}
 	return i
 }
@@ -285,14 +287,14 @@ func (e *editor) rewrite(n *draft) error {
 	case n.size() > 0 && s.form.flow() && n.kind == s.kind() && len(s.children) > 0:
 		e.splice(s.props, s.end, e.flow(n, ""))
 		return nil
-	case n.size() == 0 && !(n.kind == String && isProse(n.value.Text()) && e.alone(s.end)):
+	case n.size() == 0 && (n.kind != String || !isProse(n.value.Text()) || !e.alone(s.end)):
 		return e.rewriteScalar(n)
 	}
 	indent, dash := strings.Repeat(" ", n.parent.spot.column), e.dash
 	if n.parent.kind == List {
 		dash = e.unit
 	}
-	text := e.hand.behind(n, indent, dash)
+	text := e.behind(n, indent, dash)
 	if n.parent.kind == List && n.size() > 0 {
 		text = strings.TrimPrefix(e.entry(n, false, indent), indent+"-")
 	}
@@ -315,7 +317,7 @@ func oneLine(text string, from, to int) bool { return !strings.Contains(text[fro
 
 // kind is the kind of collection that the spot holds.
 func (s *spot) kind() Kind {
-	switch s.form {
+	switch s.form { //nolint:exhaustive // of the others there is nothing to do
 	case isFlowMap, isPair, isBlockMap:
 		return Map
 	case isFlowList, isBlockList:

@@ -3,6 +3,7 @@ package fact_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ func where(steps []document.Step) string {
 	var keys []string
 	for _, s := range steps {
 		if s.Key == "" {
-			s.Key = fmt.Sprint(s.Index)
+			s.Key = strconv.Itoa(s.Index)
 		}
 		keys = append(keys, s.Key)
 	}

@@ -1,6 +1,7 @@
 package fact
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -23,9 +24,9 @@ var assemblers = map[string]func(*Object, *int) []*Workload{
 }
 
 // assemble is an object's assembled workloads.
-func assemble(o *Object, make func(*Object, *int) []*Workload) []*Workload {
+func assemble(o *Object, of func(*Object, *int) []*Workload) []*Workload {
 	budget := assembledNodes
-	return make(o, &budget)
+	return of(o, &budget)
 }
 
 // wrongKind is the workload of an object that has something else where its templates should be. Its
@@ -58,9 +59,7 @@ func workflows(path ...string) func(*Object, *int) []*Workload {
 		for _, t := range list.Items() {
 			templates = append(templates, t)
 		}
-		for _, step := range spec.Find("inline", document.Map) {
-			templates = append(templates, step)
-		}
+		templates = append(templates, spec.Find("inline", document.Map)...)
 		defaults := spec.Get("templateDefaults")
 		var found []*Workload
 		for _, t := range templates {
@@ -113,7 +112,7 @@ func tasks(o *Object, budget *int) []*Workload {
 func task(o *Object, spec document.Value, run []document.Value, leaves Leaves, budget *int) []*Workload {
 	a := newAssembly(o, spec, budget)
 	a.labels = spec.Get("metadata")
-	a.pod(append(run[:len(run):len(run)], spec)...)
+	a.pod(append(slices.Clip(run), spec)...)
 	a.containers("containers", spec.Get("steps"), spec.Get("stepTemplate"))
 	a.containers("containers", spec.Get("sidecars"), document.Value{})
 	if w := a.workload(leaves); w != nil {

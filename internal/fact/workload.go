@@ -136,8 +136,8 @@ func workloads(o *Object) []*Workload {
 		return nil
 	}
 	var found []*Workload
-	if make := assemblers[o.GroupKind()]; make != nil {
-		found = assemble(o, make)
+	if of := assemblers[o.GroupKind()]; of != nil {
+		found = assemble(o, of)
 	} else if mayEmbed(o.Group()) {
 		found = embedded(o)
 	}

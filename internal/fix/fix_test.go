@@ -2,6 +2,7 @@ package fix_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -300,7 +301,7 @@ type served struct{}
 
 func (served) Judge(_ context.Context, c fix.Copy) (*verdict.Result, []fix.Proposal, error) {
 	if len(c.Objects) == 0 {
-		return nil, nil, fmt.Errorf("no object changed")
+		return nil, nil, errors.New("no object changed")
 	}
 	return &verdict.Result{}, nil, nil
 }

@@ -135,7 +135,7 @@ func Translate(from, to document.Value, changes []rule.Change) ([]rule.Change, b
 		a, b := from, to
 		for j, s := range steps {
 			if a.Kind() == document.List {
-				at := indexOf(b, a.Index(s.Index), s.Index)
+				at := indexOf(b, a.Index(s.Index))
 				if at < 0 {
 					return nil, false
 				}
@@ -151,7 +151,7 @@ func Translate(from, to document.Value, changes []rule.Change) ([]rule.Change, b
 }
 
 // indexOf is where a list holds the item of that name, or without names an equal one.
-func indexOf(list, item document.Value, index int) int {
+func indexOf(list, item document.Value) int {
 	name := item.Get("name")
 	for i, v := range list.Items() {
 		if name.Exists() && sorted(v.Get("name")) == sorted(name) || !name.Exists() && sorted(v) == sorted(item) {

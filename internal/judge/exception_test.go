@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -354,7 +355,7 @@ func TestAccept(t *testing.T) {
 // BenchmarkExceptions judges 100,000 fails by 5,000 exceptions of every scope.
 func BenchmarkExceptions(b *testing.B) {
 	for _, count := range []int{0, 5000} {
-		b.Run(fmt.Sprint(count), func(b *testing.B) {
+		b.Run(strconv.Itoa(count), func(b *testing.B) {
 			var text strings.Builder
 			for i := range 50_000 {
 				fmt.Fprintf(&text, "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p%d, namespace: n%d, labels: {app: a%d}}\nspec: {containers: [{name: x, image: 'a@sha256:%064x'}, {name: side}]}\n", i, i%500, i%5000, i%1000)

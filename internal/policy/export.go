@@ -103,7 +103,7 @@ type compiled struct {
 
 func compile(r *rule.Rule, o Options) (*compiled, error) {
 	if !catalog.Reached(o.Version, Oldest) {
-		return nil, fmt.Errorf("Kubernetes %s has no ValidatingAdmissionPolicy v1, which is there since %s", o.Version, Oldest)
+		return nil, fmt.Errorf("no ValidatingAdmissionPolicy v1 in Kubernetes %s: it is there since %s", o.Version, Oldest)
 	}
 	if why := notAsked[r.Match.Fact]; why != "" {
 		return nil, errors.New(why)
@@ -139,7 +139,7 @@ func compile(r *rule.Rule, o Options) (*compiled, error) {
 
 // first is the first of joined errors: one reason is enough.
 func first(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the list itself is asked for
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()[0]
 	}
 	return err
@@ -174,7 +174,7 @@ func (p *compiled) base() ast.Expr {
 
 // add adds a variable.
 func (p *compiled) add(name string, e ast.Expr) error {
-	written, err := print(e)
+	written, err := printed(e)
 	p.variables = append(p.variables, Condition{name, written})
 	return err
 }
@@ -273,7 +273,7 @@ func (p *compiled) validation() (validation, error) {
 	if err := p.add("message", sum(text(p.rule.ID+": "), message)); err != nil {
 		return validation{}, err
 	}
-	written, err := print(condition)
+	written, err := printed(condition)
 	if err != nil {
 		return validation{}, err
 	}

@@ -66,8 +66,8 @@ func replaceNames(e ast.Expr, names map[string]ast.Expr) ast.Expr {
 	return out
 }
 
-// print writes an expression, broken into lines behind && and || where it is long.
-func print(e ast.Expr) (string, error) {
+// printed writes an expression, broken into lines behind && and || where it is long.
+func printed(e ast.Expr) (string, error) {
 	text, err := parser.Unparse(e, ast.NewSourceInfo(nil), parser.WrapOnColumn(100))
 	if err != nil {
 		return "", fmt.Errorf("write expression: %w", err)

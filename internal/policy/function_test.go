@@ -81,7 +81,7 @@ func FuzzImage(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			written, err := print(e)
+			written, err := printed(e)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +125,7 @@ func TestGrants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		written, err := print(e)
+		written, err := printed(e)
 		if err != nil {
 			t.Fatal(err)
 		}

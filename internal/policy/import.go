@@ -141,7 +141,7 @@ func (in *importer) policy(p input) {
 		for _, v := range p.value.At("spec", "variables").Items() {
 			t.variables[v.Get("name").Str()] = input{p.file, v.Get("expression")}
 		}
-		when, at, err := t.when(p, u)
+		when, at, err := t.when(p)
 		if err == nil {
 			when, at, err = in.narrowed(p, u, m, when)
 		}
@@ -236,7 +236,7 @@ func (in *importer) validation(p, v input, t *translator, when ast.Expr, id stri
 		if isBool(part.e, true) {
 			continue
 		}
-		if *part.to, err = print(part.e); err != nil {
+		if *part.to, err = printed(part.e); err != nil {
 			return v, err
 		}
 	}

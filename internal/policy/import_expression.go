@@ -132,7 +132,7 @@ func (t *translator) replaceName(e ast.Expr, root string, path []string) (ast.Ex
 		}
 		return rebase(e, literal(t.params.value)), nil
 	case "request":
-		return t.request(e, path), nil
+		return t.request(path), nil
 	case "namespaceObject":
 		if slices.Equal(path, []string{"metadata", "name"}) {
 			return snippet(`object.metadata.?namespace.orValue("default")`, nil), nil
@@ -190,7 +190,7 @@ func again(e, of ast.Expr, name string) ast.Expr {
 }
 
 // request is a part of the request that would create the object as it is.
-func (t *translator) request(e ast.Expr, path []string) ast.Expr {
+func (t *translator) request(path []string) ast.Expr {
 	switch strings.Join(path, ".") {
 	case "operation":
 		return text("CREATE")
@@ -280,7 +280,7 @@ func compared(a, b ast.Expr) (order int, ok bool) {
 func sameLiteral(a, b ref.Val) bool { return types.Equal(a, b) == types.True }
 
 // when is under which condition the policy applies to an object; at is what could not be translated.
-func (t *translator) when(p input, u use) (when ast.Expr, at input, err error) {
+func (t *translator) when(p input) (when ast.Expr, at input, err error) {
 	when = t.match.condition
 	for _, c := range p.value.At("spec", "matchConditions").Items() {
 		e, err := t.translate(input{p.file, c.Get("expression")})

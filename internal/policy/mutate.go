@@ -21,7 +21,7 @@ func mutatingVersion(version string) (string, error) {
 			return "admissionregistration.k8s.io/" + v.api, nil
 		}
 	}
-	return "", fmt.Errorf("Kubernetes %s has no MutatingAdmissionPolicy, which is there since 1.32", version)
+	return "", fmt.Errorf("no MutatingAdmissionPolicy in Kubernetes %s: it is there since 1.32", version)
 }
 
 // Mutating is a rule's fix as a MutatingAdmissionPolicy with its binding, in YAML. The error is why
@@ -57,7 +57,7 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		written, err := print(patches)
+		written, err := printed(patches)
 		if err != nil {
 			return "", err
 		}
@@ -149,7 +149,7 @@ func (m mutator) computed(expression string) (ast.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	written, err := print(e)
+	written, err := printed(e)
 	if err != nil {
 		return nil, err
 	}

@@ -218,7 +218,7 @@ func FuzzPrint(f *testing.F) {
 		if err != nil {
 			return
 		}
-		once, err := print(e)
+		once, err := printed(e)
 		if err != nil {
 			return
 		}
@@ -226,7 +226,7 @@ func FuzzPrint(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", once, err)
 		}
-		if twice, err := print(again); err != nil || twice != once {
+		if twice, err := printed(again); err != nil || twice != once {
 			t.Errorf("%q is written %q, then %q: %v", expression, once, twice, err)
 		}
 	})

@@ -150,9 +150,9 @@ func isChartFileName(path string) bool {
 
 // IsWithin says whether a file is one of those that are named or stands below one, whatever links lead there.
 func IsWithin(path string, named []string) bool {
-	real := placeOf(path)
+	place := placeOf(path)
 	for _, root := range named {
-		if within(real, realPath(root)) {
+		if within(place, realPath(root)) {
 			return true
 		}
 	}

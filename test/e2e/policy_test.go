@@ -177,7 +177,7 @@ func (j *policyJudges) definitions() []string {
 		plural := strings.ToLower(name) + "s"
 		var versions strings.Builder
 		for i, v := range append([]string{"v1"}, served[kind]...) {
-			versions.WriteString(fmt.Sprintf("  - {name: %s, served: true, storage: %t, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n", v, i == 0))
+			fmt.Fprintf(&versions, "  - {name: %s, served: true, storage: %t, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n", v, i == 0)
 		}
 		list = append(list, fmt.Sprintf("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: %[1]s.%[2]s\n"+
 			"  annotations: {api-approved.kubernetes.io: unapproved}\nspec:\n  group: %[2]s\n  scope: Namespaced\n  names: {kind: %[3]s, plural: %[1]s}\n  versions:\n%[4]s", plural, group, name, versions.String()))
