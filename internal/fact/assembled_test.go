@@ -171,9 +171,7 @@ func TestPodSpecPatchIsDoubt(t *testing.T) {
 		} else {
 			text += template + "    podSpecPatch: " + test.patch + "\n"
 		}
-		docs, _ := document.Read(document.NewText(text), 1)
-		o := fact.NewObject(docs[0].Root(), &fact.Origin{})
-		found := fact.NewInventory([]*fact.Object{o}).Workloads
+		found := fact.NewInventory(objects(t, text), "1.36", true).Workloads
 		if len(found) != 1 || (found[0].Doubt() != "") != test.doubtful {
 			t.Errorf("%s %s: want doubt %v", test.at, test.patch, test.doubtful)
 		}
