@@ -323,9 +323,9 @@ func valueText(v document.Value) string {
 	return strings.TrimSuffix(document.YAML(v), "\n")
 }
 
-func countText(n int, one string) string {
+func countText(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + one + "s"
+	return strconv.Itoa(n) + " " + many
 }
