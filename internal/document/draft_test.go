@@ -132,6 +132,11 @@ func TestEdits(t *testing.T) {
 			"{\n\t\"a\": {\n\t\t\"b\": 1\n\t},\n\t\"e\": [\n\t\t1,\n\t\t2\n\t],\n\t\"s\": \"\\u0041\"\n}\n",
 			"{\n\t\"a\": {\n\t\t\"b\": 1,\n\t\t\"c\": {\n\t\t\t\"d\": [\n\t\t\t\t1\n\t\t\t]\n\t\t}\n\t},\n\t\"e\": [\n\t\t2\n\t],\n\t\"s\": \"x\\ny\"\n}\n",
 		},
+		"JSON with tabs, behind a bracket": {
+			[]string{`set s/c/#0/x {"y":{"z":[1]}}`},
+			"{\n\t\"s\": {\"c\": [\n\t\t{\"n\": 1,\n\t\t \"e\": 2}]}}\n",
+			"{\n\t\"s\": {\"c\": [\n\t\t{\"n\": 1,\n\t\t \"e\": 2, \"x\": {\n\t\t\t\"y\": {\n\t\t\t\t\"z\": [\n\t\t\t\t\t1\n\t\t\t\t]\n\t\t\t}\n\t\t}}]}}\n",
+		},
 		"JSON on one line":     {[]string{`set a/c true`, `append e {"f":1}`}, `{"a":{"b":1},"e":[]}`, `{"a":{"b":1,"c":true},"e":[{"f":1}]}`},
 		"a map becomes a word": {[]string{`set a "x"`, `set l 1`}, "a:\n  b: c\nl:\n- 1\nd: e\n", "a: x\nl: 1\nd: e\n"},
 		"the last entry goes":  {[]string{`remove a/b`}, "a:\n  b: c # x\nd: e\n", "a: {} # x\nd: e\n"},

@@ -59,7 +59,7 @@ func (h *hand) readJSON(text string, root *spot) {
 			h.colon = ":"
 		}
 		if lead := leading(text, c.begin); lead != "" && h.unit == "" {
-			h.unit = strings.TrimPrefix(lead, leading(text, s.begin))
+			h.unit = strings.TrimPrefix(lead, indentOf(text, s.begin))
 		}
 	}
 	for s := root; len(s.children) > 0; s = s.children[0] {

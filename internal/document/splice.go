@@ -232,8 +232,12 @@ func (e *editor) row(n *draft) error {
 		lead = leading(e.text, spots[0].begin)
 	}
 	many := lead != "" && lineStart(e.text, spots[0].begin) > n.spot.start
+	depth := lead
+	if !many {
+		depth = indentOf(e.text, n.spot.start) // what is added begins on a line that holds more
+	}
 	for _, c := range n.news() {
-		entries = append(entries, e.flowEntry(c, n.kind == Map, lead))
+		entries = append(entries, e.flowEntry(c, n.kind == Map, depth))
 	}
 	if left == 0 {
 		text := e.flow(n, leading(e.text, lineStart(e.text, n.spot.start)+len(indentOf(e.text, n.spot.start))))

@@ -3,6 +3,7 @@ package fix
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -13,7 +14,7 @@ import (
 func (r *Result) Comment(w io.Writer, hides func(document.Value) bool) error {
 	var b strings.Builder
 	counts := r.counts()
-	fmt.Fprintf(&b, "### Coaming: %s, %d more with a choice, %d without a proved fix\n", countText(counts[Proved], "proved fix"), counts[Offered], counts[Clashed]+counts[Unproved])
+	fmt.Fprintf(&b, "### Coaming: %s, %d more with a choice, %d without a proved fix\n", countText(counts[Proved], "proved fix", "proved fixes"), counts[Offered], counts[Clashed]+counts[Unproved])
 	for i := range r.Files {
 		r.Files[i].suggest(&b, hides)
 	}
@@ -27,33 +28,62 @@ func (r *Result) Comment(w io.Writer, hides func(document.Value) bool) error {
 
 func (f *File) suggest(b *strings.Builder, hides func(document.Value) bool) {
 	h := f.hunks(hides)
+	for _, c := range h.joined() {
+		c, shown := h.widen(c)
+		where := fmt.Sprintf("lines %d to %d", c.from+1, c.to)
+		if c.to == c.from+1 {
+			where = fmt.Sprintf("line %d", c.to)
+		}
+		if !shown {
+			fmt.Fprintf(b, "\n%s line %d: a suggestion would show a credential beside it; --apply makes the change.\n", codeText(f.Path), c.from+1)
+			continue
+		}
+		text := strings.Join(c.lines, "")
+		if text != "" && !strings.HasSuffix(text, "\n") {
+			text += "\n"
+		}
+		fence := "```"
+		for strings.Contains(text, fence) {
+			fence += "`"
+		}
+		fmt.Fprintf(b, "\n%s %s\n\n%ssuggestion\n%s%s\n", codeText(f.Path), where, fence, text, fence)
+	}
+}
+
+// joined are the blocks, as one where they touch or where one line alone stands between them: two suggestions
+// for the same line would undo each other.
+func (h *hunks) joined() []block {
+	var list []block
 	for _, k := range h.list {
 		for _, c := range k.blocks {
-			from, to, lines := c.from, c.to, c.lines
-			switch { // a suggestion takes the place of one line at least
-			case from < to || len(h.old) == 0:
-			case from > 0 && !h.oldHidden[from-1]:
-				from--
-				lines = append([]string{withEnd(h.old[from])}, lines...)
-			case to < len(h.old):
-				lines = append(append([]string{}, lines...), h.old[to])
-				to++
+			n := len(list) - 1
+			if n < 0 || c.from > list[n].to+1 || c.from > list[n].to && h.oldHidden[list[n].to] {
+				list = append(list, c)
+				continue
 			}
-			text := strings.Join(lines, "")
-			if text != "" && !strings.HasSuffix(text, "\n") {
-				text += "\n"
-			}
-			fence := "```"
-			for strings.Contains(text, fence) {
-				fence += "`"
-			}
-			where := fmt.Sprintf("lines %d to %d", from+1, to)
-			if to == from+1 {
-				where = fmt.Sprintf("line %d", to)
-			}
-			fmt.Fprintf(b, "\n%s %s\n\n%ssuggestion\n%s%s\n", codeText(f.Path), where, fence, text, fence)
+			last := &list[n]
+			last.lines = slices.Concat(last.lines, h.old[last.to:c.from], c.lines)
+			last.to = c.to
 		}
 	}
+	return list
+}
+
+// widen gives a block that inserts a line beside it that it takes the place of: a suggestion needs one. It says
+// whether there is one that may be shown.
+func (h *hunks) widen(c block) (wide block, shown bool) {
+	switch {
+	case c.from < c.to || len(h.old) == 0:
+	case c.from > 0 && !h.oldHidden[c.from-1]:
+		c.from--
+		c.lines = slices.Concat([]string{withEnd(h.old[c.from])}, c.lines)
+	case c.to < len(h.old) && !h.oldHidden[c.to]:
+		c.lines = slices.Concat(c.lines, h.old[c.to:c.to+1])
+		c.to++
+	default:
+		return c, false
+	}
+	return c, true
 }
 
 func withEnd(line string) string {

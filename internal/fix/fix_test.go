@@ -85,6 +85,9 @@ func TestProve(t *testing.T) {
 					list = append(list, found(file, name))
 				}
 			}
+			if root.Get("e").Exists() {
+				list = append(list, found(file, "z"))
+			}
 			if root.Get("c").Text() == "worse" {
 				list = append(list, found(file, "new"))
 			}
@@ -161,6 +164,40 @@ func TestChoices(t *testing.T) {
 		}
 		if c := res.Outcomes[0].Candidates; c[0].Proved || !c[1].Proved {
 			t.Errorf("candidates are %+v", c)
+		}
+	}
+}
+
+// TestProveAgain has a fix that brings a fault which what a person chooses mends, in another object: a second run
+// would make it, so the first does.
+func TestProveAgain(t *testing.T) {
+	c := &court{texts: map[string]string{"a.yaml": "kind: Pod\na: bad\n", "b.yaml": "kind: Pod\nb: bad\n"}}
+	c.judges = func(files map[string]document.Value) []verdict.Finding {
+		var list []verdict.Finding
+		if files["a.yaml"].Get("a").Text() == "bad" {
+			list = append(list, found("a.yaml", "a"))
+		} else if files["b.yaml"].Get("b").Text() == "bad" {
+			list = append(list, found("a.yaml", "new"))
+		}
+		if files["b.yaml"].Get("b").Text() == "bad" {
+			list = append(list, found("b.yaml", "b"))
+		}
+		return list
+	}
+	good := []document.Value{value(t, `"good"`)}
+	cases := fix.Collect([]fix.Proposal{
+		{Finding: found("a.yaml", "a"), Object: objectOf(t, "a.yaml", c.texts["a.yaml"]), Changes: []rule.Change{{Op: rule.FixSet, Steps: key("a"), Values: good}}},
+		{Finding: found("b.yaml", "b"), Object: objectOf(t, "b.yaml", c.texts["b.yaml"]), Changes: []rule.Change{{Op: rule.FixChoose, Steps: key("b"), Values: good}}},
+	}, func(o *fact.Object, changes []rule.Change) ([]fix.Route, string) {
+		return []fix.Route{{Edits: []fix.Edit{{Place: fix.PlaceOf(o), Changes: changes}}}}, ""
+	})
+	res, err := fix.Prove(t.Context(), cases, c.judge(c.texts), c, fix.Options{Choose: func(*fix.Case, []fix.Candidate) int { return 0 }})
+	if err != nil || len(res.Files) != 2 {
+		t.Fatalf("%d files are changed, %v: %+v", len(res.Files), err, res.Outcomes)
+	}
+	for _, o := range res.Outcomes {
+		if o.State != fix.Proved || o.Reason != "" {
+			t.Errorf("%s is %s: %s", o.Finding.Rule, o.State, o.Reason)
 		}
 	}
 }

@@ -104,7 +104,50 @@ func (p *prover) run() error {
 	if err := p.candidates(choices); err != nil {
 		return err
 	}
-	return p.chosen(choices)
+	if err := p.chosen(choices); err != nil {
+		return err
+	}
+	return p.again()
+}
+
+// mostPasses bounds how often what was refused is tried once more.
+const mostPasses = 4
+
+// again tries what was refused on top of what was accepted since, until nothing more holds: what a fix would have
+// brought may be mended by another, and what it clashed with may have been refused itself.
+func (p *prover) again() error {
+	for range mostPasses {
+		before := len(p.accepted)
+		var plain, choices []*item
+		for _, it := range p.items {
+			switch {
+			case it.Refused != "" || len(it.Routes) == 0 || it.state != Unproved && it.state != Clashed:
+			case it.Choices > 0:
+				choices = append(choices, it)
+			default:
+				plain = append(plain, it)
+			}
+		}
+		if before == 0 || len(plain)+len(choices) == 0 || p.rounds > maxRounds/4 {
+			return nil
+		}
+		for _, it := range slices.Concat(plain, choices) {
+			it.state, it.reason, it.at, it.choice, it.more = "", "", 0, -1, nil
+		}
+		if err := p.routes(p.cleared(plain)); err != nil {
+			return err
+		}
+		if err := p.candidates(choices); err != nil {
+			return err
+		}
+		if err := p.chosen(choices); err != nil {
+			return err
+		}
+		if len(p.accepted) <= before {
+			return nil
+		}
+	}
+	return nil
 }
 
 // routes proves fixes by their first route, those that fail by their second, and so on.

@@ -232,8 +232,11 @@ func listHolds(list string, v document.Value) bool {
 	return false
 }
 
-// hollow are the maps that mean nothing when they are empty; one whose last entry goes, goes too.
-var hollow = map[string]bool{"securityContext": true, "annotations": true, "capabilities": true, "seccompProfile": true, "appArmorProfile": true}
+// hollow are the maps and lists that mean nothing when they are empty; one whose last entry goes, goes too.
+var hollow = map[string]bool{
+	"securityContext": true, "annotations": true, "capabilities": true, "seccompProfile": true, "appArmorProfile": true,
+	"add": true, "env": true, "envFrom": true, "volumes": true, "volumeMounts": true, "sysctls": true,
+}
 
 func prune(draft *document.Draft, steps []document.Step) {
 	for n := len(steps) - 1; n > 0 && hollow[steps[n-1].Key] && draft.Len(steps[:n]) == 0; n-- {
@@ -323,9 +326,9 @@ func valueText(v document.Value) string {
 	return strings.TrimSuffix(document.YAML(v), "\n")
 }
 
-func countText(n int, one string) string {
+func countText(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + one + "s"
+	return strconv.Itoa(n) + " " + many
 }
