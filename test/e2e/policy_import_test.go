@@ -24,7 +24,7 @@ func TestPolicyImport(t *testing.T) {
 	s := startSandbox(t)
 	own := newPolicyJudges(t, s)
 	s.apply(t, strings.Join(own.definitions(), "---\n"))
-	imported := &policyJudges{applier: own.applier, counts: map[string]int{}}
+	imported := &policyJudges{applier: own.applier, counts: map[string]int{}, home: "default"}
 	dir := t.TempDir()
 	files, err := filepath.Glob(importedPolicies + "/*.yaml")
 	if err != nil {

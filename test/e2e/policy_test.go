@@ -45,6 +45,7 @@ type policyJudges struct {
 	*applier
 	rules    []*rule.Compiled // the exported ones
 	accounts sync.Map         // namespaces and service accounts that were made
+	home     string           // the namespace of objects that name none
 
 	counts map[string]int
 }
@@ -70,7 +71,7 @@ func TestPolicyExport(t *testing.T) {
 
 func newPolicyJudges(t *testing.T, s *sandbox) *policyJudges {
 	t.Helper()
-	j := &policyJudges{applier: newApplier(t, s), counts: map[string]int{}}
+	j := &policyJudges{applier: newApplier(t, s), counts: map[string]int{}, home: "e2e"}
 	listed := coaming(t, "policy", "export", "--list")
 	wantCode(t, listed, verdict.ExitClean)
 	rules, err := catalog.Rules()
@@ -310,7 +311,7 @@ func (j *policyJudges) dryRun(t *testing.T, o *fact.Object) answer {
 	}
 	path := r.path
 	if r.namespaced {
-		namespace := cmp.Or(o.Namespace, "e2e") // what names none is not judged as if it named default
+		namespace := cmp.Or(o.Namespace, j.home)
 		j.account(t, o, namespace)
 		path += "/namespaces/" + namespace
 	}
