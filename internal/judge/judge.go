@@ -129,7 +129,7 @@ type subject struct {
 }
 
 func newJudgement(in Input, seen *traits) *judgement {
-	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: indexGaps(in.Coverage.Gaps), traits: seen}
+	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: gaps{verdict.IndexGaps(in.Coverage.Gaps)}, traits: seen}
 	j.settings = in.Settings.Fact()
 	j.scalers = sync.OnceValue(j.indexScalers)
 	j.accounts = sync.OnceValue(j.indexAccounts)
