@@ -52,10 +52,10 @@ type given struct {
 type bindingIndex struct {
 	all    []*Binding
 	by     map[principal][]given
-	within map[principal][]string   // by principal without a namespace: the namespaces with bindings
-	ofRole map[*Role][]*Binding     // those that give a role
+	within map[principal][]string    // by principal without a namespace: the namespaces with bindings
+	ofRole map[*Role][]*Binding      // those that give a role
 	object map[*fact.Object]*Binding // by what they were made of
-	lost   []*Binding               // their role was not read
+	lost   []*Binding                // their role was not read
 }
 
 func (m *Model) indexBindings() *bindingIndex {
@@ -145,10 +145,11 @@ func (m *Model) binding(o *fact.Object, shipped bool) *Binding {
 			b.Role = m.Role(b.Namespace, b.RoleName)
 		}
 	}
-	for _, s := range o.Root.Get("subjects").Items() {
-		b.Subjects = append(b.Subjects, Subject{
-			Kind: s.Get("kind").Str(), Name: s.Get("name").Str(), Namespace: subjectNamespace(s, b), Value: s,
-		})
+	b.Subjects = SubjectsOf(o)
+	for i := range b.Subjects {
+		if s := &b.Subjects[i]; s.Kind == AccountKind && s.Namespace == "" {
+			s.Namespace = b.Namespace
+		}
 	}
 	if flaw := b.flaw(); flaw != "" && b.Doubt == "" {
 		b.Doubt = flaw
@@ -156,14 +157,19 @@ func (m *Model) binding(o *fact.Object, shipped bool) *Binding {
 	return b
 }
 
-// subjectNamespace is that of a service account: the binding's where it names none
-// (k8s.io/kubernetes pkg/registry/rbac/validation); of users and groups it says nothing.
-func subjectNamespace(s document.Value, b *Binding) string {
-	namespace := s.Get("namespace").Str()
-	if namespace == "" && s.Get("kind").Str() == AccountKind {
-		return b.Namespace
+// SubjectsOf is a binding's subjects. The namespace of a service account is the binding's where it names
+// none (k8s.io/kubernetes pkg/registry/rbac/validation).
+func SubjectsOf(binding *fact.Object) []Subject {
+	list := binding.Root.Get("subjects")
+	subjects := make([]Subject, 0, list.Len())
+	for _, v := range list.Items() {
+		s := Subject{Kind: v.Get("kind").Str(), Namespace: v.Get("namespace").Str(), Name: v.Get("name").Str(), Value: v}
+		if s.Kind == AccountKind && s.Namespace == "" {
+			s.Namespace = binding.Namespace
+		}
+		subjects = append(subjects, s)
 	}
-	return namespace
+	return subjects
 }
 
 // flaw says why the API server would refuse the binding (k8s.io/kubernetes pkg/apis/rbac/validation),

@@ -258,15 +258,11 @@ func (m *Model) Resolve(id Identity) (Identity, error) {
 			id.Via = fmt.Sprintf("%s maps %s to this user", link.Kind, link.Cloud)
 		}
 	}
-	if isARN && len(m.boundAs(id.User)) == 0 {
+	named, _ := m.BindingsOf(&Identity{User: id.User})
+	if isARN && len(named) == 0 {
 		return id, fmt.Errorf("nothing that was read says who %s is in the cluster", id.User)
 	}
 	return id, nil
-}
-
-func (m *Model) boundAs(user string) []given {
-	x := m.bindings()
-	return slices.Concat(x.by[principal{name: user}], x.by[principal{name: user, namespace: slices.Concat(x.within[principal{name: user}], []string{""})[0]}])
 }
 
 // samePrincipal compares ARNs as the authenticator does: the path of a role counts for nothing, and an

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 )
 
@@ -88,7 +87,7 @@ func (m *Model) indexRunning() map[string][]*fact.Workload {
 // unused says why a service account has no use; "" where it may have one.
 func (m *Model) unused(p *Profile) string {
 	id := &p.Identity
-	if len(p.Workloads) > 0 || !slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.own(id) }) {
+	if len(p.Workloads) > 0 || !slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.own() }) {
 		return ""
 	}
 	for _, kind := range fact.PodKinds() {
@@ -103,7 +102,7 @@ func (m *Model) unused(p *Profile) string {
 }
 
 // own says whether the grant names the identity itself and no group of it.
-func (g *Grant) own(*Identity) bool { return g.Subject.Kind != GroupKind && !g.Binding.Shipped }
+func (g *Grant) own() bool { return g.Subject.Kind != GroupKind && !g.Binding.Shipped }
 
 func (m *Model) grant(b *Binding, s *Subject) Grant {
 	g := Grant{Binding: b, Subject: s, Doubt: b.Doubt, Dangers: map[int][]*Danger{}}
@@ -166,12 +165,4 @@ func (g *Grant) coveredBy(other *Grant) bool {
 		}
 	}
 	return true
-}
-
-// Written is the place in the role where the rule stands.
-func (r Rule) Written() (*fact.Object, document.Value) {
-	if r.Role == nil {
-		return nil, r.Value
-	}
-	return r.Role.Object, r.Value
 }

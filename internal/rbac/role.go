@@ -3,6 +3,7 @@ package rbac
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"sync/atomic"
 
@@ -99,9 +100,9 @@ func (m *Model) resolve(r *Role) {
 		r.doubt("%s: %s", name(r.Object), r.Object.Doubt)
 	}
 	if !r.aggregate {
-		r.take(r, r.Object)
+		r.take(r.Object)
 		for _, variant := range r.variants {
-			r.take(r, variant)
+			r.take(variant)
 		}
 		return
 	}
@@ -142,7 +143,7 @@ func (m *Model) draw(r, from *Role, visited map[*Role]bool, seen map[string]bool
 			}
 			r.takeOnce(s, seen)
 			for _, variant := range s.variants {
-				r.take(s, variant)
+				r.take(variant)
 			}
 		}
 	}
@@ -213,32 +214,34 @@ func (m *Model) reaches(from, to *Role, visited map[*Role]bool) bool {
 }
 
 // take adds the rules as they stand in an object.
-func (r *Role) take(from *Role, o *fact.Object) {
-	list := o.Root.Get("rules")
-	if k := list.Kind(); k > document.Null && k != document.List {
-		r.doubt("%s: its rules are a %s and no list", name(o), k)
-	}
-	for _, v := range list.Items() {
-		r.add(Rule{Value: v, Role: from})
+func (r *Role) take(o *fact.Object) {
+	for _, v := range r.listed(o) {
+		r.add(Rule{Value: v, Object: o})
 	}
 }
 
 // takeOnce adds a role's rules that are not there yet.
 func (r *Role) takeOnce(from *Role, seen map[string]bool) {
-	if list := from.Object.Root.Get("rules"); list.Kind() > document.Null && list.Kind() != document.List {
-		r.doubt("%s: its rules are a %s and no list", name(from.Object), list.Kind())
-	}
-	for _, v := range from.Object.Root.Get("rules").Items() {
+	for _, v := range r.listed(from.Object) {
 		if content := string(v.AppendSorted(nil)); !seen[content] {
 			seen[content] = true
-			r.add(Rule{Value: v, Role: from})
+			r.add(Rule{Value: v, Object: from.Object})
 		}
 	}
 }
 
+// listed yields the rules that an object lists.
+func (r *Role) listed(o *fact.Object) iter.Seq2[int, document.Value] {
+	list := o.Root.Get("rules")
+	if k := list.Kind(); k > document.Null && k != document.List {
+		r.doubt("%s: its rules are a %s and no list", name(o), k)
+	}
+	return list.Items()
+}
+
 func (r *Role) add(rule Rule) {
 	if flaw := rule.Flaw(); flaw != "" {
-		r.doubt("%s: %s", name(rule.Role.Object), flaw)
+		r.doubt("%s: %s", name(rule.Object), flaw)
 		return
 	}
 	r.rules = append(r.rules, rule)

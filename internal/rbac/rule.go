@@ -4,15 +4,16 @@ import (
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
 )
 
 // Rule is one rule of a role as it was written. What it allows is read as the API server reads it
 // (k8s.io/kubernetes pkg/apis/rbac/v1 evaluation_helpers.go): there is no other reading in the product.
 type Rule struct {
 	Value document.Value
-	// Role is where the rule is written: of an aggregated role, one of those that it draws from. It is
-	// nil for a rule that was read by itself.
-	Role *Role
+	// Object is the role where the rule is written: of an aggregated role, one of those that it draws
+	// from. It is nil for a rule that was read by itself.
+	Object *fact.Object
 }
 
 // Query is one question to the API server.
@@ -97,7 +98,9 @@ func (r Rule) HasURL(url string) bool {
 // Named says whether the rule is for objects of some names alone.
 func (r Rule) Named() bool { return r.Value.Get("resourceNames").Len() > 0 }
 
-func holds(list document.Value, want string) bool { return hasText(list, "", want) || hasText(list, "", "*") }
+func holds(list document.Value, want string) bool {
+	return hasText(list, "", want) || hasText(list, "", "*")
+}
 
 // hasText says whether a list holds the text, of which the beginning is given apart. A null in a list
 // of texts is the empty one, as the API server reads it.
