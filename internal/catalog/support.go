@@ -139,22 +139,15 @@ var Shipped = sync.OnceValue(func() []*fact.Object {
 
 var shipped = &fact.Origin{Source: "kubernetes", Served: true}
 
-// Resource is a resource of Kubernetes' own API groups.
-type Resource struct {
-	Group, Name, Kind string
-	Short             []string
-	Namespaced        bool
-}
-
 // Resources is what an API server serves by default.
-var Resources = sync.OnceValue(func() []Resource {
+var Resources = sync.OnceValue(func() []fact.Resource {
 	root, err := support("resources.yaml")
 	if err != nil {
 		return nil // TestSupport reads the same file and fails
 	}
-	var list []Resource
+	var list []fact.Resource
 	for _, v := range root.Get("resources").Items() {
-		r := Resource{Group: v.Get("group").Str(), Name: v.Get("name").Str(), Kind: v.Get("kind").Str(), Namespaced: v.Get("namespaced").Bool()}
+		r := fact.Resource{Group: v.Get("group").Str(), Name: v.Get("name").Str(), Kind: v.Get("kind").Str(), Namespaced: v.Get("namespaced").Bool()}
 		for _, s := range v.Get("short").Items() {
 			r.Short = append(r.Short, s.Str())
 		}

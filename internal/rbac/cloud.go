@@ -32,18 +32,19 @@ type Link struct {
 // The annotations and labels that link a service account, or the pods that run as one, to a cloud
 // identity, as the documentation of each mechanism names them.
 const (
-	irsaKey      = "eks.amazonaws.com/role-arn"
-	gcpKey       = "iam.gke.io/gcp-service-account"
-	azureKey     = "azure.workload.identity/client-id"
-	azureUse     = "azure.workload.identity/use"
-	kube2iamKey  = "iam.amazonaws.com/role"
-	podIDLabel   = "aadpodidbinding"
-	podIdentity  = "PodIdentityAssociation.eks.services.k8s.aws"
-	accessEntry  = "AccessEntry.eks.services.k8s.aws"
-	awsAuthName  = "aws-auth"
-	systemSpace  = "kube-system"
-	linkDocument = 1000 // entries that aws-auth may hold in one document
+	irsaKey     = "eks.amazonaws.com/role-arn"
+	gcpKey      = "iam.gke.io/gcp-service-account"
+	azureKey    = "azure.workload.identity/client-id"
+	azureUse    = "azure.workload.identity/use"
+	kube2iamKey = "iam.amazonaws.com/role"
+	podIDLabel  = "aadpodidbinding"
+	podIdentity = "PodIdentityAssociation.eks.services.k8s.aws"
+	accessEntry = "AccessEntry.eks.services.k8s.aws"
+	awsAuthName = "aws-auth"
 )
+
+// SystemNamespace is where aws-auth stands.
+const SystemNamespace = "kube-system"
 
 // accountLinks are the annotations of service accounts.
 var accountLinks = []struct{ key, provider, kind string }{
@@ -184,7 +185,7 @@ func Provider(s *Subject) (provider, kind string) {
 
 // awsAuth reads the ConfigMap by which the AWS IAM authenticator knows users.
 func (m *Model) awsAuth() []Link {
-	o := m.inventory.Find("ConfigMap", systemSpace, awsAuthName)
+	o := m.inventory.Find("ConfigMap", SystemNamespace, awsAuthName)
 	if o == nil {
 		return nil
 	}
@@ -194,7 +195,7 @@ func (m *Model) awsAuth() []Link {
 		if v.Text() == "" {
 			continue
 		}
-		docs, errs := document.Read(document.NewText(v.Text()), linkDocument)
+		docs, errs := document.Read(document.NewText(v.Text()), 0)
 		if len(errs) > 0 || len(docs) != 1 || docs[0].Root().Kind() != document.List {
 			links = append(links, Link{Provider: "aws", Kind: awsAuthName, Cloud: "?", Into: true, Note: part.field + " is no list that could be read", Object: o, At: v})
 			continue
@@ -213,7 +214,7 @@ func (m *Model) awsAuth() []Link {
 }
 
 func textItems(v document.Value) []string {
-	docs, errs := document.Read(document.NewText(v.Text()), linkDocument)
+	docs, errs := document.Read(document.NewText(v.Text()), 0)
 	if len(errs) > 0 || len(docs) != 1 {
 		return nil
 	}
