@@ -139,7 +139,7 @@ func (o *accessOptions) readExport(cloud *rbac.Cloud, path string) error {
 	if err != nil {
 		return fmt.Errorf("--cloud-export: read %s: %w", path, err)
 	}
-	docs, problems := document.Read(document.NewText(string(text)), 0)
+	docs, problems := document.Read(document.NewText(string(text)), 1)
 	if len(problems) > 0 {
 		return fmt.Errorf("--cloud-export: read %s: %w", path, problems[0])
 	}

@@ -195,7 +195,7 @@ func (m *Model) awsAuth() []Link {
 		if v.Text() == "" {
 			continue
 		}
-		docs, errs := document.Read(document.NewText(v.Text()), 0)
+		docs, errs := document.Read(document.NewText(v.Text()), 1)
 		if len(errs) > 0 || len(docs) != 1 || docs[0].Root().Kind() != document.List {
 			links = append(links, Link{Provider: "aws", Kind: awsAuthName, Cloud: "?", Into: true, Note: part.field + " is no list that could be read", Object: o, At: v})
 			continue
@@ -214,7 +214,7 @@ func (m *Model) awsAuth() []Link {
 }
 
 func textItems(v document.Value) []string {
-	docs, errs := document.Read(document.NewText(v.Text()), 0)
+	docs, errs := document.Read(document.NewText(v.Text()), 1)
 	if len(errs) > 0 || len(docs) != 1 {
 		return nil
 	}

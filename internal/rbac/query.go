@@ -19,7 +19,7 @@ var subresources = []string{
 // "*" for every resource of every group, or a URL path, "/metrics". Of resources those named in known
 // go by any of their names, too; others by their group.
 func ParseQuery(verb, what string, known []fact.Resource) (Query, error) {
-	q := Query{Verb: strings.ToLower(verb)}
+	q := Query{Verb: verb}
 	switch {
 	case verb == "":
 		return q, errors.New("no verb: write one such as get, list, create or '*'")
