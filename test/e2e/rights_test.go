@@ -19,7 +19,7 @@ type rights struct {
 
 var (
 	poolNamespaces = []string{"red", "green", "blue", "red-2", "kube-system"}
-	poolUsers      = []string{"ann", "bob", "oidc:carol", "https://issuer.example#dan", "system:serviceaccount:red:robot", "system:kube-scheduler", "eve@example.com", "system:anonymous", "arn:aws:iam::111122223333:role/dev"}
+	poolUsers      = []string{"ann", "bob", "oidc:carol", "https://issuer.example#dan", "system:serviceaccount:red:robot", "system:kube-scheduler", "eve@example.com", "system:anonymous", "zed", "arn:aws:iam::111122223333:role/dev"}
 	poolGroups     = []string{"dev", "ops", "system:authenticated", "system:unauthenticated", "system:serviceaccounts", "system:serviceaccounts:red", "system:serviceaccounts:red-2", "system:masters", "6e1f5f9c-7b1e-4d3b-9c3c-0f8f5d2c7a11", "*"}
 	poolAccounts   = []string{"robot", "default", "builder"}
 	poolVerbs      = []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate", "bind", "escalate", "*", "use", "Get"}
@@ -112,7 +112,7 @@ func (g *rights) subjects(namespace string) string {
 func (g *rights) generate() []*fact.Object {
 	labels := []string{"team: a", "team: b", "tier: x", "rbac.authorization.k8s.io/aggregate-to-view: 'true'", "rbac.authorization.k8s.io/aggregate-to-edit: 'true'", "other: c"}
 	for i := range 60 {
-		g.object("Role", g.one(poolNamespaces), fmt.Sprintf("r%d", i%15), "}, rules: "+g.rules(false)+"}")
+		g.object("Role", poolNamespaces[i/12], fmt.Sprintf("r%d", i%12), "}, rules: "+g.rules(false)+"}")
 		g.object("ClusterRole", "", fmt.Sprintf("c%d", i), fmt.Sprintf(", labels: {%s}}, rules: %s}", g.one(labels), g.rules(true)))
 	}
 	selectors := []string{
@@ -135,12 +135,12 @@ func (g *rights) generate() []*fact.Object {
 	shipped := []string{"admin", "edit", "view", "cluster-admin", "system:node", "system:basic-user", "system:discovery"}
 	for i := range 240 {
 		kind, namespace := "RoleBinding", g.one(poolNamespaces)
-		ref := fmt.Sprintf("{apiGroup: rbac.authorization.k8s.io, kind: Role, name: r%d}", g.random.IntN(17))
+		ref := fmt.Sprintf("{apiGroup: rbac.authorization.k8s.io, kind: Role, name: r%d}", g.random.IntN(12))
 		if i%3 == 0 {
 			kind, namespace = "ClusterRoleBinding", ""
 		}
 		if namespace == "" || g.chance(50) {
-			name := fmt.Sprintf("%s%d", g.one([]string{"c", "g", "g"}), g.random.IntN(31))
+			name := fmt.Sprintf("%s%d", g.one([]string{"c", "g", "g"}), g.random.IntN(30))
 			if g.chance(15) {
 				name = g.one(shipped)
 				if namespace == "" && name == "cluster-admin" {
@@ -150,6 +150,10 @@ func (g *rights) generate() []*fact.Object {
 			ref = fmt.Sprintf("{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: %q}", name)
 		}
 		g.object(kind, namespace, fmt.Sprintf("b%d", i), fmt.Sprintf("}, roleRef: %s, subjects: %s}", ref, g.subjects(namespace)))
+	}
+	for i, kind := range []string{"Role", "ClusterRole"} { // roles that are not there: in files, they may be elsewhere
+		g.object("RoleBinding", poolNamespaces[i], "gone-"+strings.ToLower(kind), fmt.Sprintf("}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: %s, name: gone}, "+
+			"subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: zed}]}", kind))
 	}
 	docs, errs := document.Read(document.NewText(g.text.String()), 1)
 	if len(errs) > 0 {
