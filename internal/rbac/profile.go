@@ -143,7 +143,7 @@ func findWithin(grants []Grant) {
 	if total > mostCompared {
 		return
 	}
-	for i := range grants {
+	for i := range slices.Backward(grants) {
 		for k := range grants {
 			if g, other := &grants[i], &grants[k]; i != k && other.Within == nil && g.gives() && other.gives() && g.coveredBy(other) {
 				g.Within = other.Binding

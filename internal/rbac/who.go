@@ -17,8 +17,10 @@ type Holder struct {
 
 // Holders are all who may do something.
 type Holders struct {
-	Query   Query
-	Holders []Holder // users, groups and service accounts as bindings name them, by kind and name
+	Query Query
+	// Holders are users, groups and service accounts as bindings name them, by kind and name. The group
+	// system:masters, which may do anything without a binding, is not among them.
+	Holders []Holder
 	// Perhaps are those of whom it is not known.
 	Perhaps []Holder
 	// Reasons say why there may be more.
@@ -182,7 +184,7 @@ func (h *gathering) add(b *Binding, rule Rule, doubt string) {
 	}
 	for i := range b.Subjects {
 		key, ok := b.Subjects[i].principal()
-		if !ok {
+		if !ok || key == (principal{group: true, name: masters}) {
 			continue
 		}
 		held := into[key]

@@ -86,7 +86,7 @@ func (p *printer) chains(list []chainView) {
 		p.step("  ", c.Binding, "names "+visible(c.Subject.text()))
 		p.step("    gives ", c.Role, "")
 		if c.Rule != nil {
-			p.rule("      by  ", c.Rule)
+			p.rule("      by  ", c.Rule, true)
 		}
 		if c.Doubt != "" {
 			p.text("      ?  ", magenta, visible(c.Doubt), plain)
@@ -104,12 +104,23 @@ func (p *printer) step(label string, ref refView, note string) {
 	p.line(p.paint(dim, label), p.paint(bold, cut(text, maxText)), cut(note, maxText), "  ", p.paint(cyan, ref.place()))
 }
 
-func (p *printer) rule(label string, r *ruleView) {
+// rule tells a rule, and what is dangerous about it: why, or by name alone.
+func (p *printer) rule(label string, r *ruleView, why bool) {
 	text := visible(r.text())
 	if r.Written != nil {
 		text += "  " + p.paint(cyan, r.Written.place())
 	}
 	p.line(p.paint(dim, label), cut(text, maxText))
+	if !why {
+		var ids []string
+		for _, d := range r.Dangers {
+			ids = append(ids, d.ID)
+		}
+		if len(ids) > 0 {
+			p.line(strings.Repeat(" ", len(label)), p.paint(red, "! "+strings.Join(ids, ", ")))
+		}
+		return
+	}
 	for _, d := range r.Dangers {
 		p.text(strings.Repeat(" ", len(label))+"! "+d.ID+": ", red, d.Why, plain)
 	}
@@ -169,7 +180,15 @@ func (p *printer) whoCan(v *WhoCanView) {
 		where = " in some namespace or everywhere"
 	}
 	p.text("", plain, count(len(v.Holders), "subject")+" may "+visible(v.Query.Text)+where+", beside the group system:masters, which may do anything", bold)
-	p.holders(v.Holders)
+	own, theirs := v.Holders, []string(nil)
+	if !p.opts.Verbose {
+		own, theirs = splitShipped(v.Holders)
+	}
+	p.holders(own)
+	if len(theirs) > 0 {
+		p.line("")
+		p.text("  and "+count(len(theirs), "subject")+" of Kubernetes' own, by what ships with it (-v tells how): ", dim, visible(strings.Join(theirs, ", ")), dim)
+	}
 	if len(v.Perhaps) > 0 {
 		p.line("")
 		p.text("unknown  ", magenta, "of "+count(len(v.Perhaps), "subject")+" it is not known", bold)
@@ -178,6 +197,18 @@ func (p *printer) whoCan(v *WhoCanView) {
 	for _, reason := range v.Reasons {
 		p.text("  ?  ", magenta, "there may be more: "+visible(reason), plain)
 	}
+}
+
+// splitShipped takes those apart whose every right ships with Kubernetes.
+func splitShipped(list []holderView) (own []holderView, shipped []string) {
+	for i := range list {
+		if slices.ContainsFunc(list[i].Chains, func(c chainView) bool { return !c.Binding.Shipped }) {
+			own = append(own, list[i])
+		} else {
+			shipped = append(shipped, list[i].Subject.text())
+		}
+	}
+	return own, shipped
 }
 
 func (p *printer) holders(list []holderView) {
@@ -201,7 +232,7 @@ func (p *printer) holders(list []holderView) {
 			c := &shown[k]
 			p.step("    ", c.Binding, "gives "+visible(c.Role.text()))
 			if c.Rule != nil {
-				p.rule("      by  ", c.Rule)
+				p.rule("      by  ", c.Rule, p.opts.Verbose)
 			}
 			if c.Doubt != "" {
 				p.text("      ?  ", magenta, visible(c.Doubt), plain)
@@ -279,7 +310,7 @@ func (p *printer) grant(g *grantView) {
 		shown = shown[:shownPerList]
 	}
 	for i := range shown {
-		p.rule("      ", &shown[i])
+		p.rule("      ", &shown[i], true)
 	}
 	p.more(len(g.Rules)-len(shown), "      ")
 }
