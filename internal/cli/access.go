@@ -192,13 +192,13 @@ const (
 func worst(codes []int) error {
 	for _, code := range []int{exitYes, exitUnclear} {
 		if slices.Contains(codes, code) {
-			return exitWith(code)
+			return exitAnswer(code)
 		}
 	}
-	return exitWith(exitNo)
+	return exitAnswer(exitNo)
 }
 
-func exitWith(code int) error {
+func exitAnswer(code int) error {
 	if code == exitYes {
 		return nil
 	}

@@ -62,7 +62,7 @@ func runIdentity(ctx context.Context, env *Env, o *accessOptions, args []string)
 	if err := o.answer(env, answers); err != nil {
 		return err
 	}
-	return exitWith(code)
+	return exitAnswer(code)
 }
 
 func profileOf(m *rbac.Model, id rbac.Identity) rbac.Profile {

@@ -60,5 +60,5 @@ func runWhoCan(ctx context.Context, env *Env, o *accessOptions, args []string) e
 	if err := o.answer(env, answers); err != nil {
 		return err
 	}
-	return exitWith(code)
+	return exitAnswer(code)
 }
