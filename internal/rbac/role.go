@@ -25,7 +25,6 @@ type Role struct {
 	onCircle  int8 // whether it draws from itself: 0 not known, 1 yes, -1 no
 	selected  []*Role
 	known     bool // selected is made
-	number    int  // its place in the index of actions
 }
 
 // roleKey is what roles are told apart by; namespace is "" of a cluster role.
@@ -47,7 +46,7 @@ func (m *Model) listRoles() {
 			}
 			return
 		}
-		m.roles[key] = &Role{Object: o, Shipped: shipped, number: len(m.roles)}
+		m.roles[key] = &Role{Object: o, Shipped: shipped}
 	}
 	for _, kind := range []string{ClusterRoleKind, RoleKind} {
 		for _, o := range m.inventory.OfKind(kind) {
@@ -247,8 +246,11 @@ func (r *Role) add(rule Rule) {
 	r.rules = append(r.rules, rule)
 }
 
+// mostDoubts is how many reasons to doubt a role are told; one is enough to doubt it.
+const mostDoubts = 10
+
 func (r *Role) doubt(format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); !slices.Contains(r.doubts, text) {
+	if text := fmt.Sprintf(format, args...); len(r.doubts) < mostDoubts && !slices.Contains(r.doubts, text) {
 		r.doubts = append(r.doubts, text)
 	}
 }

@@ -68,6 +68,8 @@ type (
 		Name      string `json:"name,omitempty"`
 		Namespace string `json:"namespace,omitempty"`
 		URL       string `json:"url,omitempty"`
+		// Wide is set of what belongs to no namespace.
+		Wide bool `json:"clusterScoped,omitempty"`
 	}
 	refView struct {
 		Kind      string            `json:"kind"`
@@ -203,7 +205,7 @@ func viewQuery(q *rbac.Query) queryView {
 	if q.Name != "" {
 		text += " " + q.Name
 	}
-	return queryView{text, q.Verb, q.Group, q.Resource, q.Subresource, q.Name, q.Namespace, q.URL}
+	return queryView{text, q.Verb, q.Group, q.Resource, q.Subresource, q.Name, q.Namespace, q.URL, q.Wide}
 }
 
 func viewObject(o *fact.Object, shipped bool) refView {

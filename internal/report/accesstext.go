@@ -67,7 +67,7 @@ func (p *printer) can(v *CanView) {
 // whereOf says where a query asks about.
 func whereOf(q queryView) string {
 	switch {
-	case q.URL != "":
+	case q.URL != "" || q.Wide:
 		return ""
 	case q.Namespace != "":
 		return " in namespace " + visible(q.Namespace)
@@ -176,7 +176,7 @@ func (r *ruleView) text() string {
 
 func (p *printer) whoCan(v *WhoCanView) {
 	where := whereOf(v.Query)
-	if v.Query.Namespace == "" && v.Query.URL == "" {
+	if where == " everywhere" {
 		where = " in some namespace or everywhere"
 	}
 	p.text("", plain, count(len(v.Holders), "subject")+" may "+visible(v.Query.Text)+where+", beside the group system:masters, which may do anything", bold)

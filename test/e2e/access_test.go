@@ -67,6 +67,7 @@ func TestAccess(t *testing.T) {
 		t.Errorf("the questions are one-sided: %v", counts)
 	}
 	t.Run("who can", func(t *testing.T) { whoCanAgrees(t, live, queries) })
+	t.Run("cluster", s.asksCluster)
 	t.Run("command", func(t *testing.T) { canCommandAgrees(t, archive, queries, answers) })
 }
 
@@ -310,5 +311,34 @@ func canCommandAgrees(t *testing.T, archive string, queries []question, answers 
 		if o := coaming(t, args...); o.code != want {
 			t.Errorf("coaming %q: exit code %d, want %d\n%s%s", args, o.code, want, o.stdout, o.stderr)
 		}
+	}
+}
+
+// asksCluster asks a live cluster, as one who may read all and as one who may not.
+func (s *sandbox) asksCluster(t *testing.T) {
+	s.kubectl(t, "create", "clusterrole", "see-roles", "--verb=list", "--resource=roles.rbac.authorization.k8s.io,clusterroles.rbac.authorization.k8s.io,clusterrolebindings.rbac.authorization.k8s.io")
+	s.kubectl(t, "create", "clusterrolebinding", "see-roles", "--clusterrole=see-roles", "--user=onlooker")
+	onlooker := s.user(t, "--user", "onlooker")
+	for name, test := range map[string]struct {
+		kubeconfig string
+		args       []string
+		want       int
+	}{
+		"yes":                       {s.Kubeconfig, []string{"can", "user:onlooker", "list", "roles"}, 0},
+		"no":                        {s.Kubeconfig, []string{"can", "user:onlooker", "list", "rolebindings.rbac.authorization.k8s.io"}, 1},
+		"yes, whatever else is":     {onlooker, []string{"can", "user:onlooker", "list", "roles", "-n", "red"}, 0},
+		"not known":                 {onlooker, []string{"can", "user:onlooker", "update", "secrets", "-n", "red"}, 3},
+		"of no namespace: no":       {onlooker, []string{"can", "user:onlooker", "update", "nodes/status", "--group", "nobody"}, 1},
+		"somebody, all listed":      {s.Kubeconfig, []string{"who-can", "list", "clusterroles"}, 0},
+		"somebody, perhaps others":  {onlooker, []string{"who-can", "get", "secrets", "-n", "red"}, 3},
+		"an identity":               {s.Kubeconfig, []string{"identity", "user:onlooker"}, 0},
+		"an identity, not all seen": {onlooker, []string{"identity", "user:onlooker"}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := coaming(t, append(test.args, "--cluster", "--kubeconfig", test.kubeconfig)...)
+			if o.code != test.want || o.stderr != "" {
+				t.Errorf("exit code %d, want %d\n%s%s", o.code, test.want, o.stdout, o.stderr)
+			}
+		})
 	}
 }
