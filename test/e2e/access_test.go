@@ -328,7 +328,7 @@ func (s *sandbox) asksCluster(t *testing.T) {
 		"no":                        {s.Kubeconfig, []string{"can", "user:onlooker", "list", "rolebindings.rbac.authorization.k8s.io"}, 1},
 		"yes, whatever else is":     {onlooker, []string{"can", "user:onlooker", "list", "roles", "-n", "red"}, 0},
 		"not known":                 {onlooker, []string{"can", "user:onlooker", "update", "secrets", "-n", "red"}, 3},
-		"of no namespace: no":       {onlooker, []string{"can", "user:onlooker", "update", "nodes/status", "--group", "nobody"}, 1},
+		"of no namespace: no":       {onlooker, []string{"can", "user:onlooker", "sign", "signers"}, 1},
 		"somebody, all listed":      {s.Kubeconfig, []string{"who-can", "list", "clusterroles"}, 0},
 		"somebody, perhaps others":  {onlooker, []string{"who-can", "get", "secrets", "-n", "red"}, 3},
 		"an identity":               {s.Kubeconfig, []string{"identity", "user:onlooker"}, 0},
