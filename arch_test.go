@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"internal/kubetype":  2,
 	"internal/workbench": 2,
 
+	"internal/rbac":      1,
 	"internal/rule":      1,
 	"internal/catalog":   1,
 	"internal/exception": 1,
@@ -48,6 +49,7 @@ var floors = map[string]int{
 var besides = map[string][]string{
 	"cmd/coaming":      {"internal/cli"},  // main is os.Exit(cli.Run(...))
 	"internal/catalog": {"internal/rule"}, // the built-in rules are rules
+	"internal/rule":    {"internal/rbac"}, // what RBAC rules grant is known in one place
 	// A trial of a rule is a judgement, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/kubetype"},
 	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known

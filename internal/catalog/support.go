@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
 )
 
 // Newest is the newest Kubernetes version that the catalogue knows: the target where none is named.
@@ -122,23 +122,39 @@ func EndOfLife(version string) (date string, ok bool) {
 	return "", false
 }
 
-// ClusterRoles is the cluster roles that every cluster has, as objects.
-var ClusterRoles = sync.OnceValue(func() []document.Value { return supportItems("clusterroles.yaml") })
+// Shipped is the roles, cluster roles and bindings that every cluster has.
+var Shipped = sync.OnceValue(func() []*fact.Object {
+	var list []*fact.Object
+	for _, name := range []string{"clusterroles.yaml", "roles.yaml", "bindings.yaml"} {
+		root, err := support(name)
+		if err != nil {
+			return nil // TestSupport reads the same file and fails
+		}
+		for _, item := range root.Get("items").Items() {
+			list = append(list, fact.NewObject(item, shipped))
+		}
+	}
+	return list
+})
 
-// Roles is the roles that every cluster has in its system namespaces, as objects.
-var Roles = sync.OnceValue(func() []document.Value { return supportItems("roles.yaml") })
+var shipped = &fact.Origin{Source: "kubernetes", Served: true}
 
-func supportItems(name string) []document.Value {
-	root, err := support(name)
+// Resources is what an API server serves by default.
+var Resources = sync.OnceValue(func() []fact.Resource {
+	root, err := support("resources.yaml")
 	if err != nil {
 		return nil // TestSupport reads the same file and fails
 	}
-	var items []document.Value
-	for _, item := range root.Get("items").Items() {
-		items = append(items, item)
+	var list []fact.Resource
+	for _, v := range root.Get("resources").Items() {
+		r := fact.Resource{Group: v.Get("group").Str(), Name: v.Get("name").Str(), Kind: v.Get("kind").Str(), Namespaced: v.Get("namespaced").Bool()}
+		for _, s := range v.Get("short").Items() {
+			r.Short = append(r.Short, s.Str())
+		}
+		list = append(list, r)
 	}
-	return items
-}
+	return list
+})
 
 // IsOwnGroup says whether an API group is one of Kubernetes' own.
 func IsOwnGroup(group string) bool { return ownKinds()[group] != nil }

@@ -26,6 +26,8 @@ func TestSupport(t *testing.T) {
 		"kubernetes.yaml":   checkVersions,
 		"clusterroles.yaml": checkRoles,
 		"roles.yaml":        checkRoles,
+		"bindings.yaml":     checkBindings,
+		"resources.yaml":    checkResources,
 		"kinds.yaml":        checkKinds,
 		"dropped.yaml":      checkDropped,
 		"images.yaml":       checkImages,
@@ -256,20 +258,55 @@ func checkRoles(t *testing.T, root document.Value) {
 
 // TestRolesOfEveryCluster asks for what the files above are there for.
 func TestRolesOfEveryCluster(t *testing.T) {
-	for name, test := range map[string]struct {
-		roles []document.Value
-		want  []string
-	}{
-		"cluster roles": {catalog.ClusterRoles(), []string{"cluster-admin", "admin", "edit", "view", "system:node", "system:basic-user"}},
-		"roles":         {catalog.Roles(), []string{"extension-apiserver-authentication-reader", "system:controller:token-cleaner"}},
+	byKind := map[string][]string{}
+	for _, o := range catalog.Shipped() {
+		byKind[o.Kind] = append(byKind[o.Kind], o.Name)
+	}
+	for kind, want := range map[string][]string{
+		"ClusterRole":        {"cluster-admin", "admin", "edit", "view", "system:node", "system:basic-user"},
+		"Role":               {"extension-apiserver-authentication-reader", "system:controller:token-cleaner"},
+		"ClusterRoleBinding": {"cluster-admin", "system:discovery", "system:public-info-viewer", "system:controller:job-controller"},
+		"RoleBinding":        {"system:controller:bootstrap-signer", "system::leader-locking-kube-scheduler"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			for _, want := range test.want {
-				if !slices.ContainsFunc(test.roles, func(v document.Value) bool { return v.At("metadata", "name").Str() == want }) {
-					t.Errorf("of %d there is no %s", len(test.roles), want)
-				}
+		for _, name := range want {
+			if !slices.Contains(byKind[kind], name) {
+				t.Errorf("of %d there is no %s %s", len(byKind[kind]), kind, name)
 			}
-		})
+		}
+	}
+}
+
+// checkBindings wants bindings of roles that are shipped, too.
+func checkBindings(t *testing.T, root document.Value) {
+	only(t, root, "apiVersion", "kind", "items")
+	roles := map[string]bool{}
+	for _, o := range catalog.Shipped() {
+		roles[o.Kind+" "+o.Namespace+" "+o.Name] = true
+	}
+	for _, binding := range root.Get("items").Items() {
+		only(t, binding, "apiVersion", "kind", "metadata", "roleRef", "subjects")
+		namespace := binding.At("metadata", "namespace").Str()
+		ref := binding.Get("roleRef")
+		if ref.Get("kind").Str() == "ClusterRole" {
+			namespace = ""
+		}
+		if role := ref.Get("kind").Str() + " " + namespace + " " + ref.Get("name").Str(); !roles[role] {
+			t.Errorf("%s gives %q, which is not there", binding.At("metadata", "name").Str(), role)
+		}
+		for _, s := range binding.Get("subjects").Items() {
+			only(t, s, "apiGroup", "kind", "name", "namespace")
+		}
+	}
+}
+
+// checkResources wants resources of kinds that are known.
+func checkResources(t *testing.T, root document.Value) {
+	only(t, root, "resources")
+	for _, r := range root.Get("resources").Items() {
+		only(t, r, "group", "name", "kind", "short", "namespaced")
+		if group, kind := r.Get("group").Str(), r.Get("kind").Str(); !catalog.IsOwnKind(group, kind) {
+			t.Errorf("%s: group %q has no kind %q", r.Get("name").Str(), group, kind)
+		}
 	}
 }
 

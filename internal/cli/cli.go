@@ -97,6 +97,9 @@ func rootCommand(env *Env) *cobra.Command {
 		diffCommand(env),
 		frameworksCommand(env),
 		policyCommand(env),
+		canCommand(env),
+		whoCanCommand(env),
+		identityCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

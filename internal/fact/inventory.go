@@ -243,6 +243,16 @@ func (f *folder) owner(o *Object) *Object {
 	return nil
 }
 
+// Name is the overlay that one of several worlds was built by; "" of an inventory that is no world.
+func (inv *Inventory) Name() string {
+	for _, o := range inv.Objects {
+		if w := o.overlay(); w != "" {
+			return w
+		}
+	}
+	return ""
+}
+
 // OfKind is the objects of a kind, "Kind" or "Kind.group".
 func (inv *Inventory) OfKind(kind string) []*Object { return inv.byKind[kind] }
 

@@ -77,7 +77,7 @@ func doubt(m rule.Match, gaps []verdict.Gap) string {
 			continue // the object is there and was judged; verdicts on it are unknown by themselves
 		}
 		if len(g.Kinds) == 0 || slices.ContainsFunc(g.Kinds, func(kind string) bool { return matchesKind(m, kind) }) {
-			return place(g)
+			return g.Place()
 		}
 	}
 	return ""

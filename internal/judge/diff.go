@@ -150,7 +150,7 @@ func (d *comparison) unseen(f *verdict.Finding) string {
 	}
 	for i := range c.Gaps {
 		if g := &c.Gaps[i]; mayHide(g, f) && (!g.Known || near(g, f)) {
-			return "it may stand in what was not looked at: " + place(g)
+			return "it may stand in what was not looked at: " + g.Place()
 		}
 	}
 	return d.leftBehind(f)

@@ -7,22 +7,19 @@ import (
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/rule"
 )
 
 // The kinds that named facts are made of.
 const (
-	networkPolicy      = "NetworkPolicy.networking.k8s.io"
-	disruptionBudget   = "PodDisruptionBudget.policy"
-	autoscaler         = "HorizontalPodAutoscaler.autoscaling"
-	service            = "Service"
-	limitRange         = "LimitRange"
-	resourceQuota      = "ResourceQuota"
-	serviceAccount     = "ServiceAccount"
-	role               = "Role.rbac.authorization.k8s.io"
-	clusterRole        = "ClusterRole.rbac.authorization.k8s.io"
-	roleBinding        = "RoleBinding.rbac.authorization.k8s.io"
-	clusterRoleBinding = "ClusterRoleBinding.rbac.authorization.k8s.io"
+	networkPolicy    = "NetworkPolicy.networking.k8s.io"
+	disruptionBudget = "PodDisruptionBudget.policy"
+	autoscaler       = "HorizontalPodAutoscaler.autoscaling"
+	service          = "Service"
+	limitRange       = "LimitRange"
+	resourceQuota    = "ResourceQuota"
+	serviceAccount   = "ServiceAccount"
 
 	persistentVolume      = "PersistentVolume"
 	persistentVolumeClaim = "PersistentVolumeClaim"
@@ -36,13 +33,13 @@ var factKinds = map[string][]string{
 	"workload.disruptionBudgets": {disruptionBudget},
 	"workload.autoscalers":       {autoscaler},
 	"workload.serviceAccount":    {serviceAccount},
-	"workload.bindings":          {roleBinding, clusterRoleBinding, role, clusterRole},
+	"workload.bindings":          rbac.Kinds,
 	"workload.persistentVolumes": {persistentVolume, persistentVolumeClaim},
 	"ns.networkPolicies":         {networkPolicy},
 	"ns.quotas":                  {resourceQuota},
 	"ns.limitRanges":             {limitRange},
 	"ns.workloads":               fact.PodKinds(),
-	"binding.role":               {role, clusterRole},
+	"binding.role":               {rbac.RoleKind, rbac.ClusterRoleKind},
 	"binding.subjects":           {serviceAccount},
 	"selected":                   fact.PodKinds(),
 }

@@ -10,8 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -113,11 +114,10 @@ type judgement struct {
 	traits                                               *traits
 	settings                                             rule.Fact
 	scalers                                              func() map[scaled][]*fact.Object
-	accounts                                             func() map[account][]*fact.Object
+	access                                               func() *rbac.Model
 	selecting                                            func() map[kindIn]*selecting
 	selectable                                           func() map[string]*selectable
 	operated                                             func() map[string]bool
-	clusterRoles                                         func() []document.Value
 	volumes                                              func() *volumes
 	secretive                                            sync.Map // documents whose parts have no known place -> whether they hold a secret
 }
@@ -129,13 +129,14 @@ type subject struct {
 }
 
 func newJudgement(in Input, seen *traits) *judgement {
-	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: indexGaps(in.Coverage.Gaps), traits: seen}
+	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: gaps{verdict.IndexGaps(in.Coverage.Gaps)}, traits: seen}
 	j.settings = in.Settings.Fact()
 	j.scalers = sync.OnceValue(j.indexScalers)
-	j.accounts = sync.OnceValue(j.indexAccounts)
+	j.access = sync.OnceValue(func() *rbac.Model {
+		return rbac.New(rbac.Input{Inventory: j.Inventory, Gaps: j.Coverage.Gaps, Shipped: catalog.Shipped()})
+	})
 	j.selecting = sync.OnceValue(j.indexSelecting)
 	j.selectable, j.operated = sync.OnceValue(j.indexSelectable), sync.OnceValue(j.indexOperated)
-	j.clusterRoles = sync.OnceValue(j.listClusterRoles)
 	j.volumes = sync.OnceValue(j.indexVolumes)
 	for _, r := range in.Rules {
 		switch r.Match.Fact {

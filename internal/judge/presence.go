@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/rule"
 )
 
@@ -23,16 +24,16 @@ func (j *judgement) rolePresence(binding *fact.Object) (rule.Fact, error) {
 	name := ref.Get("name").Str()
 	switch ref.Get("kind").Str() {
 	case "Role":
-		if j.systemRole(binding.Namespace, name).Exists() {
+		if j.access().Role(binding.Namespace, name) != nil {
 			return rule.Text(here), nil
 		}
-		return j.presence(role, binding.Namespace, name, binding)
+		return j.presence(rbac.RoleKind, binding.Namespace, name, binding)
 	case "ClusterRole":
 		switch {
-		case j.clusterRole(name).Exists():
+		case j.access().ClusterRole(name) != nil:
 			return rule.Text(here), nil
 		case j.Inventory.Live:
-			return j.presence(clusterRole, "", name, binding)
+			return j.presence(rbac.ClusterRoleKind, "", name, binding)
 		}
 	}
 	return rule.Text(elsewhere), nil // which cluster roles others bring, files never tell

@@ -6,6 +6,7 @@ import (
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -68,7 +69,7 @@ func (w *worker) judge(s subject) {
 	if rules == nil {
 		return
 	}
-	if kind == roleBinding || kind == clusterRoleBinding {
+	if kind == rbac.RoleBindingKind || kind == rbac.ClusterRoleBindingKind {
 		scope.Binding = w.binding(s.object)
 	}
 	scope.Beside, scope.Everywhere = w.beside(s.object), w.everywhere()

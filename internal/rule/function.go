@@ -1,8 +1,6 @@
 package rule
 
 import (
-	"strings"
-
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -10,6 +8,7 @@ import (
 
 	"github.com/coaming/coaming/internal/credential"
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/rbac"
 )
 
 // functions are Coaming's own functions; docs/writing-rules.md describes them.
@@ -144,29 +143,12 @@ type asked struct {
 
 // allowedBy says whether one rule allows it; fault is set of what is no rule.
 func (a *asked) allowedBy(r document.Value) (allowed bool, fault ref.Val) {
-	var lists [4]document.Value
-	for i, field := range [...]string{"resourceNames", "verbs", "apiGroups", "resources"} {
-		lists[i] = r.Get(field)
-		if k := lists[i].Kind(); k > document.Null && k != document.List {
-			return false, types.MaybeNoSuchOverloadErr(Of(lists[i]))
+	for _, field := range [...]string{"resourceNames", "verbs", "apiGroups", "resources"} {
+		list := r.Get(field)
+		if k := list.Kind(); k > document.Null && k != document.List {
+			return false, types.MaybeNoSuchOverloadErr(Of(list))
 		}
 	}
-	allowed = lists[0].Len() == 0 && holds(lists[2], a.group) &&
-		a.verbs.any(func(verb string) bool { return holds(lists[1], verb) }) &&
-		a.resources.any(func(resource string) bool {
-			_, sub, isSub := strings.Cut(resource, "/")
-			return holds(lists[3], resource) || isSub && hasText(lists[3], "*/"+sub)
-		})
-	return allowed, nil
-}
-
-func holds(l document.Value, want string) bool { return hasText(l, want) || hasText(l, "*") }
-
-func hasText(l document.Value, want string) bool {
-	for _, item := range l.Items() {
-		if item.Kind() == document.String && item.Text() == want {
-			return true
-		}
-	}
-	return false
+	given := rbac.Rule{Value: r}
+	return !given.Named() && given.HasGroup(a.group) && a.verbs.any(given.HasVerb) && a.resources.any(given.HasResource), nil
 }

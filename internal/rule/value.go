@@ -439,3 +439,12 @@ func Entry(key string, v document.Value) Fact {
 		return nil, &NotSeen{Reason: WrongType}
 	})
 }
+
+func hasText(l document.Value, want string) bool {
+	for _, item := range l.Items() {
+		if item.Kind() == document.String && item.Text() == want {
+			return true
+		}
+	}
+	return false
+}

@@ -1,5 +1,6 @@
 // Package e2e runs the built binary against a real API server, through nothing but its command line: what
-// people and pipelines see of it. It holds no judgement and no product code, and nothing imports it.
+// people and pipelines see of it. It holds no judgement and no product code, and nothing imports it. Where the API server
+// judges more answers than a process each could give (TestAccess), the package behind the command is asked as well.
 //
 // COAMING_BIN and SANDBOX_BIN name the two binaries ('make e2e' builds both); what lacks one skips and says so.
 package e2e
