@@ -52,7 +52,8 @@ type Network struct {
 	policies   []*policy
 	tiers      map[string]*tier
 	selected   map[string]some
-	resolved   map[*rule][]matching
+	resolved   map[resolution][]matching
+	hostsSeen  bool // whether pods on their node's network are told from it, while policies are asked
 	profiles   [2][]profile
 	profileOf  [2][]int // by endpoint; -1 for those that no policy is for
 }
@@ -75,7 +76,7 @@ type Note struct {
 func New(in Input) *Network {
 	n := &Network{
 		inventory: in.Inventory, byName: map[string]*namespace{}, byWorkload: map[*fact.Workload]int{}, byLabel: map[label][]int{},
-		tiers: map[string]*tier{}, selected: map[string]some{}, resolved: map[*rule][]matching{},
+		tiers: map[string]*tier{}, selected: map[string]some{}, resolved: map[resolution][]matching{},
 	}
 	objects := n.policyObjects()
 	n.findRanges(in)

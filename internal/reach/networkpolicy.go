@@ -94,45 +94,45 @@ func (n *Network) readSide(p *policy, spec document.Value, d direction, field st
 		if err != nil {
 			p.doubt = path + "." + field + err.Error()
 		}
-		s.rules = append(s.rules, rule{path: path, action: allow, peers: peers, ports: ports})
+		s.rules = append(s.rules, rule{path: path, action: allow, peers: peers.some, hosts: peers.hosts, ports: ports})
 	}
 	return s
 }
 
 // readPeers reads a list of NetworkPolicyPeers: missing or empty is everybody.
-func (n *Network) readPeers(list document.Value, namespace string) (some, error) {
+func (n *Network) readPeers(list document.Value, namespace string) (group, error) {
 	if list.Len() == 0 {
 		if k := list.Kind(); k > document.Null && k != document.List {
-			return some{}, errPlain(" is no list")
+			return group{}, errPlain(" is no list")
 		}
-		return sureOf(n.everything()), nil
+		return group{sureOf(n.everything()), newSet(len(n.Endpoints))}, nil
 	}
-	all := newSome(len(n.Endpoints))
+	all := n.newGroup()
 	for i, item := range list.Items() {
 		peers, err := n.readPeer(item, namespace)
 		if err != nil {
-			return newSome(len(n.Endpoints)), malformed(at("", i), err.Error())
+			return n.newGroup(), malformed(at("", i), err.Error())
 		}
 		all.merge(peers)
 	}
 	return all, nil
 }
 
-func (n *Network) readPeer(item document.Value, namespace string) (some, error) {
+func (n *Network) readPeer(item document.Value, namespace string) (group, error) {
 	pods, namespaces, ip := item.Get("podSelector"), item.Get("namespaceSelector"), item.Get("ipBlock")
 	hasPods, hasNamespaces := pods.Kind() > document.Null, namespaces.Kind() > document.Null
 	if ip.Kind() > document.Null {
 		if hasPods || hasNamespaces {
-			return some{}, errPlain("ipBlock beside a selector")
+			return group{}, errPlain("ipBlock beside a selector")
 		}
 		b, err := readBlock(ip)
 		if err != nil {
-			return some{}, err
+			return group{}, err
 		}
-		return n.blockPeers(b), nil
+		return group{n.blockPeers(b), newSet(len(n.Endpoints))}, nil
 	}
 	if !hasPods && !hasNamespaces {
-		return some{}, errPlain("names neither a selector nor an ipBlock")
+		return group{}, errPlain("names neither a selector nor an ipBlock")
 	}
 	peers := sureOf(n.pods)
 	if hasPods {
@@ -143,7 +143,7 @@ func (n *Network) readPeer(item document.Value, namespace string) (some, error) 
 	} else {
 		peers = peers.within(n.inNamespace(namespace))
 	}
-	return n.hostsDoubted(peers), nil
+	return n.byLabels(peers), nil
 }
 
 // readBlock reads an IPBlock: except lies strictly within the CIDR, or the API server refuses it.

@@ -102,11 +102,25 @@ func (s some) without(set Set) some { return some{s.sure.minus(set), s.maybe.min
 // sureOf is a set of which everything is known.
 func sureOf(s Set) some { return some{s, newSet(len(s) * 64)} }
 
-// hostsDoubted is what a policy of pods' labels matches when pods on their node's network are among
-// them: the API leaves open whether they are told from the node.
-func (n *Network) hostsDoubted(s some) some {
-	hosts := s.sure.and(n.hosts)
-	return some{s.sure.minus(hosts), s.maybe.with(hosts)}
+// group is peers, with the pods on their node's network that labels select kept apart.
+type group struct {
+	some
+
+	hosts Set
+}
+
+func (n *Network) newGroup() group {
+	return group{newSome(len(n.Endpoints)), newSet(len(n.Endpoints))}
+}
+
+// byLabels is what selectors of labels select, as peers.
+func (n *Network) byLabels(s some) group {
+	return group{some{s.sure.minus(n.hosts), s.maybe}, s.sure.and(n.hosts)}
+}
+
+func (g group) merge(o group) {
+	g.some.merge(o.some)
+	g.hosts.merge(o.hosts)
 }
 
 // blockPeers is what a block of addresses matches: addresses, nodes, and pods, as far as theirs are known.

@@ -52,6 +52,7 @@ type rule struct {
 	path    string // where it stands in the object: "spec.ingress[0]"
 	action  action
 	peers   some
+	hosts   Set // pods on their node's network that labels select: peers, if they are told from the node; may be nil
 	ports   portChoice
 	narrows string // what else must hold that is no matter of addresses and ports: an HTTP path
 }
@@ -132,20 +133,19 @@ func (n *Network) decide(policies []applied, d direction, own *Endpoint, univers
 }
 
 // decideFor is decide for an endpoint. Of pods on their node's network the API leaves open whether
-// policies that select by labels are for them at all; what follows must hold either way.
+// selectors of labels tell them from their node; what follows must hold either way.
 func (n *Network) decideFor(policies []applied, d direction, own *Endpoint, tell witness) []row {
+	n.hostsSeen = true
 	rows := n.decide(policies, d, own, n.everything(), tell)
-	if !own.HostNetwork {
+	if n.hosts.empty() {
 		return rows
 	}
-	var rest []applied
-	for _, a := range policies {
-		if !a.policy.byLabels {
-			rest = append(rest, a)
-		}
+	n.hostsSeen = false
+	if own.HostNetwork {
+		policies = slices.DeleteFunc(slices.Clone(policies), func(a applied) bool { return a.policy.byLabels })
 	}
 	var joined []row
-	others := n.decide(rest, d, own, n.everything(), nil)
+	others := n.decide(policies, d, own, n.everything(), nil)
 	for _, a := range rows {
 		for _, b := range others {
 			if peers := a.peers.and(b.peers); !peers.empty() {

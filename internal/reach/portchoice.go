@@ -35,22 +35,33 @@ func (c *portChoice) at(e *Endpoint) (sure, maybe Ports) {
 	return sure, maybe.Minus(sure)
 }
 
+// resolution is a rule whose names of ports were looked up on its peers.
+type resolution struct {
+	rule      *rule
+	hostsSeen bool
+}
+
 // matchings is a rule as it meets its peers: where these are the destinations, the ports that it
 // names may be others on each.
 func (n *Network) matchings(r *rule, d direction, own *Endpoint) []matching {
+	peers := r.peers
+	if r.hosts != nil && n.hostsSeen {
+		peers = some{peers.sure.with(r.hosts), peers.maybe.minus(r.hosts)}
+	}
 	if d == ingress {
 		sure, maybe := r.ports.at(own)
-		return []matching{{r.peers, sure, maybe}}
+		return []matching{{peers, sure, maybe}}
 	}
 	if len(r.ports.named) == 0 {
-		return []matching{{r.peers, r.ports.fixed, r.ports.doubtful.Minus(r.ports.fixed)}}
+		return []matching{{peers, r.ports.fixed, r.ports.doubtful.Minus(r.ports.fixed)}}
 	}
-	if list := n.resolved[r]; list != nil {
+	seen := resolution{r, n.hostsSeen}
+	if list := n.resolved[seen]; list != nil {
 		return list
 	}
 	index := map[string]int{}
 	var list []matching
-	for i := range r.peers.any().All() {
+	for i := range peers.any().All() {
 		sure, maybe := r.ports.at(n.Endpoints[i])
 		key := sure.key() + "|" + maybe.key()
 		at, known := index[key]
@@ -59,7 +70,7 @@ func (n *Network) matchings(r *rule, d direction, own *Endpoint) []matching {
 			index[key] = at
 			list = append(list, matching{newSome(len(n.Endpoints)), sure, maybe})
 		}
-		if r.peers.sure.has(i) {
+		if peers.sure.has(i) {
 			list[at].peers.sure.add(i)
 		} else {
 			list[at].peers.maybe.add(i)
@@ -68,7 +79,7 @@ func (n *Network) matchings(r *rule, d direction, own *Endpoint) []matching {
 	if list == nil {
 		list = []matching{}
 	}
-	n.resolved[r] = list
+	n.resolved[seen] = list
 	return list
 }
 
