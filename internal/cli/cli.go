@@ -97,6 +97,7 @@ func rootCommand(env *Env) *cobra.Command {
 		diffCommand(env),
 		frameworksCommand(env),
 		policyCommand(env),
+		reachCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

@@ -170,3 +170,12 @@ func (c *collector) merged() []Flow {
 	}
 	return list
 }
+
+// Among are the flows from one set to another on some ports.
+func (n *Network) Among(from, to Set, ports Ports) []Flow {
+	c := &collector{index: map[string]int{}}
+	for _, f := range n.Flows() {
+		c.add(f.From.and(from), f.To.and(to), Access{f.Open.Intersect(ports), f.Unknown.Intersect(ports)})
+	}
+	return c.merged()
+}

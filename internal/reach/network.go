@@ -161,7 +161,7 @@ func (n *Network) profile() {
 			if !known {
 				at = len(n.profiles[d])
 				index[key] = at
-				rows := n.decideFor(list, d, n.Endpoints[i], nil)
+				rows := n.decideFor(list, d, n.Endpoints[i], n.everything(), nil)
 				n.profiles[d] = append(n.profiles[d], profile{newSet(len(n.Endpoints)), rows})
 			}
 			n.profiles[d][at].members.add(i)

@@ -134,9 +134,9 @@ func (n *Network) decide(policies []applied, d direction, own *Endpoint, univers
 
 // decideFor is decide for an endpoint. Of pods on their node's network the API leaves open whether
 // selectors of labels tell them from their node; what follows must hold either way.
-func (n *Network) decideFor(policies []applied, d direction, own *Endpoint, tell witness) []row {
+func (n *Network) decideFor(policies []applied, d direction, own *Endpoint, universe Set, tell witness) []row {
 	n.hostsSeen = true
-	rows := n.decide(policies, d, own, n.everything(), tell)
+	rows := n.decide(policies, d, own, universe, tell)
 	if n.hosts.empty() {
 		return rows
 	}
@@ -145,7 +145,7 @@ func (n *Network) decideFor(policies []applied, d direction, own *Endpoint, tell
 		policies = slices.DeleteFunc(slices.Clone(policies), func(a applied) bool { return a.policy.byLabels })
 	}
 	var joined []row
-	others := n.decide(policies, d, own, n.everything(), nil)
+	others := n.decide(policies, d, own, universe, nil)
 	for _, a := range rows {
 		for _, b := range others {
 			if peers := a.peers.and(b.peers); !peers.empty() {
