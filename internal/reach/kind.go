@@ -14,6 +14,9 @@ const adminGroup = "policy.networking.k8s.io"
 var readers = map[string]func(*Network, *fact.Object){
 	networkPolicy:              (*Network).readNetworkPolicy,
 	"NetworkPolicy.extensions": (*Network).readNetworkPolicy,
+	adminPolicy:                (*Network).readAdminPolicy,
+	baselinePolicy:             (*Network).readAdminPolicy,
+	clusterPolicy:              (*Network).readAdminPolicy,
 }
 
 // foreignGroups are the API groups of policies over connections that are not understood: what

@@ -35,6 +35,8 @@ type Network struct {
 	Notes []Note
 
 	inventory  *fact.Inventory
+	backends   []backend       // services behind routes
+	routed     map[string]bool // them, by namespace/name
 	namespaces []*namespace
 	byName     map[string]*namespace
 	byWorkload map[*fact.Workload]int
@@ -76,10 +78,11 @@ type Note struct {
 func New(in Input) *Network {
 	n := &Network{
 		inventory: in.Inventory, byName: map[string]*namespace{}, byWorkload: map[*fact.Workload]int{}, byLabel: map[label][]int{},
-		tiers: map[string]*tier{}, selected: map[string]some{}, resolved: map[resolution][]matching{},
+		routed: map[string]bool{}, tiers: map[string]*tier{}, selected: map[string]some{}, resolved: map[resolution][]matching{},
 	}
 	objects := n.policyObjects()
 	n.findRanges(in)
+	n.findBackends()
 	w := n.wordsOf(objects)
 	n.findNamespaces(w, in.Gaps)
 	n.findPods(w)
