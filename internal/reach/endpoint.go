@@ -39,6 +39,7 @@ type Endpoint struct {
 	open      bool // what its pods are is not known in full: others fill in the template
 	ips       []netip.Prefix
 	account   string
+	cilium    document.Value // its labels as Cilium sees them, made when first asked for
 }
 
 // Kind is what the endpoint is.
@@ -97,19 +98,14 @@ func (n *Network) wordsOf(objects []*fact.Object) *words {
 }
 
 func (w *words) value(key, value string) {
-	key = plainKey(key)
+	key = strings.TrimPrefix(withoutSource(key), namespaceLabels)
+	if key == ciliumNamespace {
+		w.own[value] = true
+	}
 	if w.values[key] == nil {
 		w.values[key] = map[string]bool{}
 	}
 	w.values[key][value] = true
-}
-
-// plainKey is a label's key without the source that Cilium writes before it.
-func plainKey(key string) string {
-	for _, prefix := range []string{"k8s:", "any:", "k8s."} {
-		key = strings.TrimPrefix(key, prefix)
-	}
-	return strings.TrimPrefix(key, namespaceLabels)
 }
 
 // namespaceLabels is what Cilium writes before the keys of a namespace's labels.

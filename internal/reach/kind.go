@@ -17,6 +17,8 @@ var readers = map[string]func(*Network, *fact.Object){
 	adminPolicy:                (*Network).readAdminPolicy,
 	baselinePolicy:             (*Network).readAdminPolicy,
 	clusterPolicy:              (*Network).readAdminPolicy,
+	ciliumPolicy:               (*Network).readCilium,
+	ciliumClusterPolicy:        (*Network).readCilium,
 }
 
 // foreignGroups are the API groups of policies over connections that are not understood: what
@@ -43,7 +45,7 @@ func isForeign(o *fact.Object) bool {
 	if readers[o.GroupKind()] != nil {
 		return false
 	}
-	return slices.Contains(foreignGroups[o.Group()], o.Kind) || strings.HasSuffix(o.Kind, "NetworkPolicy") && o.Group() != "operator.openshift.io"
+	return slices.Contains(foreignGroups[o.Group()], o.Kind) || slices.Contains(restricting[o.Group()], o.Kind) || strings.HasSuffix(o.Kind, "NetworkPolicy") && o.Group() != "operator.openshift.io"
 }
 
 // Kinds are what a network is read from, beside pods: "Kind.group", sorted.
@@ -53,6 +55,11 @@ func Kinds() []string {
 		kinds = append(kinds, kind)
 	}
 	for group, list := range foreignGroups {
+		for _, kind := range list {
+			kinds = append(kinds, kind+"."+group)
+		}
+	}
+	for group, list := range restricting {
 		for _, kind := range list {
 			kinds = append(kinds, kind+"."+group)
 		}
@@ -80,17 +87,29 @@ func (n *Network) read(o *fact.Object) {
 		return
 	}
 	subjects := n.pods
-	if o.Namespace != "" {
+	if o.Namespace != "" && o.Namespace != meshRoot {
 		subjects = n.inNamespace(o.Namespace)
 	}
-	n.cloud(o, subjects, "policies of kind "+o.Kind+" ("+o.Group()+") are not understood")
+	n.cloud(o, subjects, "policies of kind "+o.Kind+" ("+o.Group()+") are not understood", slices.Contains(restricting[o.Group()], o.Kind))
 }
 
-// cloud makes unknown what is decided for the subjects.
-func (n *Network) cloud(o *fact.Object, subjects Set, reason string) {
-	p := &policy{object: o, subjects: sureOf(subjects), doubt: reason, tier: n.tierNamed("", 0)}
+// restricting are the kinds of service meshes that only take away what the network lets through, at
+// the target (the API references of Istio and Linkerd).
+var restricting = map[string][]string{
+	"security.istio.io": {"AuthorizationPolicy", "PeerAuthentication"},
+	"policy.linkerd.io": {"Server", "ServerAuthorization", "AuthorizationPolicy"},
+}
+
+// meshRoot is the namespace whose policies of Istio are for all others.
+const meshRoot = "istio-system"
+
+// cloud makes unknown what is decided for the subjects; what restricts opens nothing that is closed.
+func (n *Network) cloud(o *fact.Object, subjects Set, reason string, restricts bool) {
+	p := &policy{object: o, subjects: sureOf(subjects), doubt: reason, restricts: restricts, tier: n.tierNamed("", 0)}
 	p.sides[ingress] = &side{}
-	p.sides[egress] = &side{}
+	if !restricts {
+		p.sides[egress] = &side{}
+	}
 	n.take(p)
 }
 
@@ -110,7 +129,7 @@ func (n *Network) doubt(gaps []verdict.Gap) {
 			file = g.Location.Source
 		}
 		gap := &fact.Object{Kind: "gap", Name: file, Namespace: g.Namespace}
-		n.cloud(gap, subjects, "a policy may stand in what was not looked at: "+g.Message)
+		n.cloud(gap, subjects, "a policy may stand in what was not looked at: "+g.Message, false)
 	}
 }
 

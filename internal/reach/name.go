@@ -10,7 +10,9 @@ import (
 )
 
 // workloadName is a workload as people name it: "namespace/name".
-func workloadName(w *fact.Workload) string { return fact.Place(w.Object.Namespace) + "/" + w.Object.Name }
+func workloadName(w *fact.Workload) string {
+	return fact.Place(w.Object.Namespace) + "/" + w.Object.Name
+}
 
 // Names are the members of a set, as people name them, each once: workloads, "node" for the node
 // that the pod at the other end runs on, "nodes" for all others, "internet", and CIDRs.

@@ -51,6 +51,7 @@ type Network struct {
 	podBlocks  []netip.Prefix
 	told       bool // whether podBlocks were told, or are only usual
 	nodeBlocks []netip.Prefix
+	cilium     bool // whether policies of Cilium are there, and with them its ways
 	policies   []*policy
 	tiers      map[string]*tier
 	selected   map[string]some
@@ -81,6 +82,7 @@ func New(in Input) *Network {
 		routed: map[string]bool{}, tiers: map[string]*tier{}, selected: map[string]some{}, resolved: map[resolution][]matching{},
 	}
 	objects := n.policyObjects()
+	n.cilium = slices.ContainsFunc(objects, func(o *fact.Object) bool { return o.Group() == "cilium.io" })
 	n.findRanges(in)
 	n.findBackends()
 	w := n.wordsOf(objects)

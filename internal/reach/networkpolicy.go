@@ -40,7 +40,7 @@ func (n *Network) take(p *policy) {
 		p.subjects = p.subjects.doubted()
 		for d, s := range p.sides {
 			if s != nil {
-				p.sides[d] = &side{rules: n.anything(), isolates: no}
+				p.sides[d] = &side{rules: n.anything(p.restricts), isolates: no}
 			}
 		}
 		n.Notes = append(n.Notes, Note{Reason: describe(p.object) + " is not understood: " + p.doubt, Namespace: p.object.Namespace})
@@ -48,9 +48,12 @@ func (n *Network) take(p *policy) {
 	n.policies = append(n.policies, p)
 }
 
-// anything is what somebody may do of whom nothing is known.
-func (n *Network) anything() []rule {
+// anything is what somebody may do of whom nothing is known; who restricts opens nothing.
+func (n *Network) anything(restricts bool) []rule {
 	all := sureOf(n.everything()).doubted()
+	if restricts {
+		return []rule{{action: deny, peers: all, ports: everyPort()}}
+	}
 	return []rule{{action: allow, peers: all, ports: everyPort()}, {action: deny, peers: all, ports: everyPort()}}
 }
 
@@ -77,9 +80,7 @@ func policyTypes(spec document.Value) (isIngress, isEgress bool, err error) {
 // readSide reads the rules of one direction. The node that a pod runs on always reaches it, and is
 // reached by it, whatever policies say.
 func (n *Network) readSide(p *policy, spec document.Value, d direction, field string) *side {
-	own := newSome(len(n.Endpoints))
-	own.sure.add(n.node)
-	s := &side{isolates: yes, rules: []rule{{path: "the pod's own node", action: allow, peers: own, ports: everyPort()}}}
+	s := &side{isolates: yes, rules: []rule{n.ownNode()}}
 	list := spec.Get(d.String())
 	if k := list.Kind(); k > document.Null && k != document.List {
 		p.doubt = "spec." + d.String() + " is no list"

@@ -148,6 +148,7 @@ func (n *Network) blockPeers(b block) some {
 	for i := range n.pods.All() {
 		e := n.Endpoints[i]
 		switch {
+		case n.cilium: // knows pods by their labels alone
 		case e.HostNetwork:
 			s.put(i, b.holdsNodes(n))
 		case len(e.ips) > 0:

@@ -31,13 +31,14 @@ func (a action) String() string { return [...]string{"allow", "deny", "pass"}[a]
 
 // policy is one that decides over connections, of whatever kind, in the words that all kinds share.
 type policy struct {
-	object   *fact.Object
-	tier     *tier
-	order    float64 // within its tier; lower is asked first
-	subjects some    // the pods it is for
-	sides    [2]*side
-	doubt    string // why it is not known what it does; "" for nearly all
-	byLabels bool   // whether the API leaves open if it is for pods on their node's network
+	object    *fact.Object
+	tier      *tier
+	order     float64 // within its tier; lower is asked first
+	subjects  some    // the pods it is for
+	sides     [2]*side
+	doubt     string // why it is not known what it does; "" for nearly all
+	restricts bool   // whether it only takes away, where it is in doubt
+	byLabels  bool   // whether the API leaves open if it is for pods on their node's network
 }
 
 // side is what a policy says of one direction.

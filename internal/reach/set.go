@@ -127,5 +127,5 @@ const (
 	yes
 )
 
-func both(a, b answer) answer { return min(a, b) }
+func both(a, b answer) answer   { return min(a, b) }
 func either(a, b answer) answer { return max(a, b) }

@@ -81,13 +81,13 @@ func (n *Network) findWays() {
 // internal are the annotations by which clouds give a load balancer an address that the internet
 // does not reach (the documentation of EKS, GKE, AKS, OpenStack, Oracle and Alibaba).
 var internal = map[string][]string{
-	"service.beta.kubernetes.io/aws-load-balancer-internal":             {"true", "0.0.0.0/0"},
-	"service.beta.kubernetes.io/aws-load-balancer-scheme":               {"internal"},
-	"networking.gke.io/load-balancer-type":                              {"Internal"},
-	"cloud.google.com/load-balancer-type":                               {"Internal"},
-	"service.beta.kubernetes.io/azure-load-balancer-internal":           {"true"},
-	"service.beta.kubernetes.io/openstack-internal-load-balancer":       {"true"},
-	"service.beta.kubernetes.io/oci-load-balancer-internal":             {"true"},
+	"service.beta.kubernetes.io/aws-load-balancer-internal":              {"true", "0.0.0.0/0"},
+	"service.beta.kubernetes.io/aws-load-balancer-scheme":                {"internal"},
+	"networking.gke.io/load-balancer-type":                               {"Internal"},
+	"cloud.google.com/load-balancer-type":                                {"Internal"},
+	"service.beta.kubernetes.io/azure-load-balancer-internal":            {"true"},
+	"service.beta.kubernetes.io/openstack-internal-load-balancer":        {"true"},
+	"service.beta.kubernetes.io/oci-load-balancer-internal":              {"true"},
 	"service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type": {"intranet"},
 }
 
