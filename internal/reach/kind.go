@@ -19,6 +19,11 @@ var readers = map[string]func(*Network, *fact.Object){
 	clusterPolicy:              (*Network).readAdminPolicy,
 	ciliumPolicy:               (*Network).readCilium,
 	ciliumClusterPolicy:        (*Network).readCilium,
+
+	"NetworkPolicy.projectcalico.org":           (*Network).readCalico,
+	"NetworkPolicy.crd.projectcalico.org":       (*Network).readCalico,
+	"GlobalNetworkPolicy.projectcalico.org":     (*Network).readCalico,
+	"GlobalNetworkPolicy.crd.projectcalico.org": (*Network).readCalico,
 }
 
 // foreignGroups are the API groups of policies over connections that are not understood: what
@@ -58,6 +63,9 @@ func Kinds() []string {
 		for _, kind := range list {
 			kinds = append(kinds, kind+"."+group)
 		}
+	}
+	for _, group := range calicoGroups {
+		kinds = append(kinds, "Tier."+group, "NetworkSet."+group, "GlobalNetworkSet."+group)
 	}
 	for group, list := range restricting {
 		for _, kind := range list {

@@ -66,7 +66,8 @@ type tier struct {
 	// unordered is set where policies of equal order may be asked in any order: the API leaves
 	// open which of them wins.
 	unordered bool
-	policies  []*policy
+	// passes is set where what no rule matches goes on to the next tier.
+	passes bool
 }
 
 // The orders of the tiers that Kubernetes' own policies live in, as Calico numbers them
