@@ -105,7 +105,7 @@ func (o *reachOptions) check(env *Env, args []string) error {
 	return errors.Join(errs...)
 }
 
-func (o *reachOptions) writer() func(io.Writer, *reach.Network, []reach.Flow) error {
+func (o *reachOptions) writer() func(io.Writer, *reach.Network, *reach.Answer) error {
 	for _, f := range reach.Formats {
 		if f.Name == o.format {
 			return f.Write
@@ -158,19 +158,17 @@ func runReach(ctx context.Context, env *Env, o *reachOptions, args []string) err
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	flows := n.Among(ends[0], ends[1], o.ports)
+	answer := n.Ask(ends[0], ends[1], o.ports)
 	if o.explain {
 		err = n.WriteExplanation(env.Stdout, ends[0], ends[1], o.ports)
 	} else {
-		err = o.writer()(env.Stdout, n, flows)
+		err = o.writer()(env.Stdout, n, &answer)
 	}
 	if err != nil {
 		return err
 	}
-	for _, f := range flows {
-		if !f.Unknown.Empty() && !o.allowUnknown {
-			return exitError(verdict.ExitUnknown)
-		}
+	if answer.Unsure() && !o.allowUnknown {
+		return exitError(verdict.ExitUnknown)
 	}
 	return nil
 }

@@ -130,6 +130,10 @@ func (w *words) collect(v document.Value) {
 				}
 			case entry.Kind() == document.String && strings.HasSuffix(strings.ToLower(key), "selector"):
 				for _, k := range selectorKeys(entry.Str()) {
+					k = strings.TrimPrefix(k, "pcns.")
+					if strings.HasPrefix(k, "projectcalico.org/") {
+						k = nameLabel
+					}
 					w.whole[k] = true
 				}
 			default:

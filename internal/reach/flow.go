@@ -171,11 +171,40 @@ func (c *collector) merged() []Flow {
 	return list
 }
 
-// Among are the flows from one set to another on some ports.
-func (n *Network) Among(from, to Set, ports Ports) []Flow {
+// Answer is what was asked for.
+type Answer struct {
+	Flows []Flow
+	Ways  []Way
+	Notes []Note
+}
+
+// Ask is what one set reaches of another on some ports, and the ways in that lead there.
+func (n *Network) Ask(from, to Set, ports Ports) Answer {
 	c := &collector{index: map[string]int{}}
 	for _, f := range n.Flows() {
-		c.add(f.From.and(from), f.To.and(to), Access{f.Open.Intersect(ports), f.Unknown.Intersect(ports)})
+		c.add(f.From.and(from), f.To.and(to), f.on(ports))
 	}
-	return c.merged()
+	answer := Answer{Flows: c.merged(), Notes: n.Notes}
+	for _, w := range n.Ways {
+		w.From, w.To, w.Access = w.From.and(from), w.To.and(to), w.on(ports)
+		if !w.From.empty() && !w.To.empty() && !w.Nothing() {
+			answer.Ways = append(answer.Ways, w)
+		}
+	}
+	return answer
+}
+
+// on is what of an access is on some ports.
+func (a Access) on(ports Ports) Access {
+	return Access{a.Open.Intersect(ports), a.Unknown.Intersect(ports)}
+}
+
+// Unsure says whether something that was asked for is unknown.
+func (a *Answer) Unsure() bool {
+	for i := range a.Flows {
+		if !a.Flows[i].Unknown.Empty() {
+			return true
+		}
+	}
+	return false
 }

@@ -11,7 +11,7 @@ import (
 // Format is a way to write flows.
 type Format struct {
 	Name  string
-	Write func(w io.Writer, n *Network, flows []Flow) error
+	Write func(w io.Writer, n *Network, a *Answer) error
 }
 
 // Formats are all, the one for people first.
@@ -20,12 +20,12 @@ var Formats = []Format{{"text", writeText}, {"json", writeJSON}, {"dot", writeDO
 // mostNames is how many names stand for a set where people read.
 const mostNames = 6
 
-func writeText(w io.Writer, n *Network, flows []Flow) error {
+func writeText(w io.Writer, n *Network, a *Answer) error {
 	var b strings.Builder
-	if len(flows) == 0 {
+	if len(a.Flows) == 0 {
 		b.WriteString("closed: nothing asked for is open, or unknown\n")
 	}
-	for _, f := range flows {
+	for _, f := range a.Flows {
 		from, to := n.Title(f.From, mostNames), n.Title(f.To, mostNames)
 		if !f.Open.Empty() {
 			fmt.Fprintf(&b, "open     %s -> %s: %s\n", from, to, f.Open)
@@ -34,10 +34,10 @@ func writeText(w io.Writer, n *Network, flows []Flow) error {
 			fmt.Fprintf(&b, "unknown  %s -> %s: %s\n", from, to, f.Unknown)
 		}
 	}
-	for i := range n.Ways {
-		fmt.Fprintf(&b, "way in   %s\n", n.Ways[i].text(n))
+	for i := range a.Ways {
+		fmt.Fprintf(&b, "way in   %s\n", a.Ways[i].text(n))
 	}
-	for _, note := range n.Notes {
+	for _, note := range a.Notes {
 		fmt.Fprintf(&b, "note     %s\n", note.Reason)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -76,7 +76,7 @@ func (a Ports) ranges() []portRange {
 	return list
 }
 
-func writeJSON(w io.Writer, n *Network, flows []Flow) error {
+func writeJSON(w io.Writer, n *Network, a *Answer) error {
 	var out struct {
 		Endpoints []jsonEndpoint `json:"endpoints"`
 		Flows     []jsonFlow     `json:"flows"`
@@ -92,12 +92,12 @@ func writeJSON(w io.Writer, n *Network, flows []Flow) error {
 		}
 		out.Endpoints = append(out.Endpoints, j)
 	}
-	out.Flows, out.Ways, out.Notes = []jsonFlow{}, []jsonWay{}, append([]Note{}, n.Notes...)
-	for _, f := range flows {
+	out.Flows, out.Ways, out.Notes = []jsonFlow{}, []jsonWay{}, append([]Note{}, a.Notes...)
+	for _, f := range a.Flows {
 		out.Flows = append(out.Flows, jsonFlow{f.From.list(), f.To.list(), f.Open.ranges(), f.Unknown.ranges()})
 	}
-	for i := range n.Ways {
-		out.Ways = append(out.Ways, n.Ways[i].json())
+	for i := range a.Ways {
+		out.Ways = append(out.Ways, a.Ways[i].json())
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
@@ -185,10 +185,10 @@ func (e edge) strokes(draw func(ports, style string)) {
 	}
 }
 
-func writeDOT(w io.Writer, n *Network, flows []Flow) error {
+func writeDOT(w io.Writer, n *Network, a *Answer) error {
 	var b strings.Builder
 	b.WriteString("digraph reach {\n  rankdir=LR;\n  node [shape=box];\n")
-	groups, edges := n.groups(flows)
+	groups, edges := n.groups(a.Flows)
 	for i, g := range groups {
 		fmt.Fprintf(&b, "  n%d [label=%s];\n", i, quoteDOT(n.Title(g, mostNames)))
 	}
@@ -210,10 +210,10 @@ func quoteDOT(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ").Replace(s) + `"`
 }
 
-func writeMermaid(w io.Writer, n *Network, flows []Flow) error {
+func writeMermaid(w io.Writer, n *Network, a *Answer) error {
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
-	groups, edges := n.groups(flows)
+	groups, edges := n.groups(a.Flows)
 	for i, g := range groups {
 		fmt.Fprintf(&b, "  n%d[\"%s\"]\n", i, plainMermaid(n.Title(g, mostNames)))
 	}

@@ -203,7 +203,7 @@ func (n *Network) addWays(w Way, clients Set, seen []int, t target) {
 
 // addWay adds one client, to a way that is alike where there is one.
 func (n *Network) addWay(w Way, client int, t target, a Access) {
-	a = Access{a.Open.Intersect(t.ports), a.Unknown.Intersect(t.ports)}
+	a = a.on(t.ports)
 	if w.Doubt != "" {
 		a = Access{Unknown: a.Open.Union(a.Unknown)}
 	}
