@@ -55,14 +55,14 @@ func truth(w world, policies []*networkingv1.NetworkPolicy, namespaces map[strin
 	if (from.host || to.host) && w.hostsAreNodes && w.sameNode {
 		return true
 	}
-	return truthSide(w, policies, namespaces, networkingv1.PolicyTypeEgress, from, to, to, protocol, port) &&
-		truthSide(w, policies, namespaces, networkingv1.PolicyTypeIngress, to, from, to, protocol, port)
+	out, _ := truthSide(w, policies, namespaces, networkingv1.PolicyTypeEgress, from, to, to, protocol, port)
+	in, _ := truthSide(w, policies, namespaces, networkingv1.PolicyTypeIngress, to, from, to, protocol, port)
+	return out && in
 }
 
 func truthSide(w world, policies []*networkingv1.NetworkPolicy, namespaces map[string]map[string]string, direction networkingv1.PolicyType,
 	subject, peer, destination truthPod, protocol corev1.Protocol, port int32,
-) bool {
-	isolated := false
+) (allowed, isolated bool) {
 	for _, p := range policies {
 		if subject.name == "" || subject.host && w.hostsAreNodes || p.Namespace != subject.namespace || !upstreamSelects(&p.Spec.PodSelector, subject.labels) {
 			continue
@@ -81,18 +81,18 @@ func truthSide(w world, policies []*networkingv1.NetworkPolicy, namespaces map[s
 		if direction == networkingv1.PolicyTypeIngress {
 			for _, r := range p.Spec.Ingress {
 				if truthPeers(w, r.From, p.Namespace, namespaces, peer) && truthPorts(r.Ports, destination, protocol, port) {
-					return true
+					return true, true
 				}
 			}
 		} else {
 			for _, r := range p.Spec.Egress {
 				if truthPeers(w, r.To, p.Namespace, namespaces, peer) && truthPorts(r.Ports, destination, protocol, port) {
-					return true
+					return true, true
 				}
 			}
 		}
 	}
-	return !isolated
+	return !isolated, isolated
 }
 
 func truthPeers(w world, peers []networkingv1.NetworkPolicyPeer, own string, namespaces map[string]map[string]string, peer truthPod) bool {
@@ -362,12 +362,16 @@ func TestTruth(t *testing.T) {
 		for range 3 {
 			ends = append(ends, truthPod{ip: netip.MustParseAddr(d.of(truthOutside...))})
 		}
+		flows := matrix(n)
 		for _, from := range ends {
 			for _, to := range ends {
 				if from.name == to.name {
 					continue
 				}
 				a := n.Between(n.endpointOf(t, from), n.endpointOf(t, to))
+				if f := flows[[2]int{n.endpointOf(t, from), n.endpointOf(t, to)}]; (from.name != "" || to.name != "") && (!f.Open.Equal(a.Open) || !f.Unknown.Equal(a.Unknown)) {
+					t.Fatalf("the flows from %s to %s are %v, between them is %v", from.name, to.name, f, a)
+				}
 				for range 4 {
 					protocol, port := Protocol(d.IntN(3)), 78+d.IntN(8)
 					want := expected(truthWorlds(from.host || to.host), func(w world) bool {
@@ -404,4 +408,18 @@ func (n *Network) endpointOf(t testing.TB, p truthPod) int {
 	}
 	t.Fatalf("no endpoint for %+v", p)
 	return -1
+}
+
+// matrix is the flows, pair by pair.
+func matrix(n *Network) map[[2]int]Access {
+	m := map[[2]int]Access{}
+	for _, f := range n.Flows() {
+		for i := range f.From.All() {
+			for j := range f.To.All() {
+				a := m[[2]int{i, j}]
+				m[[2]int{i, j}] = Access{a.Open.Union(f.Open), a.Unknown.Union(f.Unknown)}
+			}
+		}
+	}
+	return m
 }
