@@ -95,15 +95,7 @@ func (n *Network) Flows() []Flow {
 	collect := &collector{index: map[string]int{}}
 	for i := range sources {
 		for j := range targets {
-			for _, s := range sources[i].rows {
-				for _, t := range targets[j].rows {
-					from, to := sources[i].members.and(t.peers), targets[j].members.and(s.peers)
-					if from.empty() || to.empty() {
-						continue
-					}
-					collect.split(n, from, to, s.access().and(t.access()))
-				}
-			}
+			collect.meet(n, &sources[i], &targets[j])
 		}
 	}
 	return collect.merged()
@@ -125,6 +117,28 @@ func (n *Network) halves(d direction) []profile {
 type collector struct {
 	index map[string]int
 	flows []Flow
+}
+
+// meet adds what the subjects of one profile reach of those of another. Most pairs of rows have
+// nothing in common, and nearly all of the others are closed.
+func (c *collector) meet(n *Network, source, target *profile) {
+	for i := range source.rows {
+		s := &source.rows[i]
+		if !target.members.meets(s.peers) {
+			continue
+		}
+		for k := range target.rows {
+			t := &target.rows[k]
+			if !source.members.meets(t.peers) {
+				continue
+			}
+			a := s.access().and(t.access())
+			if a.Nothing() && n.hosts.empty() {
+				continue
+			}
+			c.split(n, source.members.and(t.peers), target.members.and(s.peers), a)
+		}
+	}
 }
 
 // split leaves out what is between two ends outside of the cluster, and marks what shares a node.
