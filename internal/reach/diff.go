@@ -141,7 +141,7 @@ func pairAddresses(before, after *Network, add func(i, j int, name string)) {
 			span.last = b.span.last
 		}
 		name := blocks([]addresses{span})[0].String()
-		if e := after.Endpoints[b.endpoint]; len(e.Blocks) > 8 && len(before.Endpoints[a.endpoint].Blocks) > 8 {
+		if e := after.Endpoints[b.endpoint]; e.Rest && before.Endpoints[a.endpoint].Rest {
 			name = addressNames(e)[0]
 		}
 		if !named[name] {

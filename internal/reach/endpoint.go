@@ -28,7 +28,8 @@ type Endpoint struct {
 	Workloads []*fact.Workload
 	// Blocks are its addresses, when it is of those.
 	Blocks []netip.Prefix
-	// Public is set for addresses of the internet.
+	// Rest is set for the addresses that no policy names; Public for those of the internet.
+	Rest   bool
 	Public bool
 	// HostNetwork is set for pods that are on their node's network.
 	HostNetwork bool
@@ -355,20 +356,20 @@ func (n *Network) findAddresses(objects []*fact.Object) {
 	n.nodes = n.node + 1
 	n.Endpoints = append(n.Endpoints, &Endpoint{kind: Node}, &Endpoint{kind: Nodes})
 	parts, rest := partition(found)
-	add := func(spans ...addresses) {
+	add := func(rest bool, spans ...addresses) {
 		if len(spans) == 0 {
 			return
 		}
 		for _, s := range spans {
 			n.parts = append(n.parts, part{s, len(n.Endpoints)})
 		}
-		n.Endpoints = append(n.Endpoints, &Endpoint{kind: Addresses, Blocks: blocks(spans), Public: isPublic(spans[0].first)})
+		n.Endpoints = append(n.Endpoints, &Endpoint{kind: Addresses, Blocks: blocks(spans), Rest: rest, Public: isPublic(spans[0].first)})
 	}
 	for _, s := range parts {
-		add(s)
+		add(false, s)
 	}
 	for _, spans := range rest {
-		add(spans...)
+		add(true, spans...)
 	}
 	slices.SortFunc(n.parts, func(a, b part) int { return a.span.first.Compare(b.span.first) })
 }

@@ -29,8 +29,10 @@ type Reason struct {
 func (n *Network) Explain(from, to int) []Reason {
 	reasons := append(n.explainHalf(egress, from, to), n.explainHalf(ingress, to, from)...)
 	if n.sharesNode(from, to) {
-		reasons = append(reasons, Reason{Direction: ingress.String(), Action: allow.String(), Ports: AllPorts(),
-			Text: "one end is on its node's network: the API leaves open whether policies tell it from the node, which always reaches its own pods"})
+		reasons = append(reasons, Reason{
+			Direction: ingress.String(), Action: allow.String(), Ports: AllPorts(),
+			Text: "one end is on its node's network: the API leaves open whether policies tell it from the node, which always reaches its own pods",
+		})
 	}
 	return reasons
 }

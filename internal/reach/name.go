@@ -39,7 +39,7 @@ func (n *Network) Names(s Set) []string {
 
 // addressNames are the blocks of an endpoint; those that no policy names are told in one word.
 func addressNames(e *Endpoint) []string {
-	if len(e.Blocks) > 8 {
+	if e.Rest {
 		word := "private addresses"
 		if e.Public {
 			word = "internet"
@@ -134,9 +134,6 @@ func isNamed(w *fact.Workload, word string) bool {
 	}
 	return false
 }
-
-// Workloads are the names that Find knows workloads by.
-func (n *Network) Workloads() []string { return n.Names(n.pods) }
 
 // Of is the endpoint that a workload's pods are in; -1 for one of another inventory.
 func (n *Network) Of(w *fact.Workload) int {

@@ -54,8 +54,12 @@ var tables = map[string]struct {
 		{"prod/web", "prod/db", "all", "none"}, {"8.8.8.8", "prod/db", "all", "none"}, {"prod/db", "8.8.8.8", "all", "none"},
 	}},
 	"default deny all ingress": {`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: prod}, spec: {podSelector: {}, policyTypes: [Ingress]}}`, []ask{
-		{"prod/web", "prod/db", "none", "none"}, {"test/web", "prod/db", "none", "none"}, {"prod/web", "8.8.8.8", "all", "none"}, {"node", "prod/db", "all", "none"},
-		{"prod/agent", "prod/db", "none", "all"}, {"prod/web", "prod/agent", "none", "all"},
+		{"prod/web", "prod/db", "none", "none"},
+		{"test/web", "prod/db", "none", "none"},
+		{"prod/web", "8.8.8.8", "all", "none"},
+		{"node", "prod/db", "all", "none"},
+		{"prod/agent", "prod/db", "none", "all"},
+		{"prod/web", "prod/agent", "none", "all"},
 	}},
 	"allow all ingress wins over default deny: policies add up": {`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: prod}, spec: {podSelector: {}, policyTypes: [Ingress]}}
 ---
@@ -63,8 +67,12 @@ var tables = map[string]struct {
 	"the documented example: ipBlock, namespaceSelector, podSelector, port": {`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: test-network-policy, namespace: prod}, spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress, Egress],
   ingress: [{from: [{ipBlock: {cidr: 172.17.0.0/16, except: [172.17.1.0/24]}}, {namespaceSelector: {matchLabels: {env: test}}}, {podSelector: {matchLabels: {app: api}}}], ports: [{protocol: TCP, port: 6379}]}],
   egress: [{to: [{ipBlock: {cidr: 10.0.0.0/24}}], ports: [{protocol: TCP, port: 5978}]}]}}`, []ask{
-		{"172.17.0.1", "prod/db", "6379/TCP", "none"}, {"172.17.1.1", "prod/db", "none", "none"}, {"test/web", "prod/db", "6379/TCP", "none"},
-		{"prod/api", "prod/db", "6379/TCP", "none"}, {"prod/db", "10.0.0.5", "5978/TCP", "none"}, {"prod/db", "10.0.1.5", "none", "none"},
+		{"172.17.0.1", "prod/db", "6379/TCP", "none"},
+		{"172.17.1.1", "prod/db", "none", "none"},
+		{"test/web", "prod/db", "6379/TCP", "none"},
+		{"prod/api", "prod/db", "6379/TCP", "none"},
+		{"prod/db", "10.0.0.5", "5978/TCP", "none"},
+		{"prod/db", "10.0.1.5", "none", "none"},
 		{"prod/web", "prod/db", "none", "6379/TCP"}, // its address may lie in 172.17.0.0/16: nobody said where pods' come from
 	}},
 	"selectors in one peer are and, in two are or": {`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: prod}, spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{namespaceSelector: {matchLabels: {env: test}}, podSelector: {matchLabels: {app: api}}}]}]}}
@@ -81,8 +89,12 @@ var tables = map[string]struct {
 {apiVersion: policy.networking.k8s.io/v1alpha1, kind: BaselineAdminNetworkPolicy, metadata: {name: default}, spec: {subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}], ports: [{portRange: {protocol: TCP, start: 1, end: 100}}]}]}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: prod}, spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]}}`, []ask{
-		{"test/web", "prod/db", "none", "none"}, {"prod/web", "prod/db", "5432/TCP", "none"}, {"prod/api", "prod/db", "80/TCP", "none"},
-		{"prod/db", "prod/web", "101-65535/TCP */UDP */SCTP", "none"}, {"prod/api", "prod/web", "80,101-65535/TCP */UDP */SCTP", "none"}, {"8.8.8.8", "prod/web", "all", "none"},
+		{"test/web", "prod/db", "none", "none"},
+		{"prod/web", "prod/db", "5432/TCP", "none"},
+		{"prod/api", "prod/db", "80/TCP", "none"},
+		{"prod/db", "prod/web", "101-65535/TCP */UDP */SCTP", "none"},
+		{"prod/api", "prod/web", "80,101-65535/TCP */UDP */SCTP", "none"},
+		{"8.8.8.8", "prod/web", "all", "none"},
 	}},
 	"admin policies of one priority that disagree": {`{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: a}, spec: {priority: 5, subject: {namespaces: {}}, ingress: [{action: Allow, from: [{namespaces: {}}], ports: [{portNumber: {port: 80}}]}]}}
 ---
@@ -94,8 +106,13 @@ var tables = map[string]struct {
 	"Cilium: default deny, own namespace, world, deny wins": {`{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: a, namespace: prod}, spec: {endpointSelector: {matchLabels: {app: db}},
   ingress: [{fromEndpoints: [{matchLabels: {app: web}}], toPorts: [{ports: [{port: "5432", protocol: TCP}]}]}, {fromEntities: [world], toPorts: [{ports: [{port: "80"}]}]}],
   ingressDeny: [{fromCIDR: [8.8.0.0/16]}]}}`, []ask{
-		{"prod/web", "prod/db", "5432/TCP", "none"}, {"test/web", "prod/db", "none", "none"}, {"prod/api", "prod/db", "none", "none"},
-		{"9.9.9.9", "prod/db", "80/TCP 80/UDP 80/SCTP", "none"}, {"8.8.8.8", "prod/db", "none", "none"}, {"prod/db", "prod/api", "all", "none"}, {"node", "prod/db", "all", "none"},
+		{"prod/web", "prod/db", "5432/TCP", "none"},
+		{"test/web", "prod/db", "none", "none"},
+		{"prod/api", "prod/db", "none", "none"},
+		{"9.9.9.9", "prod/db", "80/TCP 80/UDP 80/SCTP", "none"},
+		{"8.8.8.8", "prod/db", "none", "none"},
+		{"prod/db", "prod/api", "all", "none"},
+		{"node", "prod/db", "all", "none"},
 	}},
 	"Cilium: an empty rule isolates, another namespace is named, CIDRs are not pods": {`{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: a, namespace: prod}, spec: {endpointSelector: {}, egress: [{}]}}
 ---
@@ -112,8 +129,12 @@ var tables = map[string]struct {
 {apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: sec.b}, spec: {tier: sec, order: 1, selector: "app == 'db'", types: [Ingress], ingress: [{action: Allow, protocol: TCP, source: {nets: [8.8.8.8/32]}, destination: {ports: [5432, "6000:6010"]}}]}}
 ---
 {apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: c, namespace: prod}, spec: {order: 10, selector: "app in {'db', 'x'} && !has(gone)", ingress: [{action: Allow, protocol: TCP, source: {selector: "app != 'api'"}}]}}`, []ask{
-		{"8.8.8.8", "prod/db", "5432,6000-6010/TCP", "none"}, {"9.9.9.9", "prod/db", "none", "none"}, {"test/web", "prod/db", "none", "none"},
-		{"prod/web", "prod/db", "*/TCP", "none"}, {"prod/api", "prod/db", "none", "none"}, {"prod/db", "prod/web", "all", "none"},
+		{"8.8.8.8", "prod/db", "5432,6000-6010/TCP", "none"},
+		{"9.9.9.9", "prod/db", "none", "none"},
+		{"test/web", "prod/db", "none", "none"},
+		{"prod/web", "prod/db", "*/TCP", "none"},
+		{"prod/api", "prod/db", "none", "none"},
+		{"prod/db", "prod/web", "all", "none"},
 	}},
 	"a policy of a kind that is not understood": {`{apiVersion: crd.antrea.io/v1beta1, kind: NetworkPolicy, metadata: {name: a, namespace: prod}, spec: {}}
 ---
