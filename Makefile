@@ -76,6 +76,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 
 bench: ## Measure speed and memory on made-up clusters
 	@go run ./test/bench
+	@go test -run='^$$' -bench=Flows -benchtime=1x ./internal/reach
 
 fixes: build ## Measure the share of findings with a proved fix over real manifests, by practice and rule
 	@go run ./test/fixes

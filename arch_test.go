@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"internal/policy":    2,
 	"internal/kubetype":  2,
 	"internal/workbench": 2,
+	"internal/reach":     2,
 
 	"internal/rbac":      1,
 	"internal/rule":      1,

@@ -100,6 +100,7 @@ func rootCommand(env *Env) *cobra.Command {
 		canCommand(env),
 		whoCanCommand(env),
 		identityCommand(env),
+		reachCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

@@ -64,3 +64,31 @@ func meets(expression, labels document.Value) bool {
 		return false
 	}
 }
+
+// MaySelect is Selects for labels that may hold more than is known: of a key that open names, a
+// value may be there or not. It says whether the selector selects, and whether that is certain.
+func MaySelect(selector, labels document.Value, open func(key string) bool) (selects, certain bool) {
+	if selector.Kind() != document.Map {
+		return false, true
+	}
+	asked := false
+	for key, value := range selector.Get("matchLabels").Fields() {
+		if open(key) && !labels.Get(key).Exists() && isLabel(value) {
+			asked = true
+		} else if !hasValue(labels.Get(key), value) {
+			return false, true
+		}
+	}
+	for _, e := range selector.Get("matchExpressions").Items() {
+		key := e.Get("key").Str()
+		if open(key) && !labels.Get(key).Exists() {
+			asked = true
+		} else if !meets(e, labels) {
+			return false, true
+		}
+	}
+	if !asked {
+		return Selects(selector, labels), true
+	}
+	return true, false
+}

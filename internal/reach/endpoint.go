@@ -1,0 +1,417 @@
+package reach
+
+import (
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Kind is what an endpoint is.
+type Kind uint8
+
+// The kinds. Node is the node that the pod at the other end runs on, Nodes all others.
+const (
+	Pods Kind = iota
+	Node
+	Nodes
+	Addresses
+)
+
+// Endpoint is a class of what talks: pods, nodes or addresses that no policy tells apart.
+type Endpoint struct {
+	// Workloads are the pods of the class; none for other kinds.
+	Workloads []*fact.Workload
+	// Blocks are its addresses, when it is of those.
+	Blocks []netip.Prefix
+	// Rest is set for the addresses that no policy names; Public for those of the internet.
+	Rest   bool
+	Public bool
+	// HostNetwork is set for pods that are on their node's network.
+	HostNetwork bool
+
+	kind      Kind
+	namespace *namespace
+	named     map[namedPort]Ports
+	open      bool // what its pods are is not known in full: others fill in the template
+	ips       []netip.Prefix
+	account   string
+	cilium    document.Value // its labels as Cilium sees them, made when first asked for
+}
+
+// Kind is what the endpoint is.
+func (e *Endpoint) Kind() Kind { return e.kind }
+
+// labels are those of the class's pods, as far as policies read them.
+func (e *Endpoint) labels() document.Value { return e.Workloads[0].Labels() }
+
+// namespace is one or several namespaces that no policy tells apart.
+type namespace struct {
+	name   string // of the first
+	labels document.Value
+	known  bool // whether its object was read, and with it the labels
+	pods   Set
+}
+
+// label is one of a pod.
+type label struct{ key, value string }
+
+// nameLabel is the label that the API server gives every namespace.
+const nameLabel = "kubernetes.io/metadata.name"
+
+// words are the labels that policies read: the values that they name, by key.
+type words struct {
+	values   map[string]map[string]bool
+	whole    map[string]bool // keys of which any value may matter
+	ports    map[string]bool // names of ports
+	own      map[string]bool // namespaces in which policies stand
+	accounts bool            // whether service accounts matter
+}
+
+// wordsOf collects them from all selectors that stand anywhere in the policies, and from the
+// selectors of services.
+func (n *Network) wordsOf(objects []*fact.Object) *words {
+	w := &words{map[string]map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, false}
+	for _, o := range objects {
+		w.own[fact.Place(o.Namespace)] = true
+		w.collect(o.Root.Get("spec"))
+		w.collect(o.Root.Get("specs"))
+		if o.GroupKind() != networkPolicy && o.Group() != adminGroup {
+			w.accounts = true
+		}
+	}
+	for _, o := range n.inventory.OfKind("Service") {
+		if exposed(o) || n.behindRoute(o) {
+			w.own[fact.Place(o.Namespace)] = true
+			for key, v := range o.Root.At("spec", "selector").Fields() {
+				w.value(key, v.Str())
+			}
+			for _, p := range o.Root.At("spec", "ports").Items() {
+				w.ports[p.Get("targetPort").Str()] = true
+			}
+		}
+	}
+	return w
+}
+
+func (w *words) value(key, value string) {
+	key = strings.TrimPrefix(withoutSource(key), namespaceLabels)
+	if key == ciliumNamespace {
+		w.own[value] = true
+	}
+	if w.values[key] == nil {
+		w.values[key] = map[string]bool{}
+	}
+	w.values[key][value] = true
+}
+
+// namespaceLabels is what Cilium writes before the keys of a namespace's labels.
+const namespaceLabels = "io.cilium.k8s.namespace.labels."
+
+func (w *words) collect(v document.Value) {
+	switch v.Kind() {
+	case document.Map:
+		for key, entry := range v.Fields() {
+			switch {
+			case key == "matchLabels" && entry.Kind() == document.Map:
+				for k, value := range entry.Fields() {
+					w.value(k, value.Str())
+				}
+			case key == "matchExpressions" && entry.Kind() == document.List:
+				for _, e := range entry.Items() {
+					k := e.Get("key").Str()
+					w.value(k, "")
+					for _, value := range e.Get("values").Items() {
+						w.value(k, value.Str())
+					}
+				}
+			case entry.Kind() == document.String && strings.HasSuffix(strings.ToLower(key), "selector"):
+				for _, k := range selectorKeys(entry.Str()) {
+					k = strings.TrimPrefix(k, "pcns.")
+					if strings.HasPrefix(k, "projectcalico.org/") {
+						k = nameLabel
+					}
+					w.whole[k] = true
+				}
+			default:
+				if strings.Contains(strings.ToLower(key), "port") && entry.Kind() == document.String {
+					w.ports[entry.Str()] = true
+				}
+				w.collect(entry)
+			}
+		}
+	case document.List:
+		for _, item := range v.Items() {
+			if item.Kind() == document.String {
+				w.ports[item.Str()] = true
+			}
+			w.collect(item)
+		}
+	}
+}
+
+// project writes what of the labels the policies can see: a value that none of them names is as
+// good as any other.
+func (w *words) project(b []byte, labels document.Value) []byte {
+	type pair struct{ key, value string }
+	var seen []pair
+	for key, v := range labels.Fields() {
+		values, named := w.values[key]
+		switch {
+		case w.whole[key] || values[v.Str()]:
+			seen = append(seen, pair{key, "=" + v.Kind().String() + v.Text()})
+		case named:
+			seen = append(seen, pair{key, "*" + v.Kind().String()})
+		}
+	}
+	slices.SortFunc(seen, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+	for _, p := range seen {
+		b = append(append(append(append(b, p.key...), 0), p.value...), 0)
+	}
+	return b
+}
+
+// findNamespaces makes the namespaces that workloads and policies stand in.
+func (n *Network) findNamespaces(w *words, gaps []verdict.Gap) {
+	for i := range gaps {
+		if gaps[i].Namespace != "" {
+			w.own[gaps[i].Namespace] = true
+		}
+	}
+	classes := map[string]*namespace{}
+	add := func(name string) {
+		if n.byName[name] != nil {
+			return
+		}
+		ns := &namespace{name: name}
+		object := n.inventory.Find("Namespace", "", name)
+		ns.known = object != nil && object.Doubt == ""
+		var labels document.Value
+		if object != nil {
+			labels = object.Labels()
+		}
+		ns.labels = withLabel(labels, nameLabel, name)
+		key := name
+		if !w.own[name] {
+			key = string(w.project([]byte{0, boolByte(ns.known)}, ns.labels))
+		}
+		if classes[key] == nil {
+			classes[key] = ns
+			n.namespaces = append(n.namespaces, ns)
+		}
+		n.byName[name] = classes[key]
+	}
+	for _, o := range n.inventory.Workloads {
+		add(fact.Place(o.Object.Namespace))
+	}
+	for _, o := range n.inventory.OfKind("Namespace") {
+		add(o.Name)
+	}
+	for name := range w.own {
+		add(name)
+	}
+}
+
+func boolByte(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// withLabel is labels with one that is always there.
+func withLabel(labels document.Value, key, value string) document.Value {
+	raw := append(appendJSONString([]byte("{"), key), ':')
+	raw = appendJSONString(raw, value)
+	for k, v := range labels.Fields() {
+		if k != key {
+			raw = append(appendJSONString(append(raw, ','), k), ':')
+			raw = v.AppendJSON(raw)
+		}
+	}
+	doc, err := document.ParseJSON(string(append(raw, '}')))
+	if err != nil {
+		return labels
+	}
+	return doc.Root()
+}
+
+// findPods makes the classes of pods.
+func (n *Network) findPods(w *words) {
+	index := map[string]int{}
+	for _, workload := range n.inventory.Workloads {
+		ns := n.byName[fact.Place(workload.Object.Namespace)]
+		e := &Endpoint{namespace: ns, open: workload.Leaves != fact.Nothing || workload.Doubt() != "", account: workload.ServiceAccount()}
+		e.HostNetwork = workload.Spec.Get("hostNetwork").Bool()
+		e.named = namedPorts(workload, w)
+		e.ips = podAddresses(workload)
+		b := append([]byte(ns.name), 0, boolByte(e.open), boolByte(e.HostNetwork))
+		if e.open || generates(workload) {
+			b = append(b, workload.Object.Kind...)
+		}
+		if w.accounts {
+			b = append(append(b, 1), e.account...)
+		}
+		b = append(w.project(append(b, 0), workload.Labels()), 0)
+		b = appendNamed(b, e.named)
+		for _, ip := range e.ips {
+			b = append(b, ip.String()...)
+		}
+		i, known := index[string(b)]
+		if !known {
+			i = len(n.Endpoints)
+			index[string(b)] = i
+			n.Endpoints = append(n.Endpoints, e)
+		}
+		n.Endpoints[i].Workloads = append(n.Endpoints[i].Workloads, workload)
+		n.byWorkload[workload] = i
+	}
+}
+
+// podAddresses are those of a lone pod that runs.
+func podAddresses(w *fact.Workload) []netip.Prefix {
+	if w.Object.GroupKind() != "Pod" {
+		return nil
+	}
+	var list []netip.Prefix
+	for _, v := range w.Object.Root.At("status", "podIPs").Items() {
+		if p, ok := parseBlock(v.Get("ip").Str()); ok {
+			list = append(list, p)
+		}
+	}
+	if p, ok := parseBlock(w.Object.Root.At("status", "podIP").Str()); ok && len(list) == 0 {
+		list = append(list, p)
+	}
+	return list
+}
+
+// namedPorts are the ports of a pod that policies name (containers and restartable init
+// containers, as k8s.io/kubernetes pkg/api/v1/pod FindPort).
+func namedPorts(w *fact.Workload, known *words) map[namedPort]Ports {
+	var named map[namedPort]Ports
+	for i := range w.Containers {
+		c := &w.Containers[i]
+		if c.Role != fact.App && c.Role != fact.Sidecar {
+			continue
+		}
+		for _, v := range c.Value.Get("ports").Items() {
+			name := v.Get("name").Str()
+			p, ok := ParseProtocol(v.Get("protocol").Str())
+			number, isInt := v.Get("containerPort").Int()
+			if name == "" || !known.ports[name] || !ok || !isInt {
+				continue
+			}
+			if named == nil {
+				named = map[namedPort]Ports{}
+			}
+			key := namedPort{name, p}
+			named[key] = named[key].Union(PortRange(p, int(number), int(number)))
+		}
+	}
+	return named
+}
+
+func appendNamed(b []byte, named map[namedPort]Ports) []byte {
+	var list []string
+	for key, ports := range named {
+		list = append(list, key.name+"/"+key.protocol.String()+"="+ports.key())
+	}
+	slices.Sort(list)
+	return append(b, strings.Join(list, ";")...)
+}
+
+// generated are the labels that controllers give the pods that they make, beside those of the template.
+var generated = []string{
+	"pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index",
+	"job-name", "controller-uid", "batch.kubernetes.io/job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-completion-index",
+}
+
+func generates(w *fact.Workload) bool { return w.Object.GroupKind() != "Pod" }
+
+// openLabel says whether a pod of the class may have a label of that key that its template has not.
+func (e *Endpoint) openLabel(key string) bool {
+	return e.open || generates(e.Workloads[0]) && slices.Contains(generated, key)
+}
+
+// findAddresses makes the classes of addresses and nodes.
+func (n *Network) findAddresses(objects []*fact.Object) {
+	found := map[netip.Prefix]bool{}
+	for _, o := range objects {
+		blocksIn(o.Root.Get("spec"), found)
+		blocksIn(o.Root.Get("specs"), found)
+	}
+	for _, o := range n.inventory.OfKind("Service") {
+		blocksIn(o.Root.At("spec", "loadBalancerSourceRanges"), found)
+	}
+	for p := range found {
+		if p.Bits() == 0 {
+			delete(found, p) // it cuts nothing
+		}
+	}
+	n.node = len(n.Endpoints)
+	n.nodes = n.node + 1
+	n.Endpoints = append(n.Endpoints, &Endpoint{kind: Node}, &Endpoint{kind: Nodes})
+	parts, rest := partition(found)
+	add := func(rest bool, spans ...addresses) {
+		if len(spans) == 0 {
+			return
+		}
+		for _, s := range spans {
+			n.parts = append(n.parts, part{s, len(n.Endpoints)})
+		}
+		n.Endpoints = append(n.Endpoints, &Endpoint{kind: Addresses, Blocks: blocks(spans), Rest: rest, Public: isPublic(spans[0].first)})
+	}
+	for _, s := range parts {
+		add(false, s)
+	}
+	for _, spans := range rest {
+		add(true, spans...)
+	}
+	slices.SortFunc(n.parts, func(a, b part) int { return a.span.first.Compare(b.span.first) })
+}
+
+// index makes the sets by which selectors find endpoints.
+func (n *Network) index() {
+	size := len(n.Endpoints)
+	n.pods, n.hosts, n.outside = newSet(size), newSet(size), newSet(size)
+	for _, ns := range n.namespaces {
+		ns.pods = newSet(size)
+	}
+	for i, e := range n.Endpoints {
+		switch e.kind {
+		case Pods:
+			n.pods.add(i)
+			e.namespace.pods.add(i)
+			if e.HostNetwork {
+				n.hosts.add(i)
+			}
+			n.indexLabels(i, e)
+		case Addresses:
+			n.outside.add(i)
+		}
+	}
+}
+
+// indexLabels lists the pods of which not all labels are known, and all pods by theirs.
+func (n *Network) indexLabels(i int, e *Endpoint) {
+	if e.open || generates(e.Workloads[0]) {
+		n.openPods = append(n.openPods, i)
+	}
+	for key, v := range e.labels().Fields() {
+		l := label{key, v.Str()}
+		n.byLabel[l] = append(n.byLabel[l], i)
+	}
+}
+
+// appendJSONString appends a JSON string.
+func appendJSONString(b []byte, s string) []byte {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return append(b, `""`...)
+	}
+	return append(b, raw...)
+}

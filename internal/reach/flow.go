@@ -1,0 +1,224 @@
+package reach
+
+// Verdict is what becomes of a connection.
+type Verdict uint8
+
+// The verdicts. Unknown is neither of the others.
+const (
+	Closed Verdict = iota
+	Unknown
+	Open
+)
+
+// String is the verdict's word.
+func (v Verdict) String() string { return [...]string{"closed", "unknown", "open"}[v] }
+
+// Access is what one set of endpoints reaches of another.
+type Access struct {
+	// Open are the ports that are; Unknown those of which it cannot be said. All others are closed.
+	Open, Unknown Ports
+}
+
+// Flow is an access that a set of endpoints has to a set: all of the one to all of the other.
+type Flow struct {
+	From, To Set
+	Access
+}
+
+// outcome is what the rows of a profile leave open for a peer.
+func (r *row) access() Access {
+	open := r.canAllow.Minus(r.canDeny)
+	return Access{open, r.canAllow.Intersect(r.canDeny)}
+}
+
+// and is what both ends let through.
+func (a Access) and(b Access) Access {
+	open := a.Open.Intersect(b.Open)
+	return Access{open, a.Open.Union(a.Unknown).Intersect(b.Open.Union(b.Unknown)).Minus(open)}
+}
+
+// Nothing says whether everything is closed.
+func (a Access) Nothing() bool { return a.Open.Empty() && a.Unknown.Empty() }
+
+// At is the verdict on one port.
+func (a Access) At(p Protocol, port int) Verdict {
+	switch {
+	case a.Open.Has(p, port):
+		return Open
+	case a.Unknown.Has(p, port):
+		return Unknown
+	}
+	return Closed
+}
+
+var everything = Access{Open: AllPorts()}
+
+// Between is what one endpoint reaches of another, by their index. Of a class it is what one of its
+// pods reaches of another one; a pod always reaches itself.
+func (n *Network) Between(from, to int) Access {
+	return n.half(egress, from, to).and(n.half(ingress, to, from)).onHosts(n.sharesNode(from, to))
+}
+
+// half is what the policies of one end let through.
+func (n *Network) half(d direction, subject, peer int) Access {
+	at := n.profileOf[d][subject]
+	if at < 0 {
+		return everything
+	}
+	rows := n.profiles[d][at].rows
+	for i := range rows {
+		if rows[i].peers.has(peer) {
+			return rows[i].access()
+		}
+	}
+	return Access{}
+}
+
+// sharesNode says whether an end may be the other's node, which policies do not keep out.
+func (n *Network) sharesNode(from, to int) bool {
+	return n.hosts.has(from) && n.pods.has(to) || n.hosts.has(to) && n.pods.has(from)
+}
+
+// onHosts is the access where one end is on its node's network: what is closed may be open, to the
+// pods of that node.
+func (a Access) onHosts(host bool) Access {
+	if host {
+		a.Unknown = AllPorts().Minus(a.Open)
+	}
+	return a
+}
+
+// Flows are all accesses, as few as there are different ones between sets: those among pods, and
+// between pods and what is around them. What is closed is not among them.
+func (n *Network) Flows() []Flow {
+	sources, targets := n.halves(egress), n.halves(ingress)
+	collect := &collector{index: map[string]int{}}
+	for i := range sources {
+		for j := range targets {
+			collect.meet(n, &sources[i], &targets[j])
+		}
+	}
+	return collect.merged()
+}
+
+// halves are the profiles of one direction, with one more for the endpoints that no policy is for.
+func (n *Network) halves(d direction) []profile {
+	free := newSet(len(n.Endpoints))
+	for i, at := range n.profileOf[d] {
+		if at < 0 {
+			free.add(i)
+		}
+	}
+	all := row{peers: n.everything(), canAllow: AllPorts()}
+	return append([]profile{{free, []row{all}}}, n.profiles[d]...)
+}
+
+// collector gathers accesses, those of equal targets and ports together.
+type collector struct {
+	index map[string]int
+	flows []Flow
+}
+
+// meet adds what the subjects of one profile reach of those of another. Most pairs of rows have
+// nothing in common, and nearly all of the others are closed.
+func (c *collector) meet(n *Network, source, target *profile) {
+	for i := range source.rows {
+		s := &source.rows[i]
+		if !target.members.meets(s.peers) {
+			continue
+		}
+		for k := range target.rows {
+			t := &target.rows[k]
+			if !source.members.meets(t.peers) {
+				continue
+			}
+			a := s.access().and(t.access())
+			if a.Nothing() && n.hosts.empty() {
+				continue
+			}
+			c.split(n, source.members.and(t.peers), target.members.and(s.peers), a)
+		}
+	}
+}
+
+// split leaves out what is between two ends outside of the cluster, and marks what shares a node.
+func (c *collector) split(n *Network, from, to Set, a Access) {
+	pods, hosts := from.and(n.pods), from.and(n.hosts)
+	others := from.minus(pods)
+	plain := pods.minus(hosts)
+	toPods, toHosts := to.and(n.pods), to.and(n.hosts)
+	toOthers := to.minus(toPods)
+	toPlain := toPods.minus(toHosts)
+	c.add(others, toPods, a)
+	c.add(plain, toPlain, a)
+	c.add(pods, toOthers, a)
+	c.add(hosts, toPods, a.onHosts(true))
+	c.add(plain, toHosts, a.onHosts(true))
+}
+
+func (c *collector) add(from, to Set, a Access) {
+	if a.Nothing() || from.empty() || to.empty() {
+		return
+	}
+	key := to.key() + a.Open.key() + "|" + a.Unknown.key()
+	if i, known := c.index[key]; known {
+		c.flows[i].From = c.flows[i].From.with(from)
+		return
+	}
+	c.index[key] = len(c.flows)
+	c.flows = append(c.flows, Flow{from, to, a})
+}
+
+// merged puts together the targets that the same sources reach on the same ports.
+func (c *collector) merged() []Flow {
+	index := map[string]int{}
+	var list []Flow
+	for _, f := range c.flows {
+		key := f.From.key() + f.Open.key() + "|" + f.Unknown.key()
+		if i, known := index[key]; known {
+			list[i].To = list[i].To.with(f.To)
+			continue
+		}
+		index[key] = len(list)
+		list = append(list, f)
+	}
+	return list
+}
+
+// Answer is what was asked for.
+type Answer struct {
+	Flows []Flow
+	Ways  []Way
+	Notes []Note
+}
+
+// Ask is what one set reaches of another on some ports, and the ways in that lead there.
+func (n *Network) Ask(from, to Set, ports Ports) Answer {
+	c := &collector{index: map[string]int{}}
+	for _, f := range n.Flows() {
+		c.add(f.From.and(from), f.To.and(to), f.on(ports))
+	}
+	answer := Answer{Flows: c.merged(), Notes: n.Notes}
+	for _, w := range n.Ways {
+		w.From, w.To, w.Access = w.From.and(from), w.To.and(to), w.on(ports)
+		if !w.From.empty() && !w.To.empty() && !w.Nothing() {
+			answer.Ways = append(answer.Ways, w)
+		}
+	}
+	return answer
+}
+
+// on is what of an access is on some ports.
+func (a Access) on(ports Ports) Access {
+	return Access{a.Open.Intersect(ports), a.Unknown.Intersect(ports)}
+}
+
+// Unsure says whether something that was asked for is unknown.
+func (a *Answer) Unsure() bool {
+	for i := range a.Flows {
+		if !a.Flows[i].Unknown.Empty() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,236 @@
+package reach
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// Format is a way to write flows.
+type Format struct {
+	Name  string
+	Write func(w io.Writer, n *Network, a *Answer) error
+}
+
+// Formats are all, the one for people first.
+var Formats = []Format{{"text", writeText}, {"json", writeJSON}, {"dot", writeDOT}, {"mermaid", writeMermaid}}
+
+// mostNames is how many names stand for a set where people read.
+const mostNames = 6
+
+func writeText(w io.Writer, n *Network, a *Answer) error {
+	var b strings.Builder
+	if len(a.Flows) == 0 {
+		b.WriteString("closed: nothing asked for is open, or unknown\n")
+	}
+	for _, f := range a.Flows {
+		from, to := n.Title(f.From, mostNames), n.Title(f.To, mostNames)
+		if !f.Open.Empty() {
+			fmt.Fprintf(&b, "open     %s -> %s: %s\n", from, to, f.Open)
+		}
+		if !f.Unknown.Empty() {
+			fmt.Fprintf(&b, "unknown  %s -> %s: %s\n", from, to, f.Unknown)
+		}
+	}
+	for i := range a.Ways {
+		fmt.Fprintf(&b, "way in   %s\n", a.Ways[i].text(n))
+	}
+	for _, note := range a.Notes {
+		fmt.Fprintf(&b, "note     %s\n", note.Reason)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+type jsonEndpoint struct {
+	ID          int      `json:"id"`
+	Kind        string   `json:"kind"`
+	Names       []string `json:"names"`
+	Public      bool     `json:"public,omitempty"`
+	HostNetwork bool     `json:"hostNetwork,omitempty"`
+	Blocks      []string `json:"blocks,omitempty"`
+}
+
+type jsonFlow struct {
+	From    []int       `json:"from"`
+	To      []int       `json:"to"`
+	Open    []portRange `json:"open,omitempty"`
+	Unknown []portRange `json:"unknown,omitempty"`
+}
+
+type portRange struct {
+	Protocol string `json:"protocol"`
+	First    int    `json:"first"`
+	Last     int    `json:"last"`
+}
+
+func (a Ports) ranges() []portRange {
+	var list []portRange
+	for p, spans := range a {
+		for _, s := range spans {
+			list = append(list, portRange{Protocol(p).String(), s.First, s.Last})
+		}
+	}
+	return list
+}
+
+func writeJSON(w io.Writer, n *Network, a *Answer) error {
+	var out struct {
+		Endpoints []jsonEndpoint `json:"endpoints"`
+		Flows     []jsonFlow     `json:"flows"`
+		Ways      []jsonWay      `json:"ways"`
+		Notes     []Note         `json:"notes"`
+	}
+	for i, e := range n.Endpoints {
+		one := newSet(len(n.Endpoints))
+		one.add(i)
+		j := jsonEndpoint{ID: i, Kind: [...]string{"pods", "node", "nodes", "addresses"}[e.kind], Names: n.Names(one), Public: e.Public, HostNetwork: e.HostNetwork}
+		for _, b := range e.Blocks {
+			j.Blocks = append(j.Blocks, b.String())
+		}
+		out.Endpoints = append(out.Endpoints, j)
+	}
+	out.Flows, out.Ways, out.Notes = []jsonFlow{}, []jsonWay{}, append([]Note{}, a.Notes...)
+	for _, f := range a.Flows {
+		out.Flows = append(out.Flows, jsonFlow{f.From.list(), f.To.list(), f.Open.ranges(), f.Unknown.ranges()})
+	}
+	for i := range a.Ways {
+		out.Ways = append(out.Ways, a.Ways[i].json())
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(out)
+}
+
+func (s Set) list() []int {
+	list := []int{}
+	for i := range s.All() {
+		list = append(list, i)
+	}
+	return list
+}
+
+// edge is a flow between two groups of a drawing.
+type edge struct {
+	from, to int
+	Access
+}
+
+// groups makes one of the endpoints that reach the same and are reached by the same, and the edges
+// between these.
+func (n *Network) groups(flows []Flow) (groups []Set, edges []edge) {
+	groups, of := n.groupsAlone(flows)
+	for _, f := range flows {
+		for _, from := range groupsOf(f.From, of) {
+			for _, to := range groupsOf(f.To, of) {
+				edges = append(edges, edge{from, to, f.Access})
+			}
+		}
+	}
+	return groups, edges
+}
+
+// groupsAlone is the groups without edges, and the group of each endpoint; -1 for none.
+func (n *Network) groupsAlone(flows []Flow) (groups []Set, of []int) {
+	marks := make([][]byte, len(n.Endpoints))
+	mark := func(s Set, flow int, end byte) {
+		for i := range s.All() {
+			marks[i] = append(strconv.AppendInt(marks[i], int64(flow), 10), end)
+		}
+	}
+	for i, f := range flows {
+		mark(f.From, i, '<')
+		mark(f.To, i, '>')
+	}
+	index := map[string]int{}
+	of = make([]int, len(n.Endpoints))
+	for i, m := range marks {
+		of[i] = -1
+		if len(m) == 0 {
+			continue
+		}
+		at, known := index[string(m)]
+		if !known {
+			at = len(groups)
+			index[string(m)] = at
+			groups = append(groups, newSet(len(n.Endpoints)))
+		}
+		groups[at].add(i)
+		of[i] = at
+	}
+	return groups, of
+}
+
+func groupsOf(s Set, of []int) []int {
+	var list []int
+	seen := map[int]bool{}
+	for i := range s.All() {
+		if !seen[of[i]] {
+			seen[of[i]] = true
+			list = append(list, of[i])
+		}
+	}
+	return list
+}
+
+// strokes are the edges' lines: what is open, and what is unknown.
+func (e edge) strokes(draw func(ports, style string)) {
+	if !e.Open.Empty() {
+		draw(e.Open.String(), "open")
+	}
+	if !e.Unknown.Empty() {
+		draw(e.Unknown.String(), "unknown")
+	}
+}
+
+func writeDOT(w io.Writer, n *Network, a *Answer) error {
+	var b strings.Builder
+	b.WriteString("digraph reach {\n  rankdir=LR;\n  node [shape=box];\n")
+	groups, edges := n.groups(a.Flows)
+	for i, g := range groups {
+		fmt.Fprintf(&b, "  n%d [label=%s];\n", i, quoteDOT(n.Title(g, mostNames)))
+	}
+	for _, e := range edges {
+		e.strokes(func(ports, style string) {
+			line := ""
+			if style == "unknown" {
+				line, ports = ", style=dashed", ports+"?"
+			}
+			fmt.Fprintf(&b, "  n%d -> n%d [label=%s%s];\n", e.from, e.to, quoteDOT(ports), line)
+		})
+	}
+	b.WriteString("}\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func quoteDOT(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ").Replace(s) + `"`
+}
+
+func writeMermaid(w io.Writer, n *Network, a *Answer) error {
+	var b strings.Builder
+	b.WriteString("flowchart LR\n")
+	groups, edges := n.groups(a.Flows)
+	for i, g := range groups {
+		fmt.Fprintf(&b, "  n%d[\"%s\"]\n", i, plainMermaid(n.Title(g, mostNames)))
+	}
+	for _, e := range edges {
+		e.strokes(func(ports, style string) {
+			arrow := "-->"
+			if style == "unknown" {
+				arrow, ports = "-.->", ports+"?"
+			}
+			fmt.Fprintf(&b, "  n%d %s|\"%s\"| n%d\n", e.from, arrow, plainMermaid(ports), e.to)
+		})
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// plainMermaid writes what would end a quoted text, or begin markup, as the entities that Mermaid has for it.
+func plainMermaid(s string) string {
+	return strings.NewReplacer("#", "#35;", `"`, "#quot;", "<", "#lt;", ">", "#gt;", "\n", " ", "`", "#96;").Replace(s)
+}

@@ -1,0 +1,233 @@
+// Package reach says who can talk to whom: it reads the policies of an inventory, of every kind
+// that it understands, and decides for whole sets of endpoints at once. Endpoints are classes: pods
+// that no policy can tell apart are one, however many they are, and so are addresses.
+//
+// Every answer is one of three. What depends on something that was not seen, on a policy of a
+// kind that is not understood, or on what the API leaves open (pods on their node's network), is
+// unknown: neither open nor closed. It is pure: facts in, sets out.
+package reach
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Input is what a network is made of.
+type Input struct {
+	Inventory *fact.Inventory
+	// Gaps are what was not looked at: where a policy may stand in one, answers are unknown.
+	Gaps []verdict.Gap
+	// PodBlocks are the ranges of the pods' addresses where the nodes do not say; without either,
+	// pods are taken to have private IPv4 addresses.
+	PodBlocks []netip.Prefix
+}
+
+// Network is who can talk to whom at one moment. Immutable but for what it remembers; not safe for
+// concurrent use.
+type Network struct {
+	Endpoints []*Endpoint
+	// Ways are how connections come in from outside of the cluster.
+	Ways []Way
+	// Notes say what the answers rest on that nobody can see.
+	Notes []Note
+
+	inventory  *fact.Inventory
+	backends   []backend       // services behind routes
+	routed     map[string]bool // them, by namespace/name
+	namespaces []*namespace
+	byName     map[string]*namespace
+	byWorkload map[*fact.Workload]int
+	byLabel    map[label][]int
+	openPods   []int // those of which not all labels are known
+	pods       Set
+	hosts      Set // pods on their node's network
+	outside    Set // addresses
+	node       int // the node that the pod at the other end runs on
+	nodes      int // all other nodes
+	parts      []part
+	podBlocks  []netip.Prefix
+	told       bool // whether podBlocks were told, or are only usual
+	nodeBlocks []netip.Prefix
+	cilium     bool // whether policies of Cilium are there, and with them its ways
+	policies   []*policy
+	tiers      map[string]*tier
+	selected   map[string]some
+	resolved   map[resolution][]matching
+	hostsSeen  bool // whether pods on their node's network are told from it, while policies are asked
+	profiles   [2][]profile
+	profileOf  [2][]int // by endpoint; -1 for those that no policy is for
+}
+
+// part is a part of all addresses, and the endpoint that stands for it.
+type part struct {
+	span     addresses
+	endpoint int
+}
+
+// Note is something that makes answers unknown.
+type Note struct {
+	// Reason is one sentence. Namespace bounds it; "" for everywhere.
+	Reason    string `json:"reason"`
+	Remedy    string `json:"remedy,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// New reads the policies of an inventory and decides for all its endpoints.
+func New(in Input) *Network {
+	n := &Network{
+		inventory: in.Inventory, byName: map[string]*namespace{}, byWorkload: map[*fact.Workload]int{}, byLabel: map[label][]int{},
+		routed: map[string]bool{}, tiers: map[string]*tier{}, selected: map[string]some{}, resolved: map[resolution][]matching{},
+	}
+	objects := n.policyObjects()
+	n.cilium = slices.ContainsFunc(objects, func(o *fact.Object) bool { return o.Group() == "cilium.io" })
+	n.findRanges(in)
+	n.findBackends()
+	w := n.wordsOf(objects)
+	n.findNamespaces(w, in.Gaps)
+	n.findPods(w)
+	n.findAddresses(objects)
+	n.index()
+	for _, o := range objects {
+		n.read(o)
+	}
+	n.doubt(in.Gaps)
+	slices.SortStableFunc(n.policies, byRank)
+	n.profile()
+	n.findWays()
+	return n
+}
+
+// findRanges notes where pods' and nodes' addresses come from.
+func (n *Network) findRanges(in Input) {
+	n.podBlocks = slices.Clone(in.PodBlocks)
+	for _, o := range n.inventory.OfKind("Node") {
+		for _, address := range o.Root.At("status", "addresses").Items() {
+			if p, ok := parseBlock(address.Get("address").Str()); ok {
+				n.nodeBlocks = append(n.nodeBlocks, p)
+			}
+		}
+		if len(in.PodBlocks) > 0 {
+			continue
+		}
+		cidrs := o.Root.At("spec", "podCIDRs")
+		for _, v := range cidrs.Items() {
+			if p, ok := parseBlock(v.Str()); ok {
+				n.podBlocks = append(n.podBlocks, p)
+			}
+		}
+		if p, ok := parseBlock(o.Root.At("spec", "podCIDR").Str()); ok && cidrs.Len() == 0 {
+			n.podBlocks = append(n.podBlocks, p)
+		}
+	}
+	n.told = len(n.podBlocks) > 0
+	if !n.told {
+		n.podBlocks = usualPods
+	}
+}
+
+// tierNamed is the tier of that name, made when it is first asked for.
+func (n *Network) tierNamed(name string, order float64) *tier {
+	t := n.tiers[name]
+	if t == nil {
+		t = &tier{name: name, order: order}
+		n.tiers[name] = t
+	}
+	return t
+}
+
+// profile finds the subjects that the same policies are for, and decides for each such set once.
+func (n *Network) profile() {
+	for _, d := range []direction{ingress, egress} {
+		lists := make([][]applied, len(n.Endpoints))
+		for _, p := range n.policies {
+			if p.sides[d] == nil {
+				continue
+			}
+			for i := range p.subjects.sure.All() {
+				lists[i] = append(lists[i], applied{p, true})
+			}
+			for i := range p.subjects.maybe.All() {
+				lists[i] = append(lists[i], applied{p, false})
+			}
+		}
+		n.profileOf[d] = make([]int, len(n.Endpoints))
+		number := n.numbers()
+		index := map[string]int{}
+		for i, list := range lists {
+			n.profileOf[d][i] = -1
+			if len(list) == 0 {
+				continue
+			}
+			key := n.profileKey(list, d, n.Endpoints[i], number)
+			at, known := index[key]
+			if !known {
+				at = len(n.profiles[d])
+				index[key] = at
+				rows := n.decideFor(list, d, n.Endpoints[i], n.everything(), nil)
+				n.profiles[d] = append(n.profiles[d], profile{newSet(len(n.Endpoints)), rows})
+			}
+			n.profiles[d][at].members.add(i)
+			n.profileOf[d][i] = at
+		}
+	}
+}
+
+func (n *Network) numbers() map[*policy]int {
+	m := make(map[*policy]int, len(n.policies))
+	for i, p := range n.policies {
+		m[p] = i
+	}
+	return m
+}
+
+// profileKey is equal for subjects of which the same is decided: the same policies are for them,
+// and the ports that these name are the same.
+func (n *Network) profileKey(list []applied, d direction, e *Endpoint, number map[*policy]int) string {
+	b := append(make([]byte, 0, len(list)*5), boolByte(e.HostNetwork))
+	for _, a := range list {
+		i := number[a.policy]
+		sure := byte(0)
+		if a.sure {
+			sure = 1
+		}
+		b = append(b, byte(i), byte(i>>8), byte(i>>16), byte(i>>24), sure)
+		if d == egress {
+			continue
+		}
+		for r := range a.policy.sides[d].rules {
+			c := &a.policy.sides[d].rules[r].ports
+			if len(c.named) > 0 {
+				yes, perhaps := c.at(e)
+				b = append(append(append(append(b, yes.key()...), '|'), perhaps.key()...), '|')
+			}
+		}
+	}
+	return string(b)
+}
+
+func (n *Network) everything() Set {
+	s := newSet(len(n.Endpoints))
+	for i := range n.Endpoints {
+		s.add(i)
+	}
+	return s
+}
+
+// policiesFor are the policies that are for a subject, in the order in which they are asked.
+func (n *Network) policiesFor(i int, d direction) []applied {
+	var list []applied
+	for _, p := range n.policies {
+		if p.sides[d] == nil {
+			continue
+		}
+		if p.subjects.sure.has(i) {
+			list = append(list, applied{p, true})
+		} else if p.subjects.maybe.has(i) {
+			list = append(list, applied{p, false})
+		}
+	}
+	return list
+}

@@ -1,0 +1,172 @@
+package reach
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+)
+
+func errPlain(text string) error { return errors.New(text) }
+
+// malformed is an error for what the API server would not take.
+func malformed(path, fault string) error { return fmt.Errorf("%s: %s", path, fault) }
+
+// selectPods is the pods that a LabelSelector selects, in whatever namespace.
+func (n *Network) selectPods(selector document.Value) some {
+	key := string(selector.AppendSorted(nil))
+	if s, known := n.selected[key]; known {
+		return s
+	}
+	s := newSome(len(n.Endpoints))
+	for _, i := range n.candidates(selector) {
+		e := n.Endpoints[i]
+		s.put(i, answerOf(fact.MaySelect(selector, e.labels(), e.openLabel)))
+	}
+	n.selected[key] = s
+	return s
+}
+
+func answerOf(selects, certain bool) answer {
+	switch {
+	case !selects:
+		return no
+	case certain:
+		return yes
+	}
+	return maybe
+}
+
+// candidates are the pods that a selector may select: by the rarest label that it demands.
+func (n *Network) candidates(selector document.Value) []int {
+	var best []int
+	found := false
+	for key, v := range selector.Get("matchLabels").Fields() {
+		if list := n.byLabel[label{key, v.Str()}]; !found || len(list) < len(best) {
+			best, found = list, true
+		}
+	}
+	if found {
+		list := slices.Concat(best, n.openPods)
+		slices.Sort(list)
+		return slices.Compact(list)
+	}
+	return slices.Collect(n.pods.All())
+}
+
+// selectNamespaces is the pods in the namespaces that a LabelSelector selects.
+func (n *Network) selectNamespaces(selector document.Value) some {
+	key := "ns" + string(selector.AppendSorted(nil))
+	if s, known := n.selected[key]; known {
+		return s
+	}
+	s := newSome(len(n.Endpoints))
+	for _, ns := range n.namespaces {
+		switch answerOf(fact.MaySelect(selector, ns.labels, ns.openLabel)) {
+		case yes:
+			s.sure.merge(ns.pods)
+		case maybe:
+			s.maybe.merge(ns.pods)
+		}
+	}
+	n.selected[key] = s
+	return s
+}
+
+// openLabel says whether the namespace may have a label of that key: those of one that was not read are not known.
+func (ns *namespace) openLabel(string) bool { return !ns.known }
+
+// inNamespace is the pods of a namespace.
+func (n *Network) inNamespace(name string) Set {
+	if ns := n.byName[fact.Place(name)]; ns != nil {
+		return ns.pods
+	}
+	return newSet(len(n.Endpoints))
+}
+
+// and is what is in both.
+func (s some) and(o some) some {
+	sure := s.sure.and(o.sure)
+	return some{sure, s.any().and(o.any()).minus(sure)}
+}
+
+// within is what of it lies in a set.
+func (s some) within(set Set) some { return some{s.sure.and(set), s.maybe.and(set)} }
+
+// without is what of it lies outside of a set.
+func (s some) without(set Set) some { return some{s.sure.minus(set), s.maybe.minus(set)} }
+
+// sureOf is a set of which everything is known.
+func sureOf(s Set) some { return some{s, newSet(len(s) * 64)} }
+
+// group is peers, with the pods on their node's network that labels select kept apart.
+type group struct {
+	some
+
+	hosts Set
+}
+
+func (n *Network) newGroup() group {
+	return group{newSome(len(n.Endpoints)), newSet(len(n.Endpoints))}
+}
+
+// byLabels is what selectors of labels select, as peers.
+func (n *Network) byLabels(s some) group {
+	return group{some{s.sure.minus(n.hosts), s.maybe}, s.sure.and(n.hosts)}
+}
+
+func (g group) merge(o group) {
+	g.some.merge(o.some)
+	g.hosts.merge(o.hosts)
+}
+
+// blockPeers is what a block of addresses matches: addresses, nodes, and pods, as far as theirs are known.
+func (n *Network) blockPeers(b block) some {
+	s := newSome(len(n.Endpoints))
+	if b.cidr.Bits() == 0 {
+		for i := range n.parts {
+			p := &n.parts[i]
+			if p.span.first.BitLen() == b.cidr.Addr().BitLen() && !b.excepts(p.span) {
+				s.sure.add(p.endpoint)
+			}
+		}
+	} else {
+		first := sort.Search(len(n.parts), func(i int) bool { return !n.parts[i].span.first.Less(b.cidr.Addr()) })
+		for _, p := range n.parts[first:] {
+			if !b.cidr.Contains(p.span.first) {
+				break
+			}
+			if !b.excepts(p.span) {
+				s.sure.add(p.endpoint)
+			}
+		}
+	}
+	usual := b.holdsPods(n.podBlocks, n.told)
+	for i := range n.pods.All() {
+		e := n.Endpoints[i]
+		switch {
+		case n.cilium: // knows pods by their labels alone
+		case e.HostNetwork:
+			s.put(i, b.holdsNodes(n))
+		case len(e.ips) > 0:
+			s.put(i, b.holdsOne(e.ips))
+		default:
+			s.put(i, usual)
+		}
+	}
+	s.put(n.nodes, b.holdsNodes(n))
+	s.put(n.node, b.holdsNodes(n))
+	return s
+}
+
+func (b block) excepts(part addresses) bool {
+	for _, e := range b.except {
+		if e.Contains(part.first) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,131 @@
+package reach
+
+import (
+	"iter"
+	"math/bits"
+	"slices"
+)
+
+// Set is a set of endpoints, by their index. Sets of one Network have one length.
+type Set []uint64
+
+func newSet(n int) Set { return make(Set, (n+63)/64) }
+
+func (s Set) add(i int)      { s[i/64] |= 1 << (i % 64) }
+func (s Set) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
+
+func (s Set) empty() bool {
+	for _, w := range s {
+		if w != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (s Set) equal(o Set) bool { return slices.Equal(s, o) }
+
+// meets says whether both have an element in common.
+func (s Set) meets(o Set) bool {
+	for i, w := range s {
+		if w&o[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (s Set) with(o Set) Set {
+	r := slices.Clone(s)
+	for i, w := range o {
+		r[i] |= w
+	}
+	return r
+}
+
+func (s Set) and(o Set) Set {
+	r := slices.Clone(s)
+	for i, w := range o {
+		r[i] &= w
+	}
+	return r
+}
+
+func (s Set) minus(o Set) Set {
+	r := slices.Clone(s)
+	for i, w := range o {
+		r[i] &^= w
+	}
+	return r
+}
+
+// merge adds the other's elements in place.
+func (s Set) merge(o Set) {
+	for i, w := range o {
+		s[i] |= w
+	}
+}
+
+// All yields the elements in order.
+func (s Set) All() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i, w := range s {
+			for ; w != 0; w &= w - 1 {
+				if !yield(i*64 + bits.TrailingZeros64(w)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// key is equal for equal sets.
+func (s Set) key() string {
+	b := make([]byte, 0, len(s)*8)
+	for _, w := range s {
+		for k := range 8 {
+			b = append(b, byte(w>>(8*k)))
+		}
+	}
+	return string(b)
+}
+
+// some is a set of which it may not be known whether an element is in it: those that are, and
+// those that may be.
+type some struct{ sure, maybe Set }
+
+func newSome(n int) some { return some{newSet(n), newSet(n)} }
+
+func (s some) merge(o some) {
+	s.sure.merge(o.sure)
+	for i := range s.maybe {
+		s.maybe[i] = (s.maybe[i] | o.maybe[i]) &^ s.sure[i]
+	}
+}
+
+// doubted is the set with nothing sure.
+func (s some) doubted() some { return some{newSet(len(s.sure) * 64), s.sure.with(s.maybe)} }
+
+func (s some) any() Set { return s.sure.with(s.maybe) }
+
+// put adds an element as sure as the answer.
+func (s some) put(i int, a answer) {
+	switch a {
+	case yes:
+		s.sure.add(i)
+	case maybe:
+		s.maybe.add(i)
+	}
+}
+
+// answer is one of three: what is not known is neither no nor yes.
+type answer uint8
+
+const (
+	no answer = iota
+	maybe
+	yes
+)
+
+func both(a, b answer) answer   { return min(a, b) }
+func either(a, b answer) answer { return max(a, b) }

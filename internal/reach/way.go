@@ -1,0 +1,285 @@
+package reach
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+)
+
+// Way is a way in from outside of the cluster: which addresses reach which pods, on which of the
+// pods' own ports, through what. What stands under Unknown may be a way.
+type Way struct {
+	Object *fact.Object
+	// Through is "LoadBalancer", "NodePort", "externalIPs", or the kind of a route.
+	Through  string
+	From, To Set
+	Access
+	// Doubt is why it is not known; "" when it is.
+	Doubt string
+}
+
+type jsonWay struct {
+	Object  string      `json:"object"`
+	Through string      `json:"through"`
+	From    []int       `json:"from"`
+	To      []int       `json:"to"`
+	Open    []portRange `json:"open,omitempty"`
+	Unknown []portRange `json:"unknown,omitempty"`
+	Doubt   string      `json:"doubt,omitempty"`
+}
+
+func (w *Way) json() jsonWay {
+	return jsonWay{describe(w.Object), w.Through, w.From.list(), w.To.list(), w.Open.ranges(), w.Unknown.ranges(), w.Doubt}
+}
+
+func (w *Way) text(n *Network) string {
+	text := n.Title(w.From, mostNames) + " -> " + n.Title(w.To, mostNames) + " through " + describe(w.Object) + " (" + w.Through + ")"
+	if !w.Open.Empty() {
+		text += ": open " + w.Open.String()
+	}
+	if !w.Unknown.Empty() {
+		text += ": unknown " + w.Unknown.String()
+	}
+	if w.Doubt != "" {
+		text += ": " + w.Doubt
+	}
+	return text
+}
+
+// wayKinds are the kinds that ways in are read from, beside services.
+var wayKinds = []string{
+	ingressKind, gatewayKind, "HTTPRoute." + gatewayGroup, "GRPCRoute." + gatewayGroup, "TCPRoute." + gatewayGroup,
+	"TLSRoute." + gatewayGroup, "UDPRoute." + gatewayGroup, "ReferenceGrant." + gatewayGroup, openShiftRoute, istioGateway, virtualService,
+}
+
+// exposed says whether a service itself lets connections in from outside.
+func exposed(o *fact.Object) bool {
+	spec := o.Root.Get("spec")
+	kind := spec.Get("type").Str()
+	return kind == "LoadBalancer" || kind == "NodePort" || spec.Get("externalIPs").Len() > 0
+}
+
+// behindRoute says whether a route leads to a service.
+func (n *Network) behindRoute(o *fact.Object) bool {
+	return n.routed[fact.Place(o.Namespace)+"/"+o.Name]
+}
+
+// findWays finds the ways through services and routes.
+func (n *Network) findWays() {
+	for _, o := range n.inventory.OfKind("Service") {
+		if exposed(o) && o.Root.At("spec", "selector").Len() > 0 {
+			n.serviceWays(o)
+		}
+	}
+	for i := range n.backends {
+		n.routeWays(&n.backends[i])
+	}
+}
+
+// internal are the annotations by which clouds give a load balancer an address that the internet
+// does not reach (the documentation of EKS, GKE, AKS, OpenStack, Oracle and Alibaba).
+var internal = map[string][]string{
+	"service.beta.kubernetes.io/aws-load-balancer-internal":              {"true", "0.0.0.0/0"},
+	"service.beta.kubernetes.io/aws-load-balancer-scheme":                {"internal"},
+	"networking.gke.io/load-balancer-type":                               {"Internal"},
+	"cloud.google.com/load-balancer-type":                                {"Internal"},
+	"service.beta.kubernetes.io/azure-load-balancer-internal":            {"true"},
+	"service.beta.kubernetes.io/openstack-internal-load-balancer":        {"true"},
+	"service.beta.kubernetes.io/oci-load-balancer-internal":              {"true"},
+	"service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type": {"intranet"},
+}
+
+func isInternal(o *fact.Object) bool {
+	for key, v := range o.Root.At("metadata", "annotations").Fields() {
+		if slices.Contains(internal[key], v.Str()) {
+			return true
+		}
+	}
+	return false
+}
+
+// serviceWays are the ways through one service. Unless its traffic stays on the node
+// (externalTrafficPolicy Local), a policy may see the node's address in place of the client's.
+func (n *Network) serviceWays(o *fact.Object) {
+	spec := o.Root.Get("spec")
+	through, doubt := spec.Get("type").Str(), ""
+	switch {
+	case through == "LoadBalancer":
+	case through == "NodePort":
+		doubt = "whether the nodes have addresses that are reached from outside is not known"
+	default:
+		through, doubt = "externalIPs", "whether those addresses are reached from outside is not known"
+	}
+	public := !isInternal(o)
+	clients := newSet(len(n.Endpoints))
+	for i := range n.outside.All() {
+		if n.Endpoints[i].Public == public && n.admits(spec.Get("loadBalancerSourceRanges"), i) {
+			clients.add(i)
+		}
+	}
+	var seen []int
+	if spec.Get("externalTrafficPolicy").Str() != "Local" {
+		seen = []int{n.node, n.nodes}
+	}
+	for _, target := range n.targets(o, document.Value{}) {
+		n.addWays(Way{Object: o, Through: through, Doubt: doubt}, clients, seen, target)
+	}
+}
+
+// admits says whether a load balancer lets an address through.
+func (n *Network) admits(ranges document.Value, i int) bool {
+	if ranges.Len() == 0 {
+		return true
+	}
+	for _, v := range ranges.Items() {
+		if p, ok := parseBlock(v.Str()); ok && slices.ContainsFunc(n.Endpoints[i].Blocks, p.Overlaps) {
+			return true
+		}
+	}
+	return false
+}
+
+// target is pods behind a service, with the ports on which it leads to them.
+type target struct {
+	pod   int
+	ports Ports
+}
+
+// targets are the pods that a service selects, with the ports that lead to them: all of the
+// service's, or the one that a route names by number or name.
+func (n *Network) targets(service *fact.Object, port document.Value) []target {
+	spec := service.Root.Get("spec")
+	selector := spec.Get("selector")
+	var list []target
+	if selector.Len() == 0 {
+		return nil
+	}
+	for i := range n.inNamespace(service.Namespace).All() {
+		e := n.Endpoints[i]
+		if !fact.HasLabels(e.labels(), selector) {
+			continue
+		}
+		var ports Ports
+		for _, v := range spec.Get("ports").Items() {
+			if port.Kind() > document.Null && v.Get("port").Text() != port.Text() && v.Get("name").Text() != port.Text() {
+				continue
+			}
+			ports = ports.Union(e.targetPort(v))
+		}
+		list = append(list, target{i, ports})
+	}
+	return list
+}
+
+// targetPort is where a service's port leads on the pods of a class.
+func (e *Endpoint) targetPort(v document.Value) Ports {
+	p, ok := ParseProtocol(v.Get("protocol").Str())
+	if !ok {
+		return Ports{}
+	}
+	to := v.Get("targetPort")
+	if to.Kind() <= document.Null {
+		to = v.Get("port")
+	}
+	if number, isInt := to.Int(); isInt {
+		return PortRange(p, int(number), int(number))
+	}
+	return e.named[namedPort{to.Str(), p}]
+}
+
+// addWays adds the ways of some clients to one target, grouped by what is open to them. The
+// connection may reach the pod from any of the endpoints in seen in the client's place.
+func (n *Network) addWays(w Way, clients Set, seen []int, t target) {
+	for i := range clients.All() {
+		a := n.Between(i, t.pod)
+		for _, j := range seen {
+			a = a.orElse(n.Between(j, t.pod))
+		}
+		n.addWay(w, i, t, a)
+	}
+}
+
+// addWay adds one client, to a way that is alike where there is one.
+func (n *Network) addWay(w Way, client int, t target, a Access) {
+	a = a.on(t.ports)
+	if w.Doubt != "" {
+		a = Access{Unknown: a.Open.Union(a.Unknown)}
+	}
+	if a.Nothing() {
+		return
+	}
+	for i := len(n.Ways) - 1; i >= 0 && n.Ways[i].Object == w.Object && n.Ways[i].Through == w.Through; i-- {
+		if o := &n.Ways[i]; o.To.has(t.pod) && o.Open.Equal(a.Open) && o.Unknown.Equal(a.Unknown) {
+			o.From.add(client)
+			return
+		}
+	}
+	w.From, w.To, w.Access = n.one(client), n.one(t.pod), a
+	n.Ways = append(n.Ways, w)
+}
+
+// orElse is the access when one of two holds, and nobody knows which.
+func (a Access) orElse(b Access) Access {
+	open := a.Open.Intersect(b.Open)
+	return Access{open, a.Open.Union(a.Unknown).Union(b.Open).Union(b.Unknown).Minus(open)}
+}
+
+// controllerNames are the names by which the pods of ingress and gateway controllers call
+// themselves in app.kubernetes.io/name or app (their own charts and manifests).
+var controllerNames = []string{
+	"ingress-nginx", "nginx-ingress", "traefik", "contour", "envoy", "haproxy-ingress", "kubernetes-ingress", "kong", "ingress-controller",
+	"istio-ingressgateway", "emissary-ingress", "ambassador", "apisix", "nginx-gateway-fabric", "gateway-helm", "router",
+}
+
+const gatewayLabel = "gateway.networking.k8s.io/gateway-name"
+
+// controllers are the pods that look like those of an ingress or gateway controller.
+func (n *Network) controllers() Set {
+	s := newSet(len(n.Endpoints))
+	for i := range n.pods.All() {
+		for _, w := range n.Endpoints[i].Workloads {
+			labels := w.Labels()
+			if slices.Contains(controllerNames, labels.Get("app.kubernetes.io/name").Str()) || slices.Contains(controllerNames, labels.Get("app").Str()) || labels.Get(gatewayLabel).Exists() {
+				s.add(i)
+			}
+		}
+	}
+	return s
+}
+
+// routeWays are the ways through one backend of a route. The connection comes from the pods of a
+// controller; where these are not to be seen, it may come from anywhere.
+func (n *Network) routeWays(b *backend) {
+	service := n.inventory.Find("Service", b.namespace, b.service)
+	if service == nil {
+		return
+	}
+	w := Way{Object: b.object, Through: b.object.Kind, Doubt: b.doubt}
+	controllers := n.controllers()
+	known := !controllers.empty()
+	if !known {
+		controllers = n.everything()
+	}
+	for _, t := range n.targets(service, b.port) {
+		var a Access
+		first := true
+		for i := range controllers.All() {
+			if next := n.Between(i, t.pod); first {
+				a, first = next, false
+			} else {
+				a = a.orElse(next)
+			}
+		}
+		w := w
+		if !known && !a.Unknown.Intersect(t.ports).Empty() {
+			w.Doubt = strings.TrimPrefix(w.Doubt+"; the pods of its controller are not to be seen", "; ")
+		}
+		for i := range n.outside.All() {
+			if n.Endpoints[i].Public {
+				n.addWay(w, i, t, a)
+			}
+		}
+	}
+}
