@@ -46,11 +46,9 @@ func lastOf(p netip.Prefix) netip.Addr {
 	return a
 }
 
-func spanOf(p netip.Prefix) addresses { return addresses{p.Masked().Addr(), lastOf(p)} }
-
 // blocksIn collects the blocks that an object names, wherever they stand in it.
 func blocksIn(v document.Value, found map[netip.Prefix]bool) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // of the others there is nothing to do
 	case document.String:
 		if s := v.Str(); len(s) > 1 && len(s) < 50 {
 			if p, ok := parseBlock(s); ok {

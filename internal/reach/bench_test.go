@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,7 +56,7 @@ func cluster(t testing.TB, pods int) *fact.Inventory {
 // BenchmarkFlows reads a cluster's policies and finds all of who can talk to whom.
 func BenchmarkFlows(b *testing.B) {
 	for _, pods := range []int{1_000, 10_000, 100_000} {
-		b.Run(fmt.Sprint(pods), func(b *testing.B) {
+		b.Run(strconv.Itoa(pods), func(b *testing.B) {
 			inventory := cluster(b, pods)
 			b.ReportAllocs()
 			for b.Loop() {

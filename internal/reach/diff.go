@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
@@ -39,7 +40,7 @@ func Diff(before, after *Network) []Change {
 			if c.Opened.Empty() && c.Closed.Empty() && c.Unsure.Empty() {
 				continue
 			}
-			k := key{fmt.Sprint(i), c.Opened.key(), c.Closed.key(), c.Unsure.key()}
+			k := key{strconv.Itoa(i), c.Opened.key(), c.Closed.key(), c.Unsure.key()}
 			at, known := index[k]
 			if !known {
 				at = len(list)

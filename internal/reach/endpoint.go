@@ -113,7 +113,7 @@ func (w *words) value(key, value string) {
 const namespaceLabels = "io.cilium.k8s.namespace.labels."
 
 func (w *words) collect(v document.Value) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // of the others there is nothing to do
 	case document.Map:
 		for key, entry := range v.Fields() {
 			switch {
@@ -382,7 +382,7 @@ func (n *Network) index() {
 		ns.pods = newSet(size)
 	}
 	for i, e := range n.Endpoints {
-		switch e.kind {
+		switch e.kind { //nolint:exhaustive // of the others there is nothing to do
 		case Pods:
 			n.pods.add(i)
 			e.namespace.pods.add(i)

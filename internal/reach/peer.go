@@ -65,7 +65,7 @@ func (n *Network) selectNamespaces(selector document.Value) some {
 	}
 	s := newSome(len(n.Endpoints))
 	for _, ns := range n.namespaces {
-		switch answerOf(fact.MaySelect(selector, ns.labels, ns.openLabel)) {
+		switch answerOf(fact.MaySelect(selector, ns.labels, ns.openLabel)) { //nolint:exhaustive // of the others there is nothing to do
 		case yes:
 			s.sure.merge(ns.pods)
 		case maybe:

@@ -23,8 +23,6 @@ func (s Set) empty() bool {
 	return true
 }
 
-func (s Set) equal(o Set) bool { return slices.Equal(s, o) }
-
 // meets says whether both have an element in common.
 func (s Set) meets(o Set) bool {
 	for i, w := range s {
@@ -110,7 +108,7 @@ func (s some) any() Set { return s.sure.with(s.maybe) }
 
 // put adds an element as sure as the answer.
 func (s some) put(i int, a answer) {
-	switch a {
+	switch a { //nolint:exhaustive // of the others there is nothing to do
 	case yes:
 		s.sure.add(i)
 	case maybe:

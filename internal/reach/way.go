@@ -105,9 +105,9 @@ func isInternal(o *fact.Object) bool {
 func (n *Network) serviceWays(o *fact.Object) {
 	spec := o.Root.Get("spec")
 	through, doubt := spec.Get("type").Str(), ""
-	switch {
-	case through == "LoadBalancer":
-	case through == "NodePort":
+	switch through {
+	case "LoadBalancer":
+	case "NodePort":
 		doubt = "whether the nodes have addresses that are reached from outside is not known"
 	default:
 		through, doubt = "externalIPs", "whether those addresses are reached from outside is not known"

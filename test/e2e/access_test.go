@@ -37,7 +37,7 @@ func TestAccess(t *testing.T) {
 	g := &rights{random: rand.New(rand.NewPCG(20, 36))}
 	objects := s.create(t, client, append(g.generate(), corpusRights(t)...))
 	files := rbac.New(rbac.Input{Inventory: fact.NewInventory(objects, "1.36", false), Shipped: catalog.Shipped()})
-	s.settle(t, client, objects, files)
+	s.settle(t, client, files)
 	live, archive := s.model(t)
 
 	queries := g.questions(files, objects)
@@ -171,7 +171,7 @@ func (s *sandbox) create(t *testing.T, client *discovery.DiscoveryClient, object
 }
 
 // settle waits until the controller has aggregated all roles, and until the authorizer has seen the last binding.
-func (s *sandbox) settle(t *testing.T, client *discovery.DiscoveryClient, objects []*fact.Object, files *rbac.Model) {
+func (s *sandbox) settle(t *testing.T, client *discovery.DiscoveryClient, files *rbac.Model) {
 	t.Helper()
 	late := time.Now().Add(patience)
 	for tick := time.NewTicker(200 * time.Millisecond); ; <-tick.C {
