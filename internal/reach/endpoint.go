@@ -43,9 +43,6 @@ type Endpoint struct {
 	cilium    document.Value // its labels as Cilium sees them, made when first asked for
 }
 
-// Kind is what the endpoint is.
-func (e *Endpoint) Kind() Kind { return e.kind }
-
 // labels are those of the class's pods, as far as policies read them.
 func (e *Endpoint) labels() document.Value { return e.Workloads[0].Labels() }
 

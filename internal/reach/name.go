@@ -134,11 +134,3 @@ func isNamed(w *fact.Workload, word string) bool {
 	}
 	return false
 }
-
-// Of is the endpoint that a workload's pods are in; -1 for one of another inventory.
-func (n *Network) Of(w *fact.Workload) int {
-	if i, known := n.byWorkload[w]; known {
-		return i
-	}
-	return -1
-}
