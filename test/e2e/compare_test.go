@@ -116,6 +116,20 @@ var differences = []difference{{
 	func(d *delta) bool {
 		return d.files == nil && d.rule == "image-pull-policy-stale" && !containerOf(d).Get("imagePullPolicy").Exists()
 	},
+}, {
+	"open namespace",
+	"a file that names no namespace leaves it to whoever applies it; here that was the default one",
+	func(d *delta) bool {
+		return d.files == nil && d.rule == "default-namespace" && !d.object.Root.At("metadata", "namespace").Exists()
+	},
+}, {
+	"missing accounts",
+	"a service account that is in no file of its namespace may stand elsewhere; a cluster has all of them",
+	func(d *delta) bool { return d.files == nil && d.rule == "binding-account-missing" },
+}, {
+	"missing pods",
+	"what no file holds may be made elsewhere, or by an operator of whom files hold a resource; a cluster has all pods",
+	func(d *delta) bool { return d.files == nil && d.rule == "network-policy-selects-nothing" },
 }}
 
 // containerOf is the container that was judged, as it stands in the file.
