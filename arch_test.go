@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"internal/kubetype":  2,
 	"internal/workbench": 2,
 	"internal/reach":     2,
+	"internal/attack":    2,
 
 	"internal/rbac":      1,
 	"internal/rule":      1,
@@ -53,6 +54,7 @@ var besides = map[string][]string{
 	"internal/rule":    {"internal/rbac"}, // what RBAC rules grant is known in one place
 	// A trial of a rule is a judgement, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/kubetype"},
+	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place
 	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known
 }
 

@@ -240,3 +240,6 @@ func (id *Identity) principals() func(func(principal) bool) {
 		}
 	}
 }
+
+// Bindings is every binding, in the order in which it was read, then those that come with Kubernetes.
+func (m *Model) Bindings() []*Binding { return m.bindings().all }

@@ -85,7 +85,7 @@ func DangersOf(r Rule, namespace string) []*Danger {
 	var found []*Danger
 	for i := range Dangers {
 		d := &Dangers[i]
-		if !d.of(r, namespace) || slices.ContainsFunc(found, func(f *Danger) bool { return f.ID == d.ID }) {
+		if !d.Of(r, namespace) || slices.ContainsFunc(found, func(f *Danger) bool { return f.ID == d.ID }) {
 			continue
 		}
 		found = append(found, d)
@@ -96,7 +96,8 @@ func DangersOf(r Rule, namespace string) []*Danger {
 	return found
 }
 
-func (d *Danger) of(r Rule, namespace string) bool {
+// Of says whether a rule that is given in a namespace, or everywhere (""), holds it.
+func (d *Danger) Of(r Rule, namespace string) bool {
 	if d.In != "" && namespace != "" && namespace != d.In || !r.HasGroup(d.Group) {
 		return false
 	}

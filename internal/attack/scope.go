@@ -1,0 +1,154 @@
+package attack
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/coaming/coaming/internal/fact"
+)
+
+// Scopes keep the graph small: a right over every pod of a namespace is one step to the scope, which
+// is tied to each of its pods once, whoever has such a right.
+
+// onMachine begins the Part of the scope of pods that may run on a class of nodes.
+const onMachine = "on "
+
+// allMachines is the scope of every class of nodes.
+var allMachines = Node{Kind: Scope, Name: "nodes"}
+
+// AllMachines is every node.
+func AllMachines() Node { return allMachines }
+
+// PodsOn is every pod that may run on a class of nodes.
+func PodsOn(machine Node) Node {
+	return Node{Kind: Scope, Name: "pods", Part: onMachine + machine.Name}
+}
+
+// Machines are the classes of nodes that pods may run on.
+func (w *World) Machines() []Node {
+	var list []Node
+	for _, p := range w.Pods {
+		if !slices.Contains(list, p.Machine) {
+			list = append(list, p.Machine)
+		}
+	}
+	return list
+}
+
+// On is the workloads of which pods may run on a node of that class: those of the class itself, and
+// those that ask for no more than it.
+func (w *World) On(machine Node) []*Pods {
+	var list []*Pods
+	fits := map[Node]bool{}
+	for _, p := range w.Pods {
+		fit, known := fits[p.Machine]
+		if !known {
+			fit = w.mayRunOn(p.Machine, machine)
+			fits[p.Machine] = fit
+		}
+		if fit {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func (w *World) mayRunOn(class, machine Node) bool {
+	if class == machine || class.Name == anyMachine {
+		return true
+	}
+	wants := strings.Split(class.Name, ",")
+	has := strings.Split(machine.Name, ",")
+	if node := w.Inventory.Find("Node", "", machine.Name); node != nil {
+		for key, v := range node.Labels().Fields() {
+			has = append(has, key+"="+v.Str())
+		}
+	}
+	return !slices.ContainsFunc(wants, func(label string) bool { return !slices.Contains(has, label) })
+}
+
+// named is the workloads by node: variants of one workload that differ share theirs.
+func (w *World) named() map[Node][]*Pods {
+	if w.byNode == nil {
+		w.byNode = make(map[Node][]*Pods, len(w.Pods))
+		for _, p := range w.Pods {
+			w.byNode[p.Node] = append(w.byNode[p.Node], p)
+		}
+	}
+	return w.byNode
+}
+
+// namespacesOf are the namespaces in which a scope has members, sorted.
+func (w *World) namespacesOf(what string) []string {
+	seen := map[string]bool{}
+	switch what {
+	case "pods":
+		for _, p := range w.Pods {
+			seen[p.Namespace] = true
+		}
+	case "secrets":
+		for _, o := range w.Inventory.OfKind("Secret") {
+			seen[fact.Place(o.Namespace)] = true
+		}
+	case "service accounts":
+		for namespace := range w.accountsIn() {
+			seen[namespace] = true
+		}
+	}
+	return sorted(seen)
+}
+
+func sorted(set map[string]bool) []string {
+	list := make([]string, 0, len(set))
+	for s := range set {
+		list = append(list, s)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// members are the nodes of a scope in one namespace.
+func (w *World) members(scope Node) []Node {
+	var list []Node
+	switch scope.Name {
+	case "pods":
+		for _, p := range w.In(scope.Namespace) {
+			list = append(list, p.Node)
+		}
+	case "secrets":
+		for _, o := range w.Inventory.In("Secret", scope.Namespace) {
+			list = append(list, SecretNode(o.Namespace, o.Name))
+		}
+	case "service accounts":
+		list = w.accountsIn()[scope.Namespace]
+	}
+	return list
+}
+
+// accountsIn is the service accounts by namespace: those that were read, those that pods run as, and
+// those that bindings name.
+func (w *World) accountsIn() map[string][]Node {
+	if w.accounts != nil {
+		return w.accounts
+	}
+	w.accounts = map[string][]Node{}
+	seen := map[Node]bool{}
+	add := func(n Node) {
+		if n.Namespace != "" && !seen[n] {
+			seen[n] = true
+			w.accounts[n.Namespace] = append(w.accounts[n.Namespace], n)
+		}
+	}
+	for _, o := range w.Inventory.OfKind("ServiceAccount") {
+		add(Account(o.Namespace, o.Name))
+	}
+	for _, p := range w.Pods {
+		add(p.Account)
+	}
+	for _, b := range w.Rights.Bindings() {
+		for i := range b.Subjects {
+			add(HolderOf(&b.Subjects[i]))
+		}
+	}
+	return w.accounts
+}

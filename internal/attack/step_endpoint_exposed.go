@@ -1,0 +1,77 @@
+package attack
+
+import (
+	"github.com/coaming/coaming/internal/reach"
+)
+
+var endpointExposed = Step{
+	ID: "endpoint-exposed", Title: "Use a flaw in what is exposed to the internet", Technique: "T1190",
+	Needs: "a connection from the internet to a port that a container serves",
+	Gives: "commands in that container",
+	Why: "Whatever strangers can send requests to is attacked by them, and no program is known to have no flaw. The step assumes one in what is " +
+		"served, whose use wants skill; it says nothing of the program itself.",
+	Fix:    "Let no more in than must be: an address range, an authenticating proxy, no way from outside at all.",
+	Effort: Hard,
+	Find: func(w *World, take func(Taken)) {
+		n := w.Network()
+		for i := range n.Ways {
+			way := &n.Ways[i]
+			if !fromInternet(n, way) {
+				continue
+			}
+			ports, doubt := way.Open, way.Doubt
+			if ports.Empty() {
+				if ports = way.Unknown; doubt == "" {
+					doubt = "whether policies let the connection through is not known"
+				}
+			}
+			for endpoint := range way.To.All() {
+				for _, p := range w.At(endpoint) {
+					for _, b := range p.Serving(ports) {
+						take(Taken{
+							From: Node{Kind: Internet}, To: b.Node, Doubt: doubt,
+							Evidence: []Evidence{{way.Object, way.Object.Root, title(way.Object) + " (" + way.Through + ") leads from the internet to port " + ports.String()}},
+							Changes:  closing(way),
+						})
+					}
+				}
+			}
+		}
+	},
+}
+
+func fromInternet(n *reach.Network, way *reach.Way) bool {
+	for i := range way.From.All() {
+		if n.Endpoints[i].Public {
+			return true
+		}
+	}
+	return false
+}
+
+// closing is what closes a way in; it gives up what the way is for.
+func closing(way *reach.Way) []Change {
+	o := way.Object
+	if o.Kind != "Service" {
+		return nil
+	}
+	c := Change{Object: o, Last: true, Title: "Make " + title(o) + " reachable from within the cluster alone"}
+	spec := o.Root.Get("spec")
+	if spec.Get("type").Exists() {
+		c.Edits = append(c.Edits, Set(spec, `"ClusterIP"`, "type"))
+	}
+	if ips := spec.Get("externalIPs"); ips.Exists() {
+		c.Edits = append(c.Edits, Remove(ips))
+	}
+	for _, key := range []string{"externalTrafficPolicy", "loadBalancerSourceRanges", "loadBalancerClass", "allocateLoadBalancerNodePorts", "healthCheckNodePort", "loadBalancerIP"} {
+		if v := spec.Get(key); v.Exists() {
+			c.Edits = append(c.Edits, Remove(v))
+		}
+	}
+	for _, port := range spec.Get("ports").Items() {
+		if v := port.Get("nodePort"); v.Exists() {
+			c.Edits = append(c.Edits, Remove(v))
+		}
+	}
+	return []Change{c}
+}

@@ -1,0 +1,182 @@
+package attack
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rbac"
+	"github.com/coaming/coaming/internal/reach"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Input is what a world is made of.
+type Input struct {
+	Inventory *fact.Inventory
+	Gaps      []verdict.Gap
+	// Shipped are the roles and bindings that every cluster has, and Cloud what exports of a cloud say.
+	Shipped []*fact.Object
+	Cloud   rbac.Cloud
+	// Rights and Network are made of the others where they are nil.
+	Rights  *rbac.Model
+	Network *reach.Network
+}
+
+// World is an inventory as steps look at it. Its indexes are made when they are first asked for; it is
+// not safe for concurrent use.
+type World struct {
+	Inventory *fact.Inventory
+	Rights    *rbac.Model
+	// Pods are the workloads that run: templates that nothing runs are not among them.
+	Pods []*Pods
+
+	in        Input
+	gaps      *verdict.GapIndex
+	network   *reach.Network
+	byObject  map[*fact.Workload]*Pods
+	byNode    map[Node][]*Pods
+	inSpace   map[string][]*Pods
+	accounts  map[string][]Node
+	rights    map[string][]*Right
+	listening map[int][]*Pods // by endpoint of the network
+}
+
+// Pods is a workload that runs.
+type Pods struct {
+	*fact.Workload
+	Node       Node
+	Namespace  string
+	Containers []*Box
+	// Machine is where its pods run, Account the identity that they run as.
+	Machine, Account Node
+	// Endpoint is its class in the network, -1 for none; of World.Network alone.
+	Endpoint int
+}
+
+// Box is one container of a workload that runs.
+type Box struct {
+	*fact.Container
+	Node Node
+	Pods *Pods
+}
+
+// NewWorld indexes an inventory. Of one with Worlds each is a world of its own.
+func NewWorld(in Input) *World {
+	w := &World{Inventory: in.Inventory, in: in, gaps: verdict.IndexGaps(in.Gaps), byObject: map[*fact.Workload]*Pods{}, inSpace: map[string][]*Pods{}}
+	w.Rights, w.network = in.Rights, in.Network
+	if w.Rights == nil {
+		w.Rights = rbac.New(rbac.Input{Inventory: in.Inventory, Gaps: in.Gaps, Shipped: in.Shipped, Cloud: in.Cloud})
+	}
+	several := map[*fact.Object]int{}
+	for _, p := range in.Inventory.Workloads {
+		several[p.Object]++
+	}
+	for _, p := range in.Inventory.Workloads {
+		if p.Object.GroupKind() == "PodTemplate" {
+			continue // nothing runs it
+		}
+		w.add(p, several[p.Object] > 1)
+	}
+	return w
+}
+
+func (w *World) add(of *fact.Workload, several bool) {
+	p := &Pods{Workload: of, Namespace: fact.Place(of.Object.Namespace), Endpoint: -1}
+	name := of.Object.Kind + "/" + of.Object.Name
+	if several {
+		name += "@" + pathText(of.Path)
+	}
+	p.Node = Node{Kind: Workload, Namespace: p.Namespace, Name: name}
+	p.Account = Account(p.Namespace, of.ServiceAccount())
+	p.Machine = machineOf(of)
+	for i := range of.Containers {
+		c := &of.Containers[i]
+		p.Containers = append(p.Containers, &Box{Container: c, Pods: p, Node: Node{Container, p.Namespace, name, c.Name}})
+	}
+	w.Pods = append(w.Pods, p)
+	w.byObject[of] = p
+	w.inSpace[p.Namespace] = append(w.inSpace[p.Namespace], p)
+}
+
+func pathText(steps []document.Step) string {
+	var parts []string
+	for _, s := range steps {
+		parts = append(parts, s.Key)
+	}
+	return strings.Join(parts, ".")
+}
+
+// In is the workloads of a namespace, "" for all.
+func (w *World) In(namespace string) []*Pods {
+	if namespace == "" {
+		return w.Pods
+	}
+	return w.inSpace[namespace]
+}
+
+// Of is the workload as it runs; nil for one that does not.
+func (w *World) Of(p *fact.Workload) *Pods { return w.byObject[p] }
+
+// Boxes yields every container of every workload that runs.
+func (w *World) Boxes(yield func(*Box) bool) {
+	for _, p := range w.Pods {
+		for _, b := range p.Containers {
+			if !yield(b) {
+				return
+			}
+		}
+	}
+}
+
+// Missed says why an object of that kind and namespace may have been missed; "" when none may.
+func (w *World) Missed(kind, namespace string) string { return w.gaps.Missed(kind, namespace) }
+
+// Network is who can talk to whom; made when it is first asked for.
+func (w *World) Network() *reach.Network {
+	if w.network == nil {
+		w.network = reach.New(reach.Input{Inventory: w.Inventory, Gaps: w.in.Gaps})
+	}
+	if w.listening == nil {
+		w.listening = map[int][]*Pods{}
+		for i, e := range w.network.Endpoints {
+			for _, of := range e.Workloads {
+				if p := w.Of(of); p != nil {
+					p.Endpoint = i
+					w.listening[i] = append(w.listening[i], p)
+				}
+			}
+		}
+	}
+	return w.network
+}
+
+// At is the workloads of a class of the network.
+func (w *World) At(endpoint int) []*Pods {
+	w.Network()
+	return w.listening[endpoint]
+}
+
+// anyMachine is the name of the class of nodes of pods that say nothing of where they run.
+const anyMachine = "any"
+
+// machineOf is the class of nodes that pods may run on: the one that they name, those that their
+// selector asks for, or any. Affinity, taints and the scheduler's choice are not looked at: what may
+// run on the same class is taken to run on the same node.
+func machineOf(p *fact.Workload) Node {
+	if name := p.Spec.Get("nodeName").Str(); name != "" {
+		return Node{Kind: Machine, Name: name}
+	}
+	var labels []string
+	for key, v := range p.Spec.Get("nodeSelector").Fields() {
+		if key != "kubernetes.io/os" && key != "kubernetes.io/arch" {
+			labels = append(labels, key+"="+v.Str())
+		}
+	}
+	if len(labels) == 0 {
+		return Node{Kind: Machine, Name: anyMachine}
+	}
+	slices.SortFunc(labels, cmp.Compare)
+	return Node{Kind: Machine, Name: strings.Join(labels, ",")}
+}
