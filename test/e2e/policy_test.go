@@ -410,6 +410,7 @@ var defaulted = map[string]string{
 	"apparmor-unconfined":      "the server copies the annotation, which another rule judges, into the field",
 	"load-balancer-node-ports": "the server gives each port of a load balancer a port of the nodes",
 	"bootstrap-token-endless":  "the server makes an empty entry of one that is null",
+	"role-write-namespace":     "the server gives a Role that names no namespace that of the request, and so it no longer may be any",
 }
 
 func (j *policyJudges) compare(t *testing.T, s sent, ours map[string]string, got answer) {
