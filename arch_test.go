@@ -52,6 +52,8 @@ var besides = map[string][]string{
 	"cmd/coaming":      {"internal/cli"},  // main is os.Exit(cli.Run(...))
 	"internal/catalog": {"internal/rule"}, // the built-in rules are rules
 	"internal/rule":    {"internal/rbac"}, // what RBAC rules grant is known in one place
+	// Rules ask the graph of attacks, and the network beneath it, through named facts.
+	"internal/judge": {"internal/attack", "internal/reach"},
 	// A trial of a rule is a judgement, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/kubetype"},
 	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place

@@ -25,6 +25,8 @@ type Step struct {
 	// Why is how it works, Fix what ends it; sentences.
 	Why, Fix string
 	Effort   Effort
+	// Network marks what goes over the network: what a node has by itself is told without it.
+	Network bool
 	// Find takes every step of this kind that the world allows.
 	Find func(w *World, take func(Taken))
 }

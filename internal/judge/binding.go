@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 
+	"github.com/coaming/coaming/internal/attack"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/rule"
@@ -115,6 +116,8 @@ func (j *judgement) subjectsOf(o *fact.Object) rule.Fact {
 				return rule.Text(s.Namespace), nil
 			case "presence":
 				return j.subjectPresence(s.Kind, s.Namespace, s.Name, o)
+			case "leadsTo":
+				return j.identityLeadsTo(attack.HolderOf(&s)), nil
 			}
 			return nil, nil
 		}))

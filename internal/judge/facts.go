@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"strconv"
 
+	"github.com/coaming/coaming/internal/attack"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rbac"
+	"github.com/coaming/coaming/internal/reach"
 	"github.com/coaming/coaming/internal/rule"
 )
 
@@ -42,6 +44,12 @@ var factKinds = map[string][]string{
 	"binding.role":               {rbac.RoleKind, rbac.ClusterRoleKind},
 	"binding.subjects":           {serviceAccount},
 	"selected":                   fact.PodKinds(),
+	"workload.leadsTo":           attack.Kinds(),
+	"workload.exposed":           attack.Kinds(),
+	"workload.reached":           attack.Kinds(),
+	"workload.network":           append(reach.Kinds(), "ConfigMap"),
+	"ns.network":                 append(reach.Kinds(), fact.PodKinds()...),
+	"account":                    append(attack.Kinds(), fact.PodKinds()...),
 }
 
 // workload is the variable of that name.
@@ -79,6 +87,18 @@ func (j *worker) workload(w *fact.Workload) rule.Fact {
 			return j.claimed(w)
 		case "bindings":
 			return j.bindingsOf(o.Namespace, w.ServiceAccount())
+		case "leadsTo":
+			return j.leadsTo(w), nil
+		case "exposed":
+			return j.exposed(w), nil
+		case "reached":
+			return j.reached(w), nil
+		case "network":
+			return j.network(w), nil
+		case "stores":
+			return storesOf(w), nil
+		case "consoles":
+			return consolesOf(w), nil
 		}
 		return nil, nil
 	})
@@ -109,6 +129,8 @@ func (j *judgement) namespace(o *fact.Object) rule.Fact {
 			return j.inNamespace(resourceQuota, o.Name)
 		case "limitRanges":
 			return j.inNamespace(limitRange, o.Name)
+		case "network":
+			return j.namespaceNetwork(o.Name), nil
 		case "workloads":
 			for _, kind := range fact.PodKinds() {
 				if err := j.gaps.missed(kind, o.Name); err != nil {

@@ -119,6 +119,8 @@ type judgement struct {
 	selectable                                           func() map[string]*selectable
 	operated                                             func() map[string]bool
 	volumes                                              func() *volumes
+	around                                               func() *surroundings
+	naming                                               func() map[string]map[*fact.Workload]bool
 	secretive                                            sync.Map // documents whose parts have no known place -> whether they hold a secret
 }
 
@@ -138,6 +140,7 @@ func newJudgement(in Input, seen *traits) *judgement {
 	j.selecting = sync.OnceValue(j.indexSelecting)
 	j.selectable, j.operated = sync.OnceValue(j.indexSelectable), sync.OnceValue(j.indexOperated)
 	j.volumes = sync.OnceValue(j.indexVolumes)
+	j.around, j.naming = sync.OnceValue(j.survey), sync.OnceValue(j.indexDependents)
 	for _, r := range in.Rules {
 		switch r.Match.Fact {
 		case "container":

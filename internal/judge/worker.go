@@ -72,6 +72,9 @@ func (w *worker) judge(s subject) {
 	if kind == rbac.RoleBindingKind || kind == rbac.ClusterRoleBindingKind {
 		scope.Binding = w.binding(s.object)
 	}
+	if kind == serviceAccount {
+		scope.Account = w.accountFact(s.object)
+	}
 	scope.Beside, scope.Everywhere = w.beside(s.object), w.everywhere()
 	if podSelectors[kind] != nil {
 		scope.Selected = w.selected(s.object)

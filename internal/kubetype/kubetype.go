@@ -98,6 +98,38 @@ type (
 		ServiceAccount    corev1.ServiceAccount                   `json:"serviceAccount"`
 		Bindings          []binding                               `json:"bindings"`
 		PersistentVolumes []corev1.PersistentVolume               `json:"persistentVolumes"`
+		LeadsTo           outcome                                 `json:"leadsTo"`
+		Exposed           outcome                                 `json:"exposed"`
+		Reached           outcome                                 `json:"reached"`
+		Network           network                                 `json:"network"`
+		Stores            []string                                `json:"stores"`
+		Consoles          []string                                `json:"consoles"`
+	}
+	outcome struct {
+		There   bool   `json:"there"`
+		Admin   bool   `json:"admin"`
+		Node    bool   `json:"node"`
+		Secrets bool   `json:"secrets"`
+		Cloud   bool   `json:"cloud"`
+		By      string `json:"by"`
+	}
+	network struct {
+		Internet   bool `json:"internet"`
+		Metadata   bool `json:"metadata"`
+		Clients    int  `json:"clients"`
+		Strangers  int  `json:"strangers"`
+		Servers    int  `json:"servers"`
+		Dependents int  `json:"dependents"`
+	}
+	namespaceNetwork struct {
+		Strangers int                `json:"strangers"`
+		Servers   int                `json:"servers"`
+		From      []corev1.Namespace `json:"from"`
+	}
+	account struct {
+		Workloads int       `json:"workloads"`
+		Bindings  []binding `json:"bindings"`
+		LeadsTo   outcome   `json:"leadsTo"`
 	}
 	namespace struct {
 		Name            string                       `json:"name"`
@@ -107,6 +139,7 @@ type (
 		Quotas          []corev1.ResourceQuota       `json:"quotas"`
 		LimitRanges     []corev1.LimitRange          `json:"limitRanges"`
 		Workloads       int                          `json:"workloads"`
+		Network         namespaceNetwork             `json:"network"`
 	}
 	binding struct {
 		Kind      string    `json:"kind"`
@@ -126,6 +159,7 @@ type (
 		Name      string `json:"name"`
 		Namespace string `json:"namespace"`
 		Presence  string `json:"presence"`
+		LeadsTo   outcome `json:"leadsTo"`
 	}
 	selected struct {
 		Any   bool `json:"any"`
@@ -295,6 +329,9 @@ func variables(r *rule.Rule) ([]map[string]reflect.Type, error) {
 			one["beside"], one["everywhere"] = reflect.TypeFor[map[string][]any](), reflect.TypeFor[map[string][]any]()
 			if strings.Contains(kind, "RoleBinding.rbac.") {
 				one["binding"] = reflect.TypeFor[binding]()
+			}
+			if kind == "ServiceAccount" {
+				one["account"] = reflect.TypeFor[account]()
 			}
 			if selectsPods[kind] {
 				one["selected"] = reflect.TypeFor[selected]()

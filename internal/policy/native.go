@@ -56,6 +56,7 @@ var notAsked = map[string]string{
 	"beside":     "it needs other objects than the one that is sent",
 	"everywhere": "it needs other objects than the one that is sent",
 	"selected":   "it needs other objects than the one that is sent",
+	"account":    "it needs other objects than the one that is sent",
 	"settings":   "settings are used as a whole",
 }
 
@@ -132,7 +133,7 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 			return n.clusterFact(name)
 		case "settings":
 			return n.setting(e, path)
-		case "api", "support", "beside", "everywhere", "selected":
+		case "api", "support", "beside", "everywhere", "selected", "account":
 			return nil, errors.New(notAsked[root])
 		}
 	}
@@ -264,7 +265,7 @@ func (n *native) replaceName(name string) (ast.Expr, error) {
 		return nil, fmt.Errorf("%s is used as a whole, and parts of it need other objects than the one that is sent", name)
 	case "role":
 		n.role = true
-	case "api", "cluster", "support", "beside", "everywhere", "selected", "settings":
+	case "api", "cluster", "support", "beside", "everywhere", "selected", "account", "settings":
 		return nil, errors.New(notAsked[name])
 	}
 	return nil, nil

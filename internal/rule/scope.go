@@ -16,6 +16,8 @@ type Scope struct {
 	Container, Role, Workload, Object, Namespace, Binding, API, Cluster, Settings, Support Fact
 	// Beside and Everywhere are the other objects by kind, Selected what the object selects.
 	Beside, Everywhere, Selected Fact
+	// Account is a ServiceAccount with who runs as it.
+	Account Fact
 	// Item is the item of a rule with an each, under the name that the rule gives it.
 	ItemName string
 	Item     Fact
@@ -55,6 +57,8 @@ func (s *Scope) ResolveName(name string) (any, bool) {
 		f = s.Everywhere
 	case "selected":
 		f = s.Selected
+	case "account":
+		f = s.Account
 	case "settings":
 		f = s.Settings
 	case "support":
