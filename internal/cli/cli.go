@@ -101,6 +101,7 @@ func rootCommand(env *Env) *cobra.Command {
 		whoCanCommand(env),
 		identityCommand(env),
 		reachCommand(env),
+		pathsCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {
