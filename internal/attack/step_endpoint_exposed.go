@@ -9,7 +9,7 @@ var endpointExposed = Step{
 	Needs: "a connection from the internet to a port that a container serves",
 	Gives: "commands in that container",
 	Why: "Whatever strangers can send requests to is attacked by them, and no program is known to have no flaw. The step assumes one in what is " +
-		"served, whose use wants skill; it says nothing of the program itself.",
+		"served, whose use wants skill; it says nothing of the program itself. A route of which the controller was not read is taken to work: somebody wrote it.",
 	Fix:    "Let no more in than must be: an address range, an authenticating proxy, no way from outside at all.",
 	Effort: Hard,
 	Find: func(w *World, take func(Taken)) {
@@ -19,18 +19,21 @@ var endpointExposed = Step{
 			if !fromInternet(n, way) {
 				continue
 			}
-			ports, doubt := way.Open, way.Doubt
+			ports, doubt, by := way.Open, way.Doubt, ""
 			if ports.Empty() {
 				if ports = way.Unknown; doubt == "" {
 					doubt = "whether policies let the connection through is not known"
 				}
+			}
+			if way.Unseen {
+				doubt, by = "", ", by a controller that was not read"
 			}
 			for endpoint := range way.To.All() {
 				for _, p := range w.At(endpoint) {
 					for _, b := range p.Serving(ports) {
 						take(Taken{
 							From: Node{Kind: Internet}, To: b.Node, Doubt: doubt,
-							Evidence: []Evidence{{way.Object, way.Object.Root, title(way.Object) + " (" + way.Through + ") leads from the internet to port " + ports.String()}},
+							Evidence: []Evidence{{way.Object, way.Object.Root, title(way.Object) + " (" + way.Through + ") leads from the internet to port " + ports.String() + by}},
 							Changes:  closing(way),
 						})
 					}

@@ -18,6 +18,9 @@ type Way struct {
 	Access
 	// Doubt is why it is not known; "" when it is.
 	Doubt string
+	// Unseen is set where it is unknown for one reason alone: the pods of the controller that the
+	// route asks for are not among what was read.
+	Unseen bool
 }
 
 type jsonWay struct {
@@ -274,6 +277,7 @@ func (n *Network) routeWays(b *backend) {
 		}
 		w := w
 		if !known && !a.Unknown.Intersect(t.ports).Empty() {
+			w.Unseen = w.Doubt == ""
 			w.Doubt = strings.TrimPrefix(w.Doubt+"; the pods of its controller are not to be seen", "; ")
 		}
 		for i := range n.outside.All() {
