@@ -1,6 +1,13 @@
 package attack
 
-import "io"
+import (
+	"io"
+	"slices"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rbac"
+	"github.com/coaming/coaming/internal/reach"
+)
 
 // Format is a way to write paths.
 type Format struct {
@@ -9,7 +16,7 @@ type Format struct {
 }
 
 // Formats are all, the one for people first.
-var Formats = []Format{{"text", WriteText}}
+var Formats = []Format{{"text", WriteText}, {"json", WriteJSON}, {"dot", WriteDOT}, {"mermaid", WriteMermaid}}
 
 // FormatNames are their names.
 func FormatNames() []string {
@@ -30,7 +37,16 @@ func Writer(name string) func(io.Writer, []*Answer) error {
 	return nil
 }
 
-// Kinds are what a graph is made of, beside pods, rights and policies: "Kind.group".
+// ownKinds are what steps look at beside pods, rights and policies.
+var ownKinds = []string{
+	"APIService.apiregistration.k8s.io", "ConfigMap", "CustomResourceDefinition.apiextensions.k8s.io", "MutatingWebhookConfiguration.admissionregistration.k8s.io",
+	"Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim", "Secret", "ServiceAccount", "StorageClass.storage.k8s.io",
+	"ValidatingWebhookConfiguration.admissionregistration.k8s.io",
+}
+
+// Kinds are what a graph is made of: "Kind.group", sorted.
 func Kinds() []string {
-	return []string{"ConfigMap", "Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim", "Secret", "ServiceAccount"}
+	kinds := slices.Concat(ownKinds, rbac.Kinds, reach.Kinds(), fact.PodKinds())
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
 }

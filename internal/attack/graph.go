@@ -31,9 +31,15 @@ type adjacency struct{ at, edges []int32 }
 
 func (a *adjacency) of(node int32) []int32 { return a.edges[a.at[node]:a.at[node+1]] }
 
-// New takes every one of the steps in the world.
-func New(w *World, steps []*Step) *Graph {
+// New takes every one of the steps in the world. The ends are nodes that are asked about, whether or not
+// a step touches them.
+func New(w *World, steps []*Step, ends ...Ends) *Graph {
 	g := &Graph{World: w, index: map[Node]int32{}}
+	for _, e := range ends {
+		for _, n := range e.Nodes {
+			g.node(n)
+		}
+	}
 	for _, s := range steps {
 		s.Find(w, func(t Taken) { g.take(s, t) })
 	}

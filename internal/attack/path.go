@@ -57,8 +57,24 @@ type Deed struct {
 	Joints, After []*Edge
 }
 
-// Entry is where attackers begin; Footholds are where they stand after their first step, when the entry
-// is outside of the cluster, else the entry itself.
+// edges yields the joints before the step, the step, and the joints behind it.
+func (d *Deed) edges(yield func(*Edge) bool) {
+	for _, e := range d.Joints {
+		if !yield(e) {
+			return
+		}
+	}
+	if !yield(d.Edge) {
+		return
+	}
+	for _, e := range d.After {
+		if !yield(e) {
+			return
+		}
+	}
+}
+
+// footholds are the first steps out of an entry that is outside of the cluster; of one within there are none.
 func (g *Graph) footholds(entry int32) (first []int32) {
 	if g.Nodes[entry].Kind != Internet {
 		return nil

@@ -122,12 +122,8 @@ func (s *Story) praise() string {
 
 func (a *Answer) deed(b *strings.Builder, number int, d *Deed) {
 	fmt.Fprintf(b, "   %d. %s: %s  [%s %s]\n", number, d.Step.Title, plain(gain(d)), d.Step.ID, d.Step.Technique)
-	for _, j := range d.Joints {
-		a.evidence(b, j)
-	}
-	a.evidence(b, d.Edge)
-	for _, j := range d.After {
-		a.evidence(b, j)
+	for e := range d.edges {
+		a.evidence(b, e)
 	}
 	if d.Doubt != "" {
 		fmt.Fprintf(b, "      perhaps: %s\n", plain(d.Doubt))

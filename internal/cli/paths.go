@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,8 +11,7 @@ import (
 	"github.com/coaming/coaming/internal/attack"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/fact"
-	"github.com/coaming/coaming/internal/rbac"
-	"github.com/coaming/coaming/internal/reach"
+	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -59,8 +57,8 @@ func (o *attackOptions) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&o.from, "from", []string{"internet"}, "where attackers begin, `NODE`; may be given several times")
 	flags.StringArrayVar(&o.to, "to", []string{"cluster-admin"}, "what they want, `NODE`; may be given several times")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what was not looked at")
-	completeFlag(cmd, "from", "internet")
-	completeFlag(cmd, "to", "cluster-admin")
+	completeEnds(cmd, "from")
+	completeEnds(cmd, "to")
 }
 
 func (o *attackOptions) check(env *Env, args []string) error {
@@ -82,19 +80,18 @@ func runPaths(ctx context.Context, env *Env, o *pathsOptions, args []string) err
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	graphs, err := o.graphs(ctx, env, args)
+	reading, err := o.reading(ctx, env, args)
 	if err != nil {
 		return err
 	}
-	var answers []*attack.Answer
+	questions, err := o.questions(reading)
+	if err != nil {
+		return err
+	}
+	answers := make([]*attack.Answer, 0, len(questions))
 	code := verdict.ExitClean
-	for _, g := range graphs {
-		entries, sinks, err := g.ends(o.from, o.to)
-		if err != nil {
-			return err
-		}
-		a := g.Ask(entries, sinks, strings.Join(o.from, ", "), strings.Join(o.to, ", "))
-		a.World = g.name
+	for i := range questions {
+		a := questions[i].ask()
 		answers = append(answers, a)
 		switch {
 		case a.Paths > 0:
@@ -109,29 +106,31 @@ func runPaths(ctx context.Context, env *Env, o *pathsOptions, args []string) err
 	return exitWith(code, nil)
 }
 
-// attackGraph is the graph of one environment.
-type attackGraph struct {
-	*attack.Graph
-	name string
-}
-
-// ends are the nodes that the flags name.
-func (g *attackGraph) ends(from, to []string) (entries, sinks []int32, err error) {
-	return g.OfKind(attack.Internet), g.OfKind(attack.ClusterAdmin), nil
-}
-
-// graphs reads the sources, and makes a graph of each environment in them.
-func (o *attackOptions) graphs(ctx context.Context, env *Env, paths []string) ([]*attackGraph, error) {
-	access := accessOptions{sourceFlags: o.sourceFlags, exports: o.exports}
-	cloud, err := access.readExports()
-	if err != nil {
-		return nil, err
-	}
+// reading reads all that a graph is made of.
+func (o *attackOptions) reading(ctx context.Context, env *Env, paths []string) (*source.Reading, error) {
 	bar := newProgress(env)
 	defer bar.clear()
-	kinds := slices.Concat(attack.Kinds(), rbac.Kinds, reach.Kinds(), fact.PodKinds())
-	slices.Sort(kinds)
-	reading, err := o.read(ctx, env, paths, slices.Compact(kinds), nil, bar.stage("reading"))
+	return o.read(ctx, env, paths, attack.Kinds(), nil, bar.stage("reading"))
+}
+
+// question is the graph of one environment and the ends that are asked about.
+type question struct {
+	graph          *attack.Graph
+	name           string // of the environment, where there are several
+	entries, sinks []int32
+	from, to       string
+}
+
+func (q *question) ask() *attack.Answer {
+	a := q.graph.Ask(q.entries, q.sinks, q.from, q.to)
+	a.World, a.Notes = q.name, q.graph.World.Notes()
+	return a
+}
+
+// questions makes a graph of each environment that was read. What the flags name must be in one of them.
+func (o *attackOptions) questions(reading *source.Reading) ([]question, error) {
+	access := accessOptions{sourceFlags: o.sourceFlags, exports: o.exports}
+	cloud, err := access.readExports()
 	if err != nil {
 		return nil, err
 	}
@@ -146,14 +145,51 @@ func (o *attackOptions) graphs(ctx context.Context, env *Env, paths []string) ([
 	if len(worlds) == 0 {
 		worlds = []*fact.Inventory{inventory}
 	}
-	var list []*attackGraph
-	for _, world := range worlds {
-		w := attack.NewWorld(attack.Input{Inventory: world, Gaps: reading.Coverage.Gaps, Shipped: catalog.Shipped(), Cloud: cloud})
-		g := &attackGraph{Graph: attack.New(w, attack.Steps())}
-		if len(worlds) > 1 {
-			g.name = world.Name()
+	var list []question
+	var errs []error
+	for _, inventory := range worlds {
+		world := attack.NewWorld(attack.Input{Inventory: inventory, Gaps: reading.Coverage.Gaps, Shipped: catalog.Shipped(), Cloud: cloud})
+		q, err := o.question(world)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		list = append(list, g)
+		if len(worlds) > 1 {
+			q.name = inventory.Name()
+		}
+		list = append(list, *q)
+	}
+	if len(list) == 0 {
+		return nil, &verdict.RemedyError{Err: errs[0], Remedy: attack.HowToName}
 	}
 	return list, nil
+}
+
+func (o *attackOptions) question(world *attack.World) (*question, error) {
+	from, problems := world.Named(o.from)
+	to, more := world.Named(o.to)
+	for i, err := range problems {
+		problems[i] = fmt.Errorf("--from: %w", err)
+	}
+	for _, err := range more {
+		problems = append(problems, fmt.Errorf("--to: %w", err))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	to = world.Within(to)
+	q := &question{graph: attack.New(world, attack.Steps(), from, to), from: strings.Join(o.from, ", "), to: strings.Join(o.to, ", ")}
+	for _, n := range append(q.graph.Nowhere(from), q.graph.Nowhere(to)...) {
+		problems = append(problems, fmt.Errorf("nothing that was read is %s", n))
+	}
+	q.entries, q.sinks = q.graph.Resolve(from), q.graph.Resolve(to)
+	return q, errors.Join(problems...)
+}
+
+// completeEnds completes what --from and --to take.
+func completeEnds(cmd *cobra.Command, flag string) {
+	// The only error is a flag that does not exist or is completed twice, which TestCompletion sees.
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return attack.Words(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	})
 }

@@ -77,6 +77,23 @@ func (w *Workload) Labels() document.Value { return w.Template.At("metadata", "l
 // Annotations is the annotations of the workload's pods.
 func (w *Workload) Annotations() document.Value { return w.Template.At("metadata", "annotations") }
 
+// IsNamed says whether people mean the workload by a word: "name", "namespace/name", "namespace/*",
+// "kind/name" or "namespace/kind/name".
+func (w *Workload) IsNamed(word string) bool {
+	parts := strings.Split(word, "/")
+	namespace, name := Place(w.Object.Namespace), w.Object.Name
+	isKind := func(kind string) bool { return strings.EqualFold(kind, w.Object.Kind) }
+	switch len(parts) {
+	case 1:
+		return parts[0] == name
+	case 2:
+		return parts[0] == namespace && (parts[1] == name || parts[1] == "*") || isKind(parts[0]) && parts[1] == name
+	case 3:
+		return parts[0] == namespace && isKind(parts[1]) && parts[2] == name
+	}
+	return false
+}
+
 // ServiceAccount is the name of the account that the pods run as.
 func (w *Workload) ServiceAccount() string {
 	for _, field := range []string{"serviceAccountName", "serviceAccount"} {

@@ -106,7 +106,7 @@ func (n *Network) Find(word string) (Set, error) {
 		return s, nil
 	}
 	for w, i := range n.byWorkload {
-		if isNamed(w, word) {
+		if w.IsNamed(word) {
 			s.add(i)
 		}
 	}
@@ -118,19 +118,4 @@ func (n *Network) Find(word string) (Set, error) {
 
 func blocksMeet(span addresses, p netip.Prefix) bool {
 	return span.first.BitLen() == p.Addr().BitLen() && !lastOf(p).Less(span.first) && !span.last.Less(p.Addr())
-}
-
-func isNamed(w *fact.Workload, word string) bool {
-	parts := strings.Split(word, "/")
-	namespace, name := fact.Place(w.Object.Namespace), w.Object.Name
-	isKind := func(kind string) bool { return strings.EqualFold(kind, w.Object.Kind) }
-	switch len(parts) {
-	case 1:
-		return parts[0] == name
-	case 2:
-		return parts[0] == namespace && (parts[1] == name || parts[1] == "*") || isKind(parts[0]) && parts[1] == name
-	case 3:
-		return parts[0] == namespace && isKind(parts[1]) && parts[2] == name
-	}
-	return false
 }
