@@ -46,12 +46,13 @@ type cutter struct {
 	of      map[int32][]int // by edge, the changes that end it, preferred first
 	aside   map[int32]bool  // ways in that no change closes
 	sets    [][]int
-	seen    map[string]bool
+	refused map[string]bool
 }
 
-// Cut finds the fewest changes after which no certain path leads from an entry to a sink.
-func (g *Graph) Cut(entries, sinks []int32) *Cut {
-	c := &cutter{g: g, entries: entries, sinks: sinks, of: map[int32][]int{}, aside: map[int32]bool{}, seen: map[string]bool{}}
+// Cut finds the fewest changes after which no certain path leads from an entry to a sink. Changes that
+// refused names, by their keys, are out of the question.
+func (g *Graph) Cut(entries, sinks []int32, refused map[string]bool) *Cut {
+	c := newCutter(g, entries, sinks, refused)
 	c.relevant()
 	c.number()
 	cut := &Cut{Before: c.waysIn()}
@@ -64,6 +65,10 @@ func (g *Graph) Cut(entries, sinks []int32) *Cut {
 	slices.SortFunc(cut.Changes, func(a, b *Cutting) int { return compareChanges(a.Change, b.Change) })
 	cut.Doubtful = c.doubtful(s.elements)
 	return cut
+}
+
+func newCutter(g *Graph, entries, sinks []int32, refused map[string]bool) *cutter {
+	return &cutter{g: g, entries: entries, sinks: sinks, refused: refused, of: map[int32][]int{}, aside: map[int32]bool{}}
 }
 
 // relevant finds the edges that are on any certain path.
@@ -92,6 +97,9 @@ func (c *cutter) number() {
 		for k := range e.Changes {
 			key := e.Changes[k].Key()
 			known := index[key]
+			if c.refused[key] {
+				continue
+			}
 			if known == nil {
 				known = &Cutting{Change: &e.Changes[k]}
 				index[key] = known
@@ -234,4 +242,16 @@ func (c *cutter) doubtful(elements []int) []Path {
 		f.fromFootholds(entry, certain, &r)
 	}
 	return slices.DeleteFunc(f.paths, func(p Path) bool { return !p.Doubtful || leftOut(p.Edges[0]) })
+}
+
+// Leads says whether a certain path leads from an entry to a sink, and answers the steps of one.
+func (g *Graph) Leads(entries, sinks []int32) (path []Deed) {
+	r := g.search(entries, fewest, false, nil)
+	for _, s := range sinks {
+		if r.by[s] >= 0 {
+			p := g.path(0, s, g.trail(&r, s))
+			return g.Deeds(&p)
+		}
+	}
+	return nil
 }

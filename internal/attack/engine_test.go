@@ -170,11 +170,11 @@ func TestCutsAgainstEverySet(t *testing.T) {
 		const changes = 7
 		g := randomGraph(r, 5+r.IntN(4), 8+r.IntN(14), changes)
 		from, to := g.OfKind(Internet), g.OfKind(ClusterAdmin)
-		c := &cutter{g: g, entries: from, sinks: to, of: map[int32][]int{}, aside: map[int32]bool{}, seen: map[string]bool{}}
+		c := newCutter(g, from, to, nil)
 		c.relevant()
 		c.number()
 		left := c.setAside()
-		got := g.Cut(from, to)
+		got := g.Cut(from, to, nil)
 		if len(got.Left) != len(left) {
 			t.Fatalf("graph %d: %d paths are left, then %d", n, len(got.Left), len(left))
 		}
