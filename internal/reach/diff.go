@@ -71,7 +71,7 @@ func mergeChanges(list []Change) []Change {
 }
 
 func (n *Network) accessOf(from, to int) Access {
-	if from < 0 || to < 0 || n.Endpoints[from].kind != Pods && n.Endpoints[to].kind != Pods {
+	if from < 0 || to < 0 || n.Endpoints[from].Kind != Pods && n.Endpoints[to].Kind != Pods {
 		return Access{}
 	}
 	return n.Between(from, to)

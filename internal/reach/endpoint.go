@@ -24,6 +24,8 @@ const (
 
 // Endpoint is a class of what talks: pods, nodes or addresses that no policy tells apart.
 type Endpoint struct {
+	// Kind is what it is; all that follows is of one kind alone.
+	Kind Kind
 	// Workloads are the pods of the class; none for other kinds.
 	Workloads []*fact.Workload
 	// Blocks are its addresses, when it is of those.
@@ -34,7 +36,6 @@ type Endpoint struct {
 	// HostNetwork is set for pods that are on their node's network.
 	HostNetwork bool
 
-	kind      Kind
 	namespace *namespace
 	named     map[namedPort]Ports
 	open      bool // what its pods are is not known in full: others fill in the template
@@ -351,7 +352,7 @@ func (n *Network) findAddresses(objects []*fact.Object) {
 	}
 	n.node = len(n.Endpoints)
 	n.nodes = n.node + 1
-	n.Endpoints = append(n.Endpoints, &Endpoint{kind: Node}, &Endpoint{kind: Nodes})
+	n.Endpoints = append(n.Endpoints, &Endpoint{Kind: Node}, &Endpoint{Kind: Nodes})
 	parts, rest := partition(found)
 	add := func(rest bool, spans ...addresses) {
 		if len(spans) == 0 {
@@ -360,7 +361,7 @@ func (n *Network) findAddresses(objects []*fact.Object) {
 		for _, s := range spans {
 			n.parts = append(n.parts, part{s, len(n.Endpoints)})
 		}
-		n.Endpoints = append(n.Endpoints, &Endpoint{kind: Addresses, Blocks: blocks(spans), Rest: rest, Public: isPublic(spans[0].first)})
+		n.Endpoints = append(n.Endpoints, &Endpoint{Kind: Addresses, Blocks: blocks(spans), Rest: rest, Public: isPublic(spans[0].first)})
 	}
 	for _, s := range parts {
 		add(false, s)
@@ -379,7 +380,7 @@ func (n *Network) index() {
 		ns.pods = newSet(size)
 	}
 	for i, e := range n.Endpoints {
-		switch e.kind { //nolint:exhaustive // of the others there is nothing to do
+		switch e.Kind { //nolint:exhaustive // of the others there is nothing to do
 		case Pods:
 			n.pods.add(i)
 			e.namespace.pods.add(i)

@@ -39,7 +39,7 @@ func (n *Network) Explain(from, to int) []Reason {
 
 func (n *Network) explainHalf(d direction, subject, peer int) []Reason {
 	own := n.Endpoints[subject]
-	if own.kind != Pods {
+	if own.Kind != Pods {
 		return nil
 	}
 	policies := n.policiesFor(subject, d)
@@ -78,7 +78,7 @@ func (n *Network) WriteExplanation(w io.Writer, from, to Set, ports Ports) error
 	pairs := 0
 	for i := range from.All() {
 		for j := range to.All() {
-			if n.Endpoints[i].kind != Pods && n.Endpoints[j].kind != Pods {
+			if n.Endpoints[i].Kind != Pods && n.Endpoints[j].Kind != Pods {
 				continue
 			}
 			if pairs++; pairs > mostPairs {

@@ -86,7 +86,7 @@ func writeJSON(w io.Writer, n *Network, a *Answer) error {
 	for i, e := range n.Endpoints {
 		one := newSet(len(n.Endpoints))
 		one.add(i)
-		j := jsonEndpoint{ID: i, Kind: [...]string{"pods", "node", "nodes", "addresses"}[e.kind], Names: n.Names(one), Public: e.Public, HostNetwork: e.HostNetwork}
+		j := jsonEndpoint{ID: i, Kind: [...]string{"pods", "node", "nodes", "addresses"}[e.Kind], Names: n.Names(one), Public: e.Public, HostNetwork: e.HostNetwork}
 		for _, b := range e.Blocks {
 			j.Blocks = append(j.Blocks, b.String())
 		}

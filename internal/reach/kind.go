@@ -122,21 +122,13 @@ func (n *Network) cloud(o *fact.Object, subjects Set, reason string, restricts b
 }
 
 // doubt makes unknown what a policy may decide that stands in what was not looked at.
-func (n *Network) doubt(gaps []verdict.Gap) {
-	for i := range gaps {
-		g := &gaps[i]
-		if g.Code == verdict.GapDuplicate || g.Code == verdict.GapWrongType || len(g.Kinds) > 0 && !slices.ContainsFunc(g.Kinds, decides) {
-			continue
-		}
+func (n *Network) doubt(gaps *verdict.GapIndex) {
+	for _, g := range gaps.Hiding(decides) {
 		subjects := n.pods
 		if g.Namespace != "" {
 			subjects = n.inNamespace(g.Namespace)
 		}
-		file := g.Location.File
-		if file == "" {
-			file = g.Location.Source
-		}
-		gap := &fact.Object{Kind: "gap", Name: file, Namespace: g.Namespace}
+		gap := &fact.Object{Kind: "gap", Name: g.Place(), Namespace: g.Namespace}
 		n.cloud(gap, subjects, "a policy may stand in what was not looked at: "+g.Message, false)
 	}
 }

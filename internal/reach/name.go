@@ -20,7 +20,7 @@ func (n *Network) Names(s Set) []string {
 	var list, outside []string
 	for i := range s.All() {
 		e := n.Endpoints[i]
-		switch e.kind {
+		switch e.Kind {
 		case Pods:
 			for _, w := range e.Workloads {
 				list = append(list, workloadName(w))

@@ -93,11 +93,17 @@ func New(in Input) *Network {
 	for _, o := range objects {
 		n.read(o)
 	}
-	n.doubt(in.Gaps)
+	n.doubt(verdict.IndexGaps(in.Gaps))
 	slices.SortStableFunc(n.policies, byRank)
 	n.profile()
 	n.findWays()
 	return n
+}
+
+// Of is the endpoint that the pods of a workload are among; false for one of another inventory.
+func (n *Network) Of(w *fact.Workload) (int, bool) {
+	i, known := n.byWorkload[w]
+	return i, known
 }
 
 // findRanges notes where pods' and nodes' addresses come from.

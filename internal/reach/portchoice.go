@@ -24,7 +24,7 @@ func everyPort() portChoice { return portChoice{fixed: AllPorts()} }
 func (c *portChoice) at(e *Endpoint) (sure, maybe Ports) {
 	sure, maybe = c.fixed, c.doubtful
 	for _, named := range c.named {
-		if e.kind != Pods {
+		if e.Kind != Pods {
 			continue // only pods name ports
 		}
 		sure = sure.Union(e.named[named])

@@ -1,12 +1,14 @@
 package verdict
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // GapIndex answers whether objects of a kind may have been missed.
 type GapIndex struct {
+	all    []Gap
 	any    []Gap // may have held anything
 	byKind map[string][]Gap
 }
@@ -20,6 +22,7 @@ func IndexGaps(list []Gap) *GapIndex {
 		if gap.Code == GapDuplicate || gap.Code == GapWrongType {
 			continue
 		}
+		x.all = append(x.all, *gap)
 		if len(gap.Kinds) == 0 {
 			x.any = append(x.any, *gap)
 		}
@@ -42,6 +45,18 @@ func (x *GapIndex) Missed(kind, namespace string) (reason string) {
 		}
 	}
 	return ""
+}
+
+// Hiding are the gaps in which an object may stand of a kind, "Kind" or "Kind.group", of which the
+// test holds, in their order.
+func (x *GapIndex) Hiding(holds func(kind string) bool) []Gap {
+	var list []Gap
+	for i := range x.all {
+		if gap := &x.all[i]; len(gap.Kinds) == 0 || slices.ContainsFunc(gap.Kinds, holds) {
+			list = append(list, *gap)
+		}
+	}
+	return list
 }
 
 // Place is where the gap is and why, for a sentence: "deploy/web.yaml:12 (syntax)".
