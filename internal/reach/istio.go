@@ -62,12 +62,13 @@ func (n *Network) joinIstio(m *mesh, w *fact.Workload, ns *namespace) {
 		sidecar = n.injected(w, ns)
 	}
 	m.istio.in = sidecar
-	if sidecar != yes && !neverInjected[name] {
-		if ambient := isAmbient(w, ns); ambient > sidecar {
-			m.ambient, m.istio.in = true, ambient
-			m.waypoint = n.mayHaveWaypoint(w, ns)
-			return
+	if ambient := isAmbient(w, ns); sidecar != yes && ambient != no && !neverInjected[name] {
+		m.istio.in = max(sidecar, ambient)
+		m.waypoint = n.mayHaveWaypoint(w, ns)
+		if m.ambient = sidecar == no; !m.ambient {
+			m.either = true
 		}
+		return
 	}
 	n.istioPorts(m, w)
 }
@@ -173,12 +174,17 @@ func (n *Network) servicesOf(w *fact.Workload) []*fact.Object {
 	return list
 }
 
-// notHTTP are the protocols of services on which Istio reads no HTTP (istio.io, "Protocol Selection").
-var notHTTP = map[string]bool{"tcp": true, "tls": true, "https": true, "mongo": true, "mysql": true, "redis": true}
+// The protocols of services on which Istio reads HTTP, and on which it does not (istio.io, "Protocol
+// Selection"). Of others it finds out itself.
+var (
+	isHTTP  = map[string]bool{"http": true, "http2": true, "grpc": true, "grpc-web": true}
+	notHTTP = map[string]bool{"tcp": true, "tls": true, "https": true, "mongo": true, "mysql": true, "redis": true}
+)
 
-// opaquePorts are the ports of a pod that a service declares to carry no HTTP, and none HTTP.
-func (n *Network) opaquePorts(w *fact.Workload) Ports {
-	var opaque, other Ports
+// declaredPorts are the ports of a pod on which services declare HTTP, and those on which they declare
+// none. Where services disagree neither is certain.
+func (n *Network) declaredPorts(w *fact.Workload) (http, opaque Ports) {
+	var other Ports
 	var e *Endpoint
 	for _, o := range n.servicesOf(w) {
 		spec := o.Root.Get("spec")
@@ -189,18 +195,32 @@ func (n *Network) opaquePorts(w *fact.Workload) Ports {
 			e = &Endpoint{named: namedPorts(w, nil)}
 		}
 		for _, v := range spec.Get("ports").Items() {
-			protocol := v.Get("appProtocol").Str()
-			if protocol == "" {
-				protocol, _, _ = strings.Cut(v.Get("name").Str(), "-")
-			}
-			if ports := e.targetPort(v).Intersect(tcpPorts); notHTTP[strings.ToLower(protocol)] {
+			ports := e.targetPort(v).Intersect(tcpPorts)
+			switch protocol := declared(v); {
+			case notHTTP[protocol]:
 				opaque = opaque.Union(ports)
-			} else {
+			case isHTTP[protocol]:
+				http = http.Union(ports)
+			default:
 				other = other.Union(ports)
 			}
 		}
 	}
-	return opaque.Minus(other)
+	unsure := other.Union(http.Intersect(opaque))
+	return http.Minus(unsure), opaque.Minus(unsure)
+}
+
+// declared is the protocol that a service's port names: in appProtocol, or before its name's first dash.
+func declared(port document.Value) string {
+	if protocol := port.Get("appProtocol").Str(); protocol != "" {
+		return strings.ToLower(strings.TrimPrefix(protocol, "kubernetes.io/"))
+	}
+	name := strings.ToLower(port.Get("name").Str())
+	if name == "grpc-web" || strings.HasPrefix(name, "grpc-web-") {
+		return "grpc-web"
+	}
+	protocol, _, _ := strings.Cut(name, "-")
+	return protocol
 }
 
 // readIstio reads an AuthorizationPolicy of Istio (istio.io, API reference): what CUSTOM policies
@@ -267,14 +287,9 @@ func (n *Network) istioSubjects(p *policy, spec document.Value) some {
 		selected = n.selectPods(selector).within(scope)
 	}
 	p.outside = selected.sure.minus(n.members[istio].any())
-	subjects := selected.and(n.members[istio])
-	for i := range subjects.any().All() {
-		if n.Endpoints[i].mesh.waypoint { // which comes in its clients' place
-			subjects.sure[i/64] &^= 1 << (i % 64)
-			subjects.maybe.add(i)
-		}
-	}
-	return subjects
+	subjects := selected.within(n.members[istio].any())
+	n.meshCloud(o, subjects.any().and(n.waypointed), "a waypoint may stand before it, and decide in its place", istio)
+	return subjects.without(n.waypointed)
 }
 
 // istioTarget is the pods of which a target's proxy decides: a gateway's own, and for a waypoint, or
@@ -288,12 +303,12 @@ func (n *Network) istioTarget(o *fact.Object, ref document.Value) some {
 	for i := range scope.All() {
 		m := &n.Endpoints[i].mesh
 		own := n.Endpoints[i].labels().Get(gatewayName)
-		switch {
-		case ref.Get("kind").Str() == "Gateway" && own.Exists() && own.Str() == ref.Get("name").Str():
-			s.put(i, m.istio.in)
-		case m.waypoint && ref.Get("kind").Str() != "ServiceEntry":
-			s.put(i, maybe)
+		if ref.Get("kind").Str() == "Gateway" && own.Exists() && own.Str() == ref.Get("name").Str() {
+			s.put(i, answerOf(m.istio.in != no, true))
 		}
+	}
+	if ref.Get("kind").Str() != "ServiceEntry" {
+		n.meshCloud(o, scope.and(n.waypointed), "a waypoint may stand before it, and asks the policy", istio)
 	}
 	return s
 }

@@ -69,8 +69,10 @@ func (r *istioReader) rules(item document.Value, path string) []rule {
 		// denies loses what it says of HTTP.
 		speaks := anySpeech
 		switch {
-		case http && r.action == allow:
+		case c.http && r.action == allow:
 			speaks = onlyHTTP
+		case http && r.action == allow:
+			speaks = allHTTP
 		case c.http:
 			speaks = allButHTTP
 		}

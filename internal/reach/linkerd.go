@@ -130,7 +130,7 @@ func (n *Network) readInbound() {
 			}
 			index[k] = p
 		}
-		p.subjects.put(i, m.linkerd.in)
+		p.subjects.put(i, yes)
 	}
 	// The order of these does not count: no pod has two.
 	for _, p := range index {
@@ -185,7 +185,7 @@ func (n *Network) readServer(o *fact.Object) {
 	p := &policy{object: o, doubt: o.Doubt, tier: n.tierNamed("linkerd servers", 1)}
 	p.tier.unordered = true
 	selected := n.selectPods(spec.Get("podSelector")).within(n.inNamespace(o.Namespace))
-	p.subjects = selected.and(n.members[linkerd])
+	p.subjects = selected.within(n.members[linkerd].any())
 	p.outside = selected.sure.minus(n.members[linkerd].any())
 	var ports portChoice
 	switch port := spec.Get("port"); port.Kind() { //nolint:exhaustive // all others are no ports

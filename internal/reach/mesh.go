@@ -16,13 +16,15 @@ type mesh struct {
 	istio, linkerd member
 	identity       identity
 	ambient        bool // in Istio by its node's proxy, not one of its own
+	either         bool // by one or the other, which is not known
 	waypoint       bool // and perhaps behind a waypoint, which then decides in its place
 	gateway        bool // itself a gateway of Istio
 	// inbound is Linkerd's policy for ports without a Server, and the annotated object; nil for the cluster's.
 	inbound   string
 	inboundAt *fact.Object
-	// plaintext are the ports on which its proxy takes no TLS; opaque those on which no HTTP is spoken for certain.
-	plaintext, opaque Ports
+	// plaintext are the ports on which its proxy takes no TLS; http those on which HTTP is spoken for
+	// certain, opaque those on which it is not.
+	plaintext, http, opaque Ports
 }
 
 // member is a pod's part in one mesh.
@@ -46,9 +48,10 @@ func (m *mesh) of(d direction) *member {
 
 // key is equal for pods that the meshes cannot tell apart, their identities left out.
 func (m *mesh) key() string {
-	b := []byte{byte(m.istio.in), byte(m.istio.known), byte(m.linkerd.in), byte(m.linkerd.known), boolByte(m.ambient), boolByte(m.waypoint), boolByte(m.gateway)}
+	b := []byte{byte(m.istio.in), byte(m.istio.known), byte(m.linkerd.in), byte(m.linkerd.known), boolByte(m.ambient), boolByte(m.either), boolByte(m.waypoint), boolByte(m.gateway)}
 	b = append(append(append(b, m.istio.bypass.key()...), '|'), m.linkerd.bypass.key()...)
 	b = append(append(append(b, '|'), m.opaque.key()...), '|')
+	b = append(append(b, m.http.key()...), '|')
 	b = append(append(b, m.inbound...), '|')
 	if m.inboundAt != nil {
 		b = append(b, describe(m.inboundAt)...)
@@ -141,9 +144,12 @@ func (n *Network) meshOf(w *fact.Workload, ns *namespace) mesh {
 	leaves := w.Leaves != fact.Nothing || w.Doubt() != ""
 	if n.meshes[istio] {
 		n.joinIstio(&m, w, ns)
-		m.opaque = n.opaquePorts(w)
+		m.http, m.opaque = n.declaredPorts(w)
+		if m.either {
+			m.http = Ports{}
+		}
 		if m.ambient && !m.waypoint {
-			m.opaque = tcpPorts // its node's proxy reads no HTTP
+			m.http, m.opaque = Ports{}, tcpPorts // its node's proxy reads no HTTP
 		}
 	}
 	if n.meshes[linkerd] {
@@ -213,8 +219,12 @@ func (n *Network) findMembers() {
 			n.clients[d].put(i, m.known)
 		}
 	}
+	n.waypointed = newSet(len(n.Endpoints))
 	n.byIdentity = map[identity][]int{}
 	for i := range n.pods.All() {
+		if n.Endpoints[i].mesh.waypoint {
+			n.waypointed.add(i)
+		}
 		id := n.Endpoints[i].mesh.identity
 		n.byIdentity[id] = append(n.byIdentity[id], i)
 	}
@@ -223,11 +233,11 @@ func (n *Network) findMembers() {
 // meshCloud makes unknown what a mesh decides for the pods.
 func (n *Network) meshCloud(o *fact.Object, subjects Set, reason string, of ...direction) {
 	for _, d := range of {
-		in := n.members[d].within(subjects)
-		if in.any().empty() {
+		in := n.members[d].within(subjects).any()
+		if in.empty() {
 			continue
 		}
-		p := &policy{object: o, subjects: in, doubt: reason, tier: n.tierNamed(d.doubtTier())}
+		p := &policy{object: o, subjects: sureOf(in), doubt: reason, tier: n.tierNamed(d.doubtTier())}
 		p.sides[d] = &side{}
 		n.take(p)
 	}
@@ -245,7 +255,11 @@ func (d direction) doubtTier() (string, float64) {
 // explainBypass tells what does not pass through the proxy, and which policies are for pods that have none.
 func (n *Network) explainBypass(d direction, subject int) []Reason {
 	var reasons []Reason
-	if m := n.Endpoints[subject].mesh.of(d); m.in != no && !m.bypass.Empty() {
+	m := n.Endpoints[subject].mesh.of(d)
+	if m.in == maybe {
+		reasons = append(reasons, Reason{Direction: d.String(), Action: allow.String(), Ports: tcpPorts, Text: "whether a proxy of the mesh stands before it is not known"})
+	}
+	if m.in != no && !m.bypass.Empty() {
 		reasons = append(reasons, Reason{Direction: d.String(), Action: allow.String(), Sure: true, Ports: m.bypass, Text: "annotations take these ports out of its proxy, which then decides nothing"})
 	}
 	for _, p := range n.policies {

@@ -59,6 +59,7 @@ type Network struct {
 	meshes     [gates]bool // which may decide
 	members    [gates]some // pods with a proxy before them
 	clients    [gates]some // pods whose own connections carry their identity
+	waypointed Set        // pods that may be behind a waypoint of Istio
 	byIdentity map[identity][]int
 	istioRoot  string // the namespace whose policies are for all of Istio's mesh
 	tlsDoubt   bool   // whether clients of Istio's mesh may send plaintext to it
@@ -214,7 +215,7 @@ func (n *Network) numbers() map[*policy]int {
 func (n *Network) profileKey(list []applied, d direction, e *Endpoint, number map[*policy]int) string {
 	b := append(make([]byte, 0, len(list)*5), boolByte(e.HostNetwork))
 	if d.ofMesh() {
-		b = append(append(b, e.mesh.of(d).bypass.key()...), '|')
+		b = append(append(append(b, e.mesh.of(d).bypass.key()...), byte(e.mesh.of(d).in)), boolByte(e.mesh.either))
 	}
 	for _, a := range list {
 		i := number[a.policy]

@@ -64,7 +64,7 @@ func (n *Network) readPeerAuthentications() {
 			e.mesh.plaintext = c.ports(noTLS)
 			n.plaintext = n.plaintext || !e.mesh.plaintext.Empty()
 		}
-		p.subjects.put(i, e.mesh.istio.in)
+		p.subjects.put(i, yes)
 	}
 	for _, key := range slices.Sorted(maps.Keys(index)) {
 		if p := index[key]; p.sides[istio] != nil {
@@ -221,7 +221,7 @@ func (n *Network) admitNodes() {
 	p := &policy{object: &fact.Object{Kind: "mesh", Name: "ambient"}, subjects: newSome(len(n.Endpoints)), tier: n.tierNamed("istio nodes", 0)}
 	for i := range n.pods.All() {
 		if m := &n.Endpoints[i].mesh; m.ambient {
-			p.subjects.put(i, m.istio.in)
+			p.subjects.put(i, answerOf(m.istio.in != no, true))
 		}
 	}
 	if p.subjects.any().empty() {

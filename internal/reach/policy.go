@@ -153,6 +153,11 @@ func (n *Network) decide(policies []applied, d direction, own *Endpoint, univers
 func (n *Network) decideFor(policies []applied, d direction, own *Endpoint, universe Set, tell witness) []row {
 	n.hostsSeen = true
 	rows := n.decide(policies, d, own, universe, tell)
+	if d.ofMesh() && own.mesh.of(d).in == maybe {
+		for i := range rows { // without a proxy before it, nobody asks
+			rows[i].canAllow = AllPorts()
+		}
+	}
 	if n.hosts.empty() || d.ofMesh() {
 		return rows
 	}

@@ -26,7 +26,8 @@ type speech uint8
 
 const (
 	anySpeech speech = iota
-	// onlyHTTP is of rules that match nothing but HTTP, and of that a part.
+	// allHTTP is of rules that match nothing but HTTP, and of that all; onlyHTTP of those that match a part of it.
+	allHTTP
 	onlyHTTP
 	// allButHTTP is of rules that lose what they say of HTTP where it is not spoken, and match all.
 	allButHTTP
@@ -68,12 +69,22 @@ func (c *portChoice) narrow(e *Endpoint, sure, maybe Ports) (Ports, Ports) {
 	switch c.tls {
 	case anyTLS:
 	case withTLS:
-		sure, maybe = sure.Minus(e.mesh.plaintext), maybe.Minus(e.mesh.plaintext)
+		if e.mesh.either { // its node's proxy, if it is that, takes TLS everywhere
+			maybe = maybe.Union(sure.Intersect(e.mesh.plaintext))
+		} else {
+			maybe = maybe.Minus(e.mesh.plaintext)
+		}
+		sure = sure.Minus(e.mesh.plaintext)
 	case withoutTLS:
 		sure, maybe = sure.Intersect(e.mesh.plaintext), maybe.Intersect(e.mesh.plaintext)
+		if e.mesh.either {
+			sure, maybe = Ports{}, sure.Union(maybe)
+		}
 	}
 	switch c.speaks {
 	case anySpeech:
+	case allHTTP:
+		sure, maybe = sure.Intersect(e.mesh.http), maybe.Union(sure.Minus(e.mesh.http)).Minus(e.mesh.opaque)
 	case onlyHTTP:
 		sure, maybe = Ports{}, sure.Union(maybe).Minus(e.mesh.opaque)
 	case allButHTTP:
