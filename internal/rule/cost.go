@@ -24,6 +24,7 @@ type condition struct {
 	program cel.Program
 	most    int // nodes of a fact up to which nothing is counted
 	reads   map[string]bool
+	aspects []*Aspect // what it sees of what it reads
 	joins   bool
 }
 
