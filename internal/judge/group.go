@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,9 +60,6 @@ func lensOf(r *rule.Compiled, keys ...string) *lens {
 
 // add adds what another lens shows.
 func (l *lens) add(other *lens) {
-	if l == nil || l == other {
-		return
-	}
 	for _, a := range other.aspects {
 		if !slices.ContainsFunc(l.aspects, func(b *rule.Aspect) bool { return a.String() == b.String() }) {
 			l.aspects = append(l.aspects, a)
@@ -71,7 +67,7 @@ func (l *lens) add(other *lens) {
 	}
 }
 
-// key is the same for lenses that are best made one: those that show the same of what comes in many values.
+// key is the same for lenses that are best made one.
 func (l *lens) key() string {
 	if l == nil {
 		return ""
@@ -89,55 +85,61 @@ func (l *lens) key() string {
 // split makes the groups; without memory every rule is one of its own.
 func (l *ruleList) split() []*ruleGroup {
 	l.once.Do(func() {
-		byKey := map[string]*ruleGroup{}
-		needs := map[*ruleGroup][]part{}
+		byKey, lenses := map[string]*ruleGroup{}, map[string]*lens{}
 		for _, r := range l.rules {
 			g := &ruleGroup{rules: []*rule.Compiled{r}, eachName: r.EachName, eachPath: r.EachPath}
-			l.groups = append(l.groups, g)
-			if !l.remember {
-				continue
-			}
 			var parts []part
-			if parts, g.recalled = partsOf(r); !g.recalled {
+			if l.remember {
+				parts, g.recalled = partsOf(r)
+			}
+			if !g.recalled {
+				l.groups = append(l.groups, g)
 				continue
 			}
-			if r.EachName != "" {
-				g.item = lensOf(r, r.EachName)
+			if key := fmt.Sprint(g.eachName, g.eachPath); r.EachName != "" {
+				g.item = shared(lenses, key, lensOf(r, r.EachName))
 			}
-			key := fmt.Sprint(g.eachName, g.eachPath, g.item.key())
-			for _, p := range parts {
-				key += fmt.Sprint(p.root, p.keys, p.seen.key())
-			}
-			first := byKey[key]
-			if first == nil {
-				byKey[key], needs[g] = g, parts
-				continue
-			}
-			l.groups = l.groups[:len(l.groups)-1]
-			first.rules = append(first.rules, r)
-			first.item.add(g.item)
 			for i, p := range parts {
-				needs[first][i].seen.add(p.seen)
+				parts[i].seen = shared(lenses, fmt.Sprint(p.root, p.keys), p.seen)
 			}
-		}
-		for _, g := range l.groups {
-			g.parts = l.indexes(needs[g])
+			g.parts = l.indexes(parts)
+			key := fmt.Sprint(g.eachName, g.eachPath, g.item.key(), g.parts)
+			if first := byKey[key]; first != nil {
+				first.rules = append(first.rules, r)
+				continue
+			}
+			byKey[key], l.groups = g, append(l.groups, g)
 		}
 	})
 	return l.groups
 }
 
-// indexes are the places of parts among those of the list.
+// shared is the one lens for all rules that see the same of what comes in many values: what they see beside
+// it comes in few.
+func shared(lenses map[string]*lens, of string, l *lens) *lens {
+	if l == nil {
+		return nil
+	}
+	key := of + l.key()
+	if lenses[key] == nil {
+		lenses[key] = l
+	}
+	lenses[key].add(l)
+	return lenses[key]
+}
+
+// indexes are the places of parts among those of the list, sorted.
 func (l *ruleList) indexes(parts []part) []int {
 	var list []int
 	for _, p := range parts {
-		i := slices.IndexFunc(l.parts, func(other part) bool { return other.is(p) && other.seen == p.seen })
+		i := slices.IndexFunc(l.parts, func(other part) bool { return other.seen == p.seen && p.is(other) })
 		if i < 0 {
 			i = len(l.parts)
 			l.parts = append(l.parts, p)
 		}
 		list = append(list, i)
 	}
+	slices.Sort(list)
 	return list
 }
 
@@ -189,6 +191,5 @@ func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
 	if r.EachName != "" {
 		most--
 	}
-	slices.SortFunc(parts, func(a, b part) int { return cmp.Or(cmp.Compare(a.root, b.root), slices.Compare(a.keys, b.keys)) })
 	return parts, len(parts) <= most
 }

@@ -13,6 +13,7 @@ const (
 	mostParts    = 5       // of a group whose outcomes are remembered, its item included
 	mostBytes    = 1 << 10 // of a part's value: longer ones are seldom met twice
 	mostValues   = 1 << 15 // remembered values of parts, before all is forgotten
+	fewValues    = 1 << 12 // for which there is room from the beginning
 	trial        = 512     // facts after which a group that seldom remembers gives up
 	fewSubjects  = 200     // below, remembering costs more than it saves
 	neverTheSame = 1       // the number of a value that is not remembered
@@ -20,17 +21,11 @@ const (
 
 // memory is what one goroutine remembers.
 type memory struct {
-	numbers map[string]uint32 // of the values of parts; they begin behind neverTheSame
-	seen    map[sight]uint32  // of what lenses show of values
+	numbers map[string]uint32  // of the values of parts; they begin behind neverTheSame
+	shown   map[*lens][]uint32 // of what lenses show, by the numbers of the values; 0 for those not looked at
 	groups  map[*ruleGroup]*remembered
 	buffer  []byte
 	read    []uint32 // the numbers of the parts of the fact at hand; 0 for one that was not looked at
-}
-
-// sight is a lens and the number of a value that is looked at through it.
-type sight struct {
-	lens  *lens
-	value uint32
 }
 
 // remembered is what is remembered of one group.
@@ -115,20 +110,26 @@ func (m *memory) look(l *lens, of rule.Viewed, s *rule.Scope) uint32 {
 	if l == nil {
 		return n
 	}
-	if shown := m.seen[sight{l, n}]; shown != 0 {
-		return shown
+	known := m.shown[l]
+	if n < uint32(len(known)) && known[n] != 0 {
+		return known[n]
 	}
 	m.buffer = m.buffer[:0]
 	for _, a := range l.aspects {
 		m.buffer = a.Append(m.buffer, &of, s)
 	}
 	shown := m.number(m.buffer)
-	if n != neverTheSame {
-		if m.seen == nil {
-			m.seen = map[sight]uint32{}
-		}
-		m.seen[sight{l, n}] = shown
+	if n == neverTheSame {
+		return shown
 	}
+	if more := int(n) + 1 - len(known); more > 0 {
+		known = append(known, make([]uint32, more)...)
+	}
+	known[n] = shown
+	if m.shown == nil {
+		m.shown = map[*lens][]uint32{}
+	}
+	m.shown[l] = known
 	return shown
 }
 
@@ -141,7 +142,7 @@ func (m *memory) number(encoded []byte) uint32 {
 	case len(encoded) > mostBytes || len(m.numbers) > 2*mostValues:
 		return neverTheSame
 	case m.numbers == nil:
-		m.numbers = map[string]uint32{}
+		m.numbers = make(map[string]uint32, fewValues)
 	}
 	n = neverTheSame + 1 + uint32(len(m.numbers))
 	m.numbers[string(encoded)] = n
@@ -159,7 +160,9 @@ func (m *memory) settle(counts tallies) {
 		clear(r.outcomes)
 	}
 	clear(m.numbers)
-	clear(m.seen)
+	for _, known := range m.shown {
+		clear(known)
+	}
 }
 
 // encode appends the value of a part of the fact; equal bytes mean the same value.

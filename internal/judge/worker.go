@@ -237,7 +237,7 @@ func (w *worker) settle(q *question, r *rule.Compiled, v verdict.Verdict, reason
 		w.note(r, *q.matched, item, steps, unknown(r, reason))
 	case q.leftOpen(r, item):
 	default:
-		w.note(r, *q.matched, item, steps, outcome{verdict: v, message: saying(r.Message(q.scope))})
+		w.note(r, *q.matched, item, steps, outcome{verdict: v, message: w.masker.saying(r.Message(q.scope))})
 		w.propose(r, q, steps)
 	}
 }

@@ -100,7 +100,7 @@ func (c *Compiled) condition(field, expression string, cache Cache) func() (*con
 		}
 		made := &condition{program: program, most: mostNodes(loops(e)), reads: map[string]bool{}}
 		c.collect(e, made, false)
-		made.joins = readsJoined(made.reads) || c.Origin != ""
+		made.joins = loops(e) > 0 && readsJoined(made.reads) || c.Origin != ""
 		return made, nil
 	})
 }

@@ -25,7 +25,7 @@ type condition struct {
 	most    int // nodes of a fact up to which nothing is counted
 	reads   map[string]bool
 	aspects []*Aspect // what it sees of what it reads
-	joins   bool
+	joins   bool      // it walks what is joined from other objects, or comes from outside
 }
 
 func programOptions() []cel.ProgramOption {
