@@ -172,7 +172,7 @@ func isDirectory(path string) bool {
 }
 
 func (f *sourceFlags) readArchive(path string) (*source.Reading, error) {
-	file, err := os.Open(path)
+	file, err := source.Open(path)
 	if err != nil {
 		return nil, &verdict.RemedyError{Err: fmt.Errorf("open snapshot: %w", err), Remedy: "Make one with 'coaming snapshot -o cluster.coaming'."}
 	}
