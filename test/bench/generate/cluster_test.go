@@ -3,9 +3,12 @@ package generate
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/source"
@@ -27,16 +30,8 @@ func TestForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	live, err := source.ReadArchive(file, path, source.ArchiveLimits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range []*source.Reading{files, live} {
+	live, thrifty := readSnapshot(t, path, source.Thrift{}), readSnapshot(t, path, source.Thrift{Replicas: true})
+	for _, r := range []*source.Reading{files, live, thrifty} {
 		for _, g := range r.Coverage.Gaps {
 			t.Errorf("gap: %s: %s", g.Location.File, g.Message)
 		}
@@ -44,6 +39,9 @@ func TestForms(t *testing.T) {
 	written, served := fact.NewInventory(files.Objects, "1.36", false), fact.NewInventory(live.Objects, "1.36", true)
 	if w, s := len(written.Workloads), len(served.Workloads); w != len(c.owners) || s != len(c.owners) {
 		t.Errorf("%d owners: %d workloads in files, %d in the snapshot", len(c.owners), w, s)
+	}
+	if diff := cmp.Diff(names(served), names(fact.NewInventory(thrifty.Objects, "1.36", true))); diff != "" {
+		t.Errorf("what is read with thrift has other workloads (-all +thrifty):\n%s", diff)
 	}
 	count := 0
 	for _, w := range served.Workloads {
@@ -66,6 +64,29 @@ func TestForms(t *testing.T) {
 		t.Errorf("%d bindings, want 30", n)
 	}
 	t.Log(c.Shape())
+}
+
+func readSnapshot(t *testing.T, path string, thrift source.Thrift) *source.Reading {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	r, err := source.ReadArchive(file, path, source.ArchiveLimits{Thrift: thrift})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// names are the workloads with their pods.
+func names(inventory *fact.Inventory) []string {
+	var list []string
+	for _, w := range inventory.Workloads {
+		list = append(list, fmt.Sprintf("%s %s/%s: %d", w.Object.Kind, w.Object.Namespace, w.Object.Name, w.Pods))
+	}
+	return list
 }
 
 // The same seed and size give the same bytes.

@@ -1,7 +1,6 @@
 package generate
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,11 +20,7 @@ func (c *Cluster) servePods(s *snapshot, o *owner) {
 	if o.replicas == 0 {
 		return
 	}
-	text, err := json.Marshal(thing{"path": "/api/v1/namespaces/" + o.namespace.name + "/pods/" + atName, "object": o.replica()})
-	if err != nil {
-		s.err = err
-		return
-	}
+	text := s.entry("/api/v1/namespaces/"+o.namespace.name+"/pods/"+atName, o.replica())
 	for i := range o.replicas {
 		node := c.r.IntN(c.nodes)
 		if o.kind == "DaemonSet" {
@@ -33,8 +28,8 @@ func (c *Cluster) servePods(s *snapshot, o *owner) {
 		}
 		name := o.podName(i)
 		id := uid("Pod", o.namespace.name, name)
-		line := strings.NewReplacer(atName, name, atUID, id, atNode, nodeName(node), atToken, id[:5], atIndex, strconv.Itoa(i)).Replace(string(text))
-		s.raw([]byte(line + "\n"))
+		line := strings.NewReplacer(atName, name, atUID, id, atNode, nodeName(node), atToken, id[:5], atIndex, strconv.Itoa(i)).Replace(text)
+		s.raw([]byte(line))
 		s.objects++
 	}
 }

@@ -177,8 +177,15 @@ func (s *snapshot) raw(line []byte) {
 }
 
 func (s *snapshot) object(plural string, o thing) {
-	s.line(thing{"path": apiPath(plural, o), "object": o})
+	s.raw([]byte(s.entry(apiPath(plural, o), o)))
 	s.objects++
+}
+
+// entry is the line of an object; its path comes first, as in WriteArchive's.
+func (s *snapshot) entry(path string, o thing) string {
+	text, err := json.Marshal(o)
+	s.err = errors.Join(s.err, err)
+	return `{"path":"` + path + `","object":` + string(text) + "}\n"
 }
 
 // apiPath is where the API server has an object.
@@ -193,4 +200,3 @@ func apiPath(plural string, o thing) string {
 	}
 	return path + "/" + plural + "/" + meta["name"].(string)
 }
-
