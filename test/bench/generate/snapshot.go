@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/coaming/coaming/internal/catalog"
 )
 
 // oldRevisions is how many ReplicaSets without pods a Deployment keeps at most (the API's default is
@@ -21,7 +23,7 @@ import (
 const oldRevisions = 4
 
 // Snapshot writes the cluster as it lives: every pod with what admission and the scheduler wrote into
-// it, ReplicaSets between Deployments and pods, nodes; in the format of source.WriteArchive, which a
+// it, ReplicaSets between Deployments and pods, nodes, the roles that every cluster has; in the format of source.WriteArchive, which a
 // test reads back. What that leaves out (status, managed fields, Secrets) is not made up either.
 func (c *Cluster) Snapshot(path string) error {
 	file, err := os.Create(path)
@@ -57,6 +59,12 @@ func (c *Cluster) serve(s *snapshot) {
 	slices.SortStableFunc(things, func(a, b thing) int { return cmp.Compare(a["kind"].(string), b["kind"].(string)) })
 	for _, o := range things {
 		s.object(plurals[o["kind"].(string)], withUID(o))
+	}
+	for _, o := range catalog.Shipped() {
+		meta := thing{"namespace": o.Namespace, "name": o.Name}
+		path := apiPath(plurals[o.Kind], thing{"apiVersion": o.APIVersion, "metadata": meta})
+		s.raw([]byte(`{"path":"` + path + `","object":` + string(o.Root.AppendJSON(nil)) + "}\n"))
+		s.objects++
 	}
 	for _, ns := range c.namespaces {
 		s.object("namespaces", withUID(ns.object()))
