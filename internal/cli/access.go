@@ -36,6 +36,7 @@ const definitions = "CustomResourceDefinition.apiextensions.k8s.io"
 
 func (o *accessOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	o.thrift = true
 	o.sourceFlags.register(flags)
 	flags.StringVar(&o.format, "format", terminal, "`FORMAT` of the answer: terminal or json")
 	flags.StringVar(&o.color, "color", "auto", "colours: auto, always or never")
