@@ -78,6 +78,9 @@ bench: ## Measure speed and memory on made-up clusters
 	@go run ./test/bench
 	@go test -run='^$$' -bench=Flows -benchtime=1x ./internal/reach
 
+bench-graph: ## Measure who can become whom, on made-up clusters of 1,000, 10,000 and 100,000 pods
+	@go run ./test/bench -graph -n 3
+
 fixes: build ## Measure the share of findings with a proved fix over real manifests, by practice and rule
 	@go run ./test/fixes
 
@@ -105,7 +108,7 @@ clean: ## Remove what was built (Go's own caches stay)
 help: ## Print this
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- the parts of make check ---
 
@@ -159,4 +162,4 @@ bin/sandbox: $(SANDBOX_SOURCES)
 	@sh test/sandbox/build.sh $@
 	@touch $@ # go build leaves a file alone that would not change
 
-.PHONY: run build test fmt gen check e2e race fuzz bench fixes sandbox dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph fixes sandbox dist clean help $(CHECKS)

@@ -34,6 +34,26 @@ func TestActionsArePinned(t *testing.T) {
 	}
 }
 
+// TestNoReleaseIsInvented: until there is a release, what stands for its commit is zeros, which nobody takes for one.
+func TestNoReleaseIsInvented(t *testing.T) {
+	ours := regexp.MustCompile(`(?:uses: coaming/coaming/\S*@|version: "?)([0-9a-f]{7,40})\b`)
+	for _, file := range []string{"github/action.yml", "github/workflow.yml", "gitlab/coaming.yml"} {
+		for _, match := range ours.FindAllStringSubmatch(text(t, file), -1) {
+			if strings.Trim(match[1], "0") != "" {
+				t.Errorf("%s: %s is given as a commit of ours", file, match[1])
+			}
+		}
+	}
+	digest := regexp.MustCompile(`@sha256:(\w+)`)
+	for _, file := range []string{"gitlab/coaming.yml", "image/Containerfile"} {
+		for _, match := range digest.FindAllStringSubmatch(text(t, file), -1) {
+			if match[1] != "DIGEST" {
+				t.Errorf("%s: %s is given as a digest", file, match[1])
+			}
+		}
+	}
+}
+
 // TestInputsStayOutOfScripts: what an expression gives would be run where it stands in a script.
 func TestInputsStayOutOfScripts(t *testing.T) {
 	var action struct {
@@ -104,8 +124,8 @@ func containerfile(t *testing.T) []instruction {
 	return list
 }
 
-// TestContainerfile holds the recipe to what an image of ours must be. It is read here and not built: that
-// takes an engine.
+// TestContainerfile holds the recipe to what an image of ours must be. Here it is only read; test/e2e builds it
+// where there is an engine.
 func TestContainerfile(t *testing.T) {
 	known := map[string]bool{"ARG": true, "FROM": true, "WORKDIR": true, "COPY": true, "RUN": true, "LABEL": true, "USER": true, "ENTRYPOINT": true, "CMD": true}
 	last := map[string]string{}

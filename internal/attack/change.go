@@ -112,3 +112,22 @@ func compareChanges(a, b *Change) int {
 		strings.Compare(a.Key(), b.Key()),
 	)
 }
+
+// place is where the first edit is made.
+func (c *Change) place() document.Value {
+	for i := range c.Edits {
+		if e := &c.Edits[i]; e.At.Exists() {
+			return e.At
+		}
+	}
+	return c.Object.Root
+}
+
+// Rules are the edits as a rule's changes.
+func (c *Change) Rules() []rule.Change {
+	list := make([]rule.Change, 0, len(c.Edits))
+	for i := range c.Edits {
+		list = append(list, c.Edits[i].Rule(c.Object))
+	}
+	return list
+}

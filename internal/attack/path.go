@@ -86,10 +86,7 @@ func (g *Graph) footholds(entry int32) (first []int32) {
 // nearest of the sinks, and those to every sink. Where no certain path is there, doubtful ones are,
 // those with the fewest doubts.
 func (g *Graph) Paths(entries, sinks []int32) []Path {
-	f := &finder{g: g, isSink: make([]bool, len(g.Nodes)), known: map[string]int{}}
-	for _, s := range sinks {
-		f.isSink[s] = true
-	}
+	f := &finder{g: g, known: map[string]int{}}
 	for _, m := range []measure{fewest, least, certain} {
 		back := g.search(sinks, m, true, nil)
 		for _, entry := range entries {
@@ -113,10 +110,9 @@ func boolInt(b bool) int {
 
 // finder collects paths, each once.
 type finder struct {
-	g      *Graph
-	isSink []bool
-	paths  []Path
-	known  map[string]int
+	g     *Graph
+	paths []Path
+	known map[string]int
 	// sure are the ends of certain paths: no doubtful one is told beside them.
 	sureFrom, sureTo map[int32]bool
 }
@@ -147,7 +143,7 @@ func (f *finder) fromFootholds(entry int32, m measure, back *reached) {
 			f.sure(&f.sureFrom, to)
 		}
 	}
-	if f.g.Nodes[entry].Kind != Internet && back.cost[entry] > 0 && !(m == certain && f.sureFrom[entry]) {
+	if f.g.Nodes[entry].Kind != Internet && back.by[entry] >= 0 && !(m == certain && f.sureFrom[entry]) {
 		if f.add(entry, f.g.rest(back, entry), m) && m != certain {
 			f.sure(&f.sureFrom, entry)
 		}
@@ -157,7 +153,7 @@ func (f *finder) fromFootholds(entry int32, m measure, back *reached) {
 // toSinks adds the best path to every sink.
 func (f *finder) toSinks(entry int32, sinks []int32, m measure, front *reached) {
 	for _, s := range sinks {
-		if front.cost[s] <= 0 || m == certain && f.sureTo[s] {
+		if front.by[s] < 0 || m == certain && f.sureTo[s] {
 			continue
 		}
 		if f.add(entry, f.g.trail(front, s), m) && m != certain {

@@ -2,7 +2,7 @@ package attack
 
 var escapePrivileged = Step{
 	ID: "escape-privileged", Title: "Leave a privileged container", Technique: "T1611",
-	Needs: "commands in a container that runs privileged",
+	Needs: "commands as root in a container that runs privileged",
 	Gives: "root on its node",
 	Why: "A privileged container has every capability and every device of its node, and neither seccomp nor AppArmor hold it: " +
 		"it mounts the node's disk, or writes the kernel's usermode helpers, and runs what it likes outside.",
@@ -10,17 +10,18 @@ var escapePrivileged = Step{
 	Effort: Trivial,
 	Find: func(w *World, take func(Taken)) {
 		for b := range w.Boxes {
-			if !b.Privileged() {
+			if !b.Privileged() || !b.Root() {
+				continue
+			}
+			shares, doubt := w.SharesKernel(b.Pods)
+			if !shares {
 				continue
 			}
 			at := b.Value.At("securityContext", "privileged")
 			take(Taken{
-				From: b.Node, To: b.Pods.Machine,
+				From: b.Node, To: b.Pods.Machine, Doubt: doubt,
 				Evidence: []Evidence{value(b, at, "it runs privileged")},
-				Changes: []Change{{
-					Object: b.Pods.Object, Edits: []Edit{Remove(at)},
-					Title: "Do not run " + b.Node.Title() + " privileged",
-				}},
+				Changes:  []Change{without(b, at, "Do not run "+b.Node.Title()+" privileged")},
 			})
 		}
 	},

@@ -63,6 +63,8 @@ func (g *Graph) plot(p *Path) string {
 			}
 		}
 	}
-	deeds := g.Deeds(p)
-	return b.String() + g.Nodes[deeds[len(deeds)-1].From].String()
+	if deeds := g.Deeds(p); len(deeds) > 0 {
+		return b.String() + deeds[len(deeds)-1].Taken.From.String()
+	}
+	return g.Nodes[p.From].String() // joints alone: the sink is a part of it
 }

@@ -40,7 +40,9 @@ type World struct {
 	inSpace   map[string][]*Pods
 	accounts  map[string][]Node
 	rights    map[string][]*Right
-	listening map[int][]*Pods // by endpoint of the network
+	folders   []*Folder
+	bound     map[claimKey]*fact.Object // persistent volumes by the claim that they name
+	listening map[int][]*Pods           // by endpoint of the network
 }
 
 // Pods is a workload that runs.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/rule"
@@ -80,15 +81,16 @@ func readRuleFile(path, origin string) (rule.File, error) {
 // ReadFile reads a bundle's file as it is.
 func ReadFile(path string) ([]byte, error) { return readBounded(path, MaxBundle) }
 
-// readBounded reads a plain file of a size that it may have.
+// readBounded reads a plain file of a size that it may have. It never waits for whoever may write to
+// a pipe: hence O_NONBLOCK.
 func readBounded(path string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	if info, err := file.Stat(); err != nil || info.IsDir() {
-		return nil, fmt.Errorf("read %s: it is no file", path)
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, &verdict.RemedyError{Err: fmt.Errorf("read %s: it is no file", path), Remedy: "Name a file; pipes and devices are not read."}
 	}
 	raw, err := io.ReadAll(io.LimitReader(file, most+1))
 	if err != nil {

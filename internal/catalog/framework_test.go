@@ -47,6 +47,27 @@ func TestFrameworksAreThere(t *testing.T) {
 	}
 }
 
+// TestPracticesAreControls: each practice that users were promised is a control of Coaming's own framework, and
+// what is only partly judged says what is left to a person.
+func TestPracticesAreControls(t *testing.T) {
+	own := catalog.FrameworkOf(frameworks(t), "coaming")
+	var ids []string
+	for i := range own.Controls {
+		c := &own.Controls[i]
+		ids = append(ids, c.ID)
+		if c.Unjudged == "" && !slices.Contains(c.Practices, c.ID) {
+			t.Errorf("control %s is not judged by its own practice", c.ID)
+		}
+		if c.Unjudged == "" && c.Manual == "" && c.ID != "pod" {
+			t.Errorf("control %s says that rules alone judge it, as they do pod security", c.ID)
+		}
+	}
+	slices.Sort(ids)
+	if want := slices.Sorted(slices.Values(rule.Practices)); !slices.Equal(ids, want) {
+		t.Errorf("the controls are %v, the practices %v", ids, want)
+	}
+}
+
 // TestFrameworksName demands that what a framework names exists, and that every control is judged, or says
 // why it is not.
 func TestFrameworksName(t *testing.T) {

@@ -2,10 +2,12 @@ package catalog_test
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/workbench"
 )
 
 var day = regexp.MustCompile(`^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`)
@@ -75,6 +77,36 @@ func TestImageEndOfLife(t *testing.T) {
 		got, ok := catalog.ImageEndOfLife(image)
 		if got != want && (want != "" || ok) || ok != (want != "") {
 			t.Errorf("%s: %q %v, want %q", image, got, ok, want)
+		}
+	}
+}
+
+// TestOneFindingForARetiredImage demands that an image that is at its end for one reason is told once.
+func TestOneFindingForARetiredImage(t *testing.T) {
+	ending := []string{"image-abandoned-registry", "component-retired", "helm-tiller", "ingress-nginx-retired", "image-end-of-life", "image-retired-official"}
+	for _, image := range []string{
+		"bitnamilegacy/redis:7.2", "bitnami/redis:7.2.4", "weaveworks/weave-kube:2.8.1", "weaveworks/weave-npc:2.8.1", "weaveworks/scope:1.13.2", "weaveworks/flux:1.0.0", "weaveworks/eksctl:0.1",
+		"fluxcd/flux:1.25.4", "k8s.gcr.io/heapster-amd64:v1.5.4", "gcr.io/google_containers/heapster-amd64:v1.5.4", "gcr.io/google_containers/kubernetes-dashboard-amd64:v1.8.3",
+		"k8s.gcr.io/kubernetes-dashboard-amd64:v1.10.1", "kubernetesui/dashboard:v2.7.0", "quay.io/coreos/alb-ingress-controller:v1.0.0", "quay.io/coreos/flannel:v0.15.1",
+		"quay.io/kubernetes-ingress-controller/nginx-ingress-controller:0.33.0", "quay.io/kubernetes-ingress-controller/nginx-ingress-controller-amd64:0.26.1",
+		"k8s.gcr.io/ingress-nginx/controller:v1.1.0", "registry.k8s.io/ingress-nginx/controller:v1.14.0", "gcr.io/kubernetes-helm/tiller:v2.17.0", "gcr.io/google_containers/tiller:v2.0.0",
+		"k8s.gcr.io/pause:3.2", "gcr.io/kaniko-project/executor:v1.23.0", "jetstack/kube-lego:0.1.7", "quay.io/uswitch/kiam:v4.0",
+	} {
+		docs, errs := document.Read(document.NewText("{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: '"+image+"'}]}}"), 1)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		var told []string
+		for _, r := range compiled(t) {
+			if !slices.Contains(ending, r.ID) {
+				continue
+			}
+			if res, _ := workbench.Judge(r, []document.Value{docs[0].Root()}, now, nil); len(res.Findings) > 0 {
+				told = append(told, r.ID)
+			}
+		}
+		if len(told) != 1 {
+			t.Errorf("%s is told by %v, want one rule", image, told)
 		}
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 )
 
-// Newest is the newest Kubernetes version that the catalogue knows: the target where none is named.
+// Newest is the target where no version is named: the newest Kubernetes whose API server the tests run. The
+// calendars know later ones.
 const Newest = "1.36"
 
 // API is what is known of one version of a built-in API.

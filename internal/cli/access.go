@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"slices"
 
@@ -15,6 +15,7 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/report"
+	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -35,6 +36,7 @@ const definitions = "CustomResourceDefinition.apiextensions.k8s.io"
 
 func (o *accessOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	o.thrift = true
 	o.sourceFlags.register(flags)
 	flags.StringVar(&o.format, "format", terminal, "`FORMAT` of the answer: terminal or json")
 	flags.StringVar(&o.color, "color", "auto", "colours: auto, always or never")
@@ -128,13 +130,14 @@ func (o *accessOptions) readExports() (rbac.Cloud, error) {
 }
 
 func (o *accessOptions) readExport(cloud *rbac.Cloud, path string) error {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > o.maxFile<<20 {
-		err = fmt.Errorf("%d MiB, over the bound of --max-file-mib", info.Size()>>20)
-	}
 	var text []byte
+	file, err := source.Open(path)
 	if err == nil {
-		text, err = os.ReadFile(path)
+		text, err = io.ReadAll(io.LimitReader(file, o.maxFile<<20+1))
+		_ = file.Close() // it was only read
+	}
+	if err == nil && int64(len(text)) > o.maxFile<<20 {
+		err = fmt.Errorf("over %d MiB, the bound of --max-file-mib", o.maxFile)
 	}
 	if err != nil {
 		return fmt.Errorf("--cloud-export: read %s: %w", path, err)

@@ -102,6 +102,7 @@ func rootCommand(env *Env) *cobra.Command {
 		identityCommand(env),
 		reachCommand(env),
 		pathsCommand(env),
+		cutCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

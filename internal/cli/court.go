@@ -111,9 +111,19 @@ func (c *court) judge(reading *source.Reading) (*verdict.Result, []fix.Proposal)
 
 // Judge judges a copy.
 func (c *court) Judge(ctx context.Context, changed fix.Copy) (*verdict.Result, []fix.Proposal, error) {
-	reading, err := c.read(ctx, changed.Files)
+	reading, err := c.readCopy(ctx, changed)
 	if err != nil {
 		return nil, nil, err
+	}
+	res, proposals := c.judge(reading)
+	return res, proposals, nil
+}
+
+// readCopy reads everything as it would be.
+func (c *court) readCopy(ctx context.Context, changed fix.Copy) (*source.Reading, error) {
+	reading, err := c.read(ctx, changed.Files)
+	if err != nil {
+		return nil, err
 	}
 	if len(changed.Objects) > 0 {
 		reading.Objects = slices.Clone(reading.Objects)
@@ -127,9 +137,8 @@ func (c *court) Judge(ctx context.Context, changed fix.Copy) (*verdict.Result, [
 	}
 	for _, name := range slices.Sorted(maps.Keys(changed.Patches)) {
 		if err := c.patched(ctx, reading, name, changed.Patches[name]); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	res, proposals := c.judge(reading)
-	return res, proposals, nil
+	return reading, nil
 }

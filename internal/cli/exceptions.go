@@ -17,6 +17,7 @@ import (
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -137,7 +138,7 @@ func (f *exceptionFlags) find(x *excuses, objects []*fact.Object, ids []string) 
 
 // readBounded reads a file of exceptions or a baseline.
 func readBounded(name string) (string, error) {
-	file, err := os.Open(name)
+	file, err := source.Open(name)
 	if err != nil {
 		return "", err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/report"
+	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -81,7 +82,7 @@ func recorded(env *Env, from string) (*verdict.Result, error) {
 }
 
 func readResult(path string) (*verdict.Result, error) {
-	file, err := os.Open(path)
+	file, err := source.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open report: %w", err)
 	}

@@ -52,6 +52,7 @@ something was not looked at (0 with --allow-unknown).`,
 
 func (o *attackOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	o.thrift = true
 	o.sourceFlags.register(flags)
 	flags.StringArrayVar(&o.exports, "cloud-export", nil, "JSON `FILE` that the AWS command line printed of access entries or pod identity associations; may be given several times")
 	flags.StringArrayVar(&o.from, "from", []string{"internet"}, "where attackers begin, `NODE`; may be given several times")

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -92,7 +92,7 @@ func (o *policyImportOptions) run(env *Env, args []string) error {
 func (o *policyImportOptions) read(env *Env, name string) (policy.File, error) {
 	in := env.Stdin
 	if name != "-" {
-		file, err := os.Open(name)
+		file, err := source.Open(name)
 		if err != nil {
 			return policy.File{}, fmt.Errorf("open policies: %w", err)
 		}

@@ -51,6 +51,7 @@ Exit codes: 0 answered (with --diff: nothing changed); 1 with --diff, something 
 		RunE: func(cmd *cobra.Command, args []string) error { return runReach(cmd.Context(), env, o, args) },
 	}
 	flags := cmd.Flags()
+	o.thrift = true
 	o.register(flags)
 	flags.StringArrayVarP(&o.files, "file", "f", nil, "read this `PATH`: files, folders, charts, overlays, a snapshot, or - for standard input; may be given several times")
 	flags.StringVar(&o.port, "port", "", "ask for this `PORT` alone: 443, 53/UDP, 8000-8100/TCP")

@@ -109,6 +109,9 @@ func (o *scanOptions) digest(ctx context.Context, env *Env, r *recall) (key cach
 		"scan 1", env.Version, self, env.Name, env.Args, dir, r.hour, env.OutWidth, env.Getenv("NO_COLOR") != "", env.Getenv("TERM"), sum,
 	}
 	for _, name := range o.besides() {
+		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+			return key, false, nil //nolint:nilerr // a pipe can be read once only
+		}
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return key, false, nil //nolint:nilerr // whoever wants it tells the error

@@ -72,9 +72,9 @@ func (f *settingFlags) fromFile() (rule.Settings, error) {
 	if name == "" {
 		return rule.Settings{}, nil
 	}
-	text, err := os.ReadFile(name)
+	text, err := readBounded(name)
 	if err != nil {
 		return rule.Settings{}, &verdict.RemedyError{Err: fmt.Errorf("read settings: %w", err), Remedy: "See docs/settings.md for what stands there."}
 	}
-	return rule.ParseSettings(name, string(text))
+	return rule.ParseSettings(name, text)
 }

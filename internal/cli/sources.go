@@ -30,6 +30,7 @@ type sourceFlags struct {
 	maxFile     int64
 	maxTotal    int64
 	plan        *source.Plan // of the files, when they were looked up already
+	thrift      bool         // whether one replica is enough for the question: no rule looks at each
 	also        []string     // kinds that a cluster is asked for beside those that rules need
 }
 
@@ -93,7 +94,7 @@ func (f *clusterFlags) options(env *Env) (source.ClusterOptions, error) {
 // read reads everything that the arguments and flags name.
 func (f *sourceFlags) read(ctx context.Context, env *Env, args, kinds, namespaces []string, progress func(done, total int)) (*source.Reading, error) {
 	all := &source.Reading{}
-	if err := f.readArchives(all, args); err != nil {
+	if err := f.readArchives(all, args, kinds); err != nil {
 		return nil, err
 	}
 	if paths := filePaths(args); f.plan != nil {
@@ -115,7 +116,7 @@ func (f *sourceFlags) read(ctx context.Context, env *Env, args, kinds, namespace
 // readServed reads what a server sent: snapshots and the live cluster.
 func (f *sourceFlags) readServed(ctx context.Context, env *Env, args, kinds []string, progress func(done, total int)) (*source.Reading, error) {
 	all := &source.Reading{}
-	if err := f.readArchives(all, args); err != nil {
+	if err := f.readArchives(all, args, kinds); err != nil {
 		return nil, err
 	}
 	return all, f.readCluster(ctx, env, all, kinds, nil, progress)
@@ -130,6 +131,7 @@ func (f *sourceFlags) readCluster(ctx context.Context, env *Env, all *source.Rea
 		return err
 	}
 	o.Kinds, o.Namespaces, o.Progress = kinds, namespaces, progress
+	o.Thrift = f.saves(nil) // of a cluster only the kinds are asked for anyway
 	o.Also, o.AlsoIn = f.also, exception.SystemNamespace
 	r, err := source.Cluster(ctx, o)
 	if err != nil {
@@ -139,18 +141,26 @@ func (f *sourceFlags) readCluster(ctx context.Context, env *Env, all *source.Rea
 	return nil
 }
 
-func (f *sourceFlags) readArchives(all *source.Reading, args []string) error {
+func (f *sourceFlags) readArchives(all *source.Reading, args, kinds []string) error {
 	for _, arg := range args {
 		if !isSnapshot(arg) {
 			continue
 		}
-		r, err := f.readArchive(arg)
+		r, err := f.readArchive(arg, kinds)
 		if err != nil {
 			return err
 		}
 		all.Join(r)
 	}
 	return nil
+}
+
+// saves is what need not be kept of what a server sent.
+func (f *sourceFlags) saves(kinds []string) source.Thrift {
+	if !f.thrift {
+		return source.Thrift{}
+	}
+	return source.Thrift{Replicas: true, Kinds: kinds}
 }
 
 func isSnapshot(arg string) bool { return strings.HasSuffix(arg, ".coaming") && !isDirectory(arg) }
@@ -171,13 +181,13 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-func (f *sourceFlags) readArchive(path string) (*source.Reading, error) {
-	file, err := os.Open(path)
+func (f *sourceFlags) readArchive(path string, kinds []string) (*source.Reading, error) {
+	file, err := source.Open(path)
 	if err != nil {
 		return nil, &verdict.RemedyError{Err: fmt.Errorf("open snapshot: %w", err), Remedy: "Make one with 'coaming snapshot -o cluster.coaming'."}
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	return source.ReadArchive(file, path, source.ArchiveLimits{Bytes: f.maxTotal << 20})
+	return source.ReadArchive(file, path, source.ArchiveLimits{Bytes: f.maxTotal << 20, Thrift: f.saves(kinds)})
 }
 
 func (f *sourceFlags) readFiles(ctx context.Context, env *Env, paths []string, set func(*source.FileOptions)) (*source.Reading, error) {

@@ -42,14 +42,15 @@ func Kind(key, value string) string {
 
 // ByForm is the kind of credential that the text holds anywhere in it, told by its form alone.
 func ByForm(text string) string {
+	long := hasLongWord(text)
 	switch {
 	case strings.Contains(text, "-----BEGIN ") && strings.Contains(text, "PRIVATE KEY"):
 		return PrivateKey
-	case hasAWSKey(text):
+	case long && hasAWSKey(text):
 		return AWSKey
 	case hasURLPassword(text):
 		return URLPassword
-	case hasToken(text), hasAuthorization(text), hasAssignment(text):
+	case long && hasToken(text), hasAuthorization(text), hasAssignment(text):
 		return Token
 	case hasToolPassword(text):
 		return Password
@@ -77,6 +78,22 @@ func Decode(s string) string {
 		return ""
 	}
 	return string(raw)
+}
+
+// shortestToken is how long the shortest key or token is that is told by its prefix.
+const shortestToken = 20
+
+// hasLongWord says whether any word is as long as a key or token: most texts have none, and need
+// not be searched for each prefix.
+func hasLongWord(s string) bool {
+	for at := 0; len(s)-at >= shortestToken; {
+		n := run(s[at:at+shortestToken], wordByte)
+		if n == shortestToken {
+			return true
+		}
+		at += n + 1
+	}
+	return false
 }
 
 // hasAWSKey finds an access key id: AKIA or ASIA and 16 more capitals and digits

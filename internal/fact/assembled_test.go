@@ -154,27 +154,3 @@ func TestAssembledBound(t *testing.T) {
 		t.Errorf("the first template is not whole: %d volumes", first.Spec.Get("volumes").Len())
 	}
 }
-
-func TestPodSpecPatchIsDoubt(t *testing.T) {
-	for _, test := range []struct {
-		at, patch string
-		doubtful  bool
-	}{
-		{"spec", `'{"hostPID": true}'`, true},
-		{"template", `"{{inputs.parameters.patch}}"`, true},
-		{"spec", `"{}"`, false},
-		{"spec", "null", false},
-	} {
-		text := "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: w}\nspec:\n  entrypoint: a\n"
-		template := "  templates:\n  - name: a\n    container: {image: a}\n"
-		if test.at == "spec" {
-			text += "  podSpecPatch: " + test.patch + "\n" + template
-		} else {
-			text += template + "    podSpecPatch: " + test.patch + "\n"
-		}
-		found := fact.NewInventory(objects(t, text), "1.36", true).Workloads
-		if len(found) != 1 || (found[0].Doubt() != "") != test.doubtful {
-			t.Errorf("%s %s: want doubt %v", test.at, test.patch, test.doubtful)
-		}
-	}
-}

@@ -126,7 +126,7 @@ func (inv *Inventory) unite(objects []*Object) []*Object {
 }
 
 func (inv *Inventory) findWorkloads() {
-	f := folder{byID: map[string]*Object{}, made: map[*Object][]*Workload{}, shapes: map[string]*Workload{}}
+	f := folder{byID: map[string]*Object{}, made: map[*Object][]*Workload{}, shapes: map[string]*Workload{}, carried: map[*Workload]string{}}
 	for _, o := range inv.Objects {
 		if uid := o.Root.At("metadata", "uid").Str(); uid != "" {
 			f.byID[uid] = o
@@ -139,10 +139,11 @@ func (inv *Inventory) findWorkloads() {
 		}
 		if other, folded := f.through(o, found[0]); folded {
 			if other != nil {
-				other.Pods++
+				other.Pods += 1 + o.Replicas
 			}
 			continue
 		}
+		found[0].Pods += o.Replicas
 		inv.Workloads = append(inv.Workloads, found...)
 		inv.count[Place(o.Namespace)] += len(found)
 	}
@@ -153,6 +154,17 @@ type folder struct {
 	byID   map[string]*Object
 	made   map[*Object][]*Workload // every object's, made once
 	shapes map[string]*Workload    // the first pod of a controller with a shape of its own
+
+	carried map[*Workload]string // the shapes of what controllers carry, made once
+}
+
+func (f *folder) carriedShape(w *Workload) string {
+	shape, known := f.carried[w]
+	if !known {
+		shape = string(w.shape())
+		f.carried[w] = shape
+	}
+	return shape
 }
 
 func (f *folder) workloads(o *Object) []*Workload {
@@ -171,22 +183,26 @@ func (f *folder) workloads(o *Object) []*Workload {
 // no workload.
 func (f *folder) through(o *Object, w *Workload) (other *Workload, folded bool) {
 	owners := f.owners(o)
+	uid, kind := Controller(o)
+	lone := o.Kind != "Pod" || uid == "" || kind == "Node"
+	switch {
+	case len(owners) > 0 && Idle(o):
+		return nil, true
+	case len(owners) == 0 && lone:
+		return nil, false
+	}
 	shape := string(w.shape())
 	for _, up := range slices.Backward(owners) {
-		if up != owners[len(owners)-1] && idle(up) {
+		if up != owners[len(owners)-1] && Idle(up) {
 			continue // not judged itself
 		}
 		for _, candidate := range f.workloads(up) {
-			if string(candidate.shape()) == shape && HasLabels(w.Labels(), candidate.Labels()) {
+			if f.carriedShape(candidate) == shape && HasLabels(w.Labels(), candidate.Labels()) {
 				return candidate, true
 			}
 		}
 	}
-	if o.Kind != "Pod" {
-		return nil, len(owners) > 0 && idle(o)
-	}
-	uid, kind := controller(o)
-	if uid == "" || kind == "Node" {
+	if lone {
 		return nil, false
 	}
 	key := uid + "\x00" + shape
@@ -215,14 +231,14 @@ func (f *folder) owners(o *Object) []*Object {
 	return owners
 }
 
-// idle says whether it is a revision that was scaled to nothing.
-func idle(o *Object) bool {
+// Idle says whether it is a revision that was scaled to nothing.
+func Idle(o *Object) bool {
 	n, ok := o.Root.At("spec", "replicas").Int()
 	return ok && n == 0 && o.GroupKind() == "ReplicaSet.apps"
 }
 
-// controller is the uid and kind of the object's controlling owner, "" for none.
-func controller(o *Object) (uid, kind string) {
+// Controller is the uid and kind of the object's controlling owner, "" for none.
+func Controller(o *Object) (uid, kind string) {
 	for _, ref := range o.Root.At("metadata", "ownerReferences").Items() {
 		if ref.Get("controller").Bool() {
 			return ref.Get("uid").Str(), ref.Get("kind").Str()
@@ -233,7 +249,7 @@ func controller(o *Object) (uid, kind string) {
 
 // owner is the object's controller when it is in the inventory and where a controller must be.
 func (f *folder) owner(o *Object) *Object {
-	uid, kind := controller(o)
+	uid, kind := Controller(o)
 	if uid == "" {
 		return nil
 	}

@@ -36,6 +36,9 @@ type Object struct {
 	// Twins are the equal objects that were read elsewhere, as when two overlays share a base; they
 	// are judged through this one.
 	Twins []*Object
+	// Replicas counts the pods of the same controller that were read, are equal to this one but for
+	// their name and place, and were not kept.
+	Replicas int
 }
 
 // NewObject reads the identity of a map that has apiVersion and kind.

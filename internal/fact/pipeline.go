@@ -76,25 +76,15 @@ func workflows(path ...string) func(*Object, *int) []*Workload {
 			}
 			a.containers("containers", t.Get("sidecars"), document.Value{})
 			if w := a.workload(Nothing); w != nil {
-				if w.doubt == "" && patchesPod(t, defaults, spec) {
-					w.doubt = "its podSpecPatch may change any field of the pod"
+				own := t.Get("podSpecPatch")
+				if own.Kind() <= document.Null {
+					own = defaults.Get("podSpecPatch")
 				}
-				found = append(found, w)
+				found = append(found, w.patched([]document.Value{spec.Get("podSpecPatch"), own}, budget))
 			}
 		}
 		return found
 	}
-}
-
-// patchesPod says whether a layer holds a patch that Argo lays over the pod when it runs: a text, often
-// with parameters in it, so that what comes out is not told from the object.
-func patchesPod(layers ...document.Value) bool {
-	for _, layer := range layers {
-		if patch := layer.Get("podSpecPatch"); patch.Kind() > document.Null && strings.TrimSpace(patch.Str()) != "{}" {
-			return true
-		}
-	}
-	return false
 }
 
 // tasks makes the workloads of a Tekton object: one for each task that it describes itself

@@ -25,8 +25,8 @@ type Workload struct {
 	grafts []graft
 	// doubt is why nothing of the template is known to be well; "" for nearly all.
 	doubt string
-	// Pods counts the pods and intermediate owners (ReplicaSets, Jobs) that were read and are
-	// judged through this workload.
+	// Pods counts the pods and intermediate owners (ReplicaSets, Jobs; old revisions not) that were
+	// read and are judged through this workload.
 	Pods int
 }
 

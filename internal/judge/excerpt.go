@@ -35,7 +35,7 @@ func (w *worker) excerpt(o *fact.Object, at document.Value, line, column int) *v
 	first, last := objectLines(o, text)
 	e := &verdict.Excerpt{First: max(first, line-before), Marked: line}
 	if w.hider.doc != d {
-		w.hider = hider{doc: d, text: text.Content(), leaves: map[int][]credential.Span{}, lines: map[int]string{}, masker: &w.masker}
+		w.hider.turn(d, &w.masker)
 	}
 	for n := e.First; n <= min(last, line+after); n++ {
 		begin := text.Offset(n)
@@ -71,6 +71,16 @@ type hider struct {
 	leaves map[int][]credential.Span // by their beginning: what is hidden of each
 	lines  map[int]string            // by their beginning: those that were shown from there
 	masker *masker
+}
+
+// turn forgets what was found of another document.
+func (h *hider) turn(d *document.Doc, m *masker) {
+	if h.leaves == nil {
+		h.leaves, h.lines, h.masker = map[int][]credential.Span{}, map[int]string{}, m
+	}
+	clear(h.leaves)
+	clear(h.lines)
+	h.doc, h.text = d, d.Source().Content()
 }
 
 // line is show, remembered for a line that is shown from its beginning.
@@ -187,6 +197,7 @@ func withoutNext(source string) string {
 type masker struct {
 	bySpans map[string][]credential.Span
 	byMasks map[[2]string]bool
+	said    map[string]string
 }
 
 const (
@@ -223,6 +234,22 @@ func (m *masker) masks(key, value string) bool {
 		m.byMasks[pair] = masks
 	}
 	return masks
+}
+
+// saying is the function of that name, remembered: most messages name a container, and those have the same few names.
+func (m *masker) saying(message string) string {
+	if len(message) > rememberedBytes {
+		return saying(message)
+	}
+	shown, known := m.said[message]
+	if !known {
+		if m.said == nil || len(m.said) >= rememberedLines {
+			m.said = map[string]string{}
+		}
+		shown = saying(message)
+		m.said[message] = shown
+	}
+	return shown
 }
 
 // Hides says whether a value of an object must not be shown.

@@ -72,33 +72,31 @@ func exists(v document.Value, path []string) bool { return v.At(path...).Exists(
 // pathOf is the path of steps from an object's root: as people read it, list items by name, and
 // as fingerprints keep it, items without a name by their content.
 func pathOf(root document.Value, steps []document.Step) (shown, stable string) {
+	var people, prints [256]byte
+	a, b := people[:0], prints[:0]
 	v := root
 	for _, s := range steps {
 		if v.Kind() != document.List || s.Key != "" {
-			shown, stable = join(shown, keyText(s.Key)), join(stable, keyText(s.Key))
+			a, b = appendKey(a, s.Key), appendKey(b, s.Key)
 			v = v.Get(s.Key)
 			continue
 		}
 		v = v.Index(s.Index)
-		shown += "[" + itemText(v, s.Index) + "]"
-		stable += "[" + itemMark(v, s.Index) + "]"
+		a = append(append(append(a, '['), itemText(v, s.Index)...), ']')
+		b = append(append(append(b, '['), itemMark(v, s.Index)...), ']')
 	}
-	return shown, stable
+	return string(a), string(b)
 }
 
-func join(path, key string) string {
-	if path == "" || strings.HasPrefix(key, "[") {
-		return path + key
-	}
-	return path + "." + key
-}
-
-// keyText is a key as a path shows it; one with dots in it stands in brackets.
-func keyText(key string) string {
+// appendKey appends a key as a path shows it; one with dots in it stands in brackets.
+func appendKey(path []byte, key string) []byte {
 	if strings.ContainsAny(key, ".[]") {
-		return "[" + key + "]"
+		return append(append(append(path, '['), key...), ']')
 	}
-	return key
+	if len(path) > 0 {
+		path = append(path, '.')
+	}
+	return append(path, key...)
 }
 
 func itemText(v document.Value, index int) string {
@@ -129,6 +127,11 @@ func fingerprint(ruleID string, s *verdict.Subject, path string) string {
 	if !found {
 		group = ""
 	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{ruleID, group, s.Kind, s.Namespace, s.Name, path}, "\x00")))
+	var room [256]byte
+	text := append(room[:0], ruleID...)
+	for _, part := range [...]string{group, s.Kind, s.Namespace, s.Name, path} {
+		text = append(append(text, 0), part...)
+	}
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }

@@ -1,9 +1,7 @@
 package judge
 
 import (
-	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
@@ -11,141 +9,20 @@ import (
 	"github.com/coaming/coaming/internal/verdict"
 )
 
-// How a rule comes out depends on nothing but what it reads. Most rules read a small part of a
-// fact, and a cluster's facts have the same few values there: the same securityContext a thousand
-// times. So rules that read the same parts are kept in one group, and a group's outcomes are
-// remembered by the values of its parts.
-
-// ruleList is the rules that match one kind of fact, in groups that are made when they are first needed.
-type ruleList struct {
-	rules    []*rule.Compiled
-	remember bool
-	once     sync.Once
-	groups   []*ruleGroup
-	parts    []part // those of all groups, each once
-}
-
-func (l *ruleList) add(r *rule.Compiled) { l.rules = append(l.rules, r) }
-
-// ruleGroup is rules that read the same parts of a fact, and of the same each.
-type ruleGroup struct {
-	rules    []*rule.Compiled
-	eachName string
-	eachPath []string
-	// parts are what the rules read, as indexes into the list's; recalled is whether outcomes can
-	// be remembered by them.
-	parts    []int
-	recalled bool
-}
-
-// part is a piece of what a rule reads: a field of a variable, a field of the pod spec.
-type part struct {
-	root string // "container", "workload", "object", or "role", "api", "beside"
-	keys []string
-}
-
 const (
 	mostParts    = 5       // of a group whose outcomes are remembered, its item included
 	mostBytes    = 1 << 10 // of a part's value: longer ones are seldom met twice
 	mostValues   = 1 << 15 // remembered values of parts, before all is forgotten
+	fewValues    = 1 << 12 // for which there is room from the beginning
 	trial        = 512     // facts after which a group that seldom remembers gives up
 	fewSubjects  = 200     // below, remembering costs more than it saves
 	neverTheSame = 1       // the number of a value that is not remembered
 )
 
-// split makes the groups; without memory every rule is one of its own.
-func (l *ruleList) split() []*ruleGroup {
-	l.once.Do(func() {
-		byKey := map[string]*ruleGroup{}
-		for _, r := range l.rules {
-			var parts []part
-			recalled := false
-			if l.remember {
-				parts, recalled = partsOf(r)
-			}
-			g := &ruleGroup{eachName: r.EachName, eachPath: r.EachPath, parts: l.indexes(parts), recalled: recalled}
-			key := fmt.Sprint(g.eachName, g.eachPath, g.parts)
-			switch {
-			case !recalled:
-				l.groups = append(l.groups, g)
-			case byKey[key] == nil:
-				byKey[key] = g
-				l.groups = append(l.groups, g)
-			default:
-				g = byKey[key]
-			}
-			g.rules = append(g.rules, r)
-		}
-	})
-	return l.groups
-}
-
-// indexes are the places of parts among those of the list, sorted.
-func (l *ruleList) indexes(parts []part) []int {
-	var list []int
-	for _, p := range parts {
-		i := slices.IndexFunc(l.parts, p.is)
-		if i < 0 {
-			i = len(l.parts)
-			l.parts = append(l.parts, p)
-		}
-		list = append(list, i)
-	}
-	slices.Sort(list)
-	return list
-}
-
-func (p part) is(other part) bool { return p.root == other.root && slices.Equal(p.keys, other.keys) }
-
-// partsOf is what a rule reads beside its item; recalled is false where outcomes cannot be
-// remembered by it: it reads a whole fact, or what is joined from objects that are not looked up here.
-func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
-	if r.Origin != "" {
-		return nil, false // what such a rule may spend depends on the size of the object
-	}
-	for _, path := range r.Reads() {
-		keys := rule.Keys(path)
-		root, keys := keys[0], keys[1:]
-		depth := 0
-		switch root {
-		case r.EachName, "cluster", "settings", "support", "everywhere":
-			continue // the item is looked at by itself; the others are the same for all facts
-		case "role", "api", "beside":
-		case "container":
-			depth = 1
-		case "object":
-			depth = min(2, max(1, len(keys)))
-		case "workload":
-			switch {
-			case len(keys) == 0:
-				return nil, false
-			case keys[0] == "spec":
-				depth = 2
-			case workloadParts[keys[0]] == nil:
-				return nil, false
-			default:
-				depth = 1
-			}
-		default:
-			return nil, false
-		}
-		if len(keys) < depth {
-			return nil, false
-		}
-		if p := (part{root, keys[:depth]}); !slices.ContainsFunc(parts, p.is) {
-			parts = append(parts, p)
-		}
-	}
-	most := mostParts
-	if r.EachName != "" {
-		most--
-	}
-	return parts, len(parts) <= most
-}
-
 // memory is what one goroutine remembers.
 type memory struct {
-	numbers map[string]uint32 // of the values of parts; they begin behind neverTheSame
+	numbers map[string]uint32  // of the values of parts; they begin behind neverTheSame
+	shown   map[*lens][]uint32 // of what lenses show, by the numbers of the values; 0 for those not looked at
 	groups  map[*ruleGroup]*remembered
 	buffer  []byte
 	read    []uint32 // the numbers of the parts of the fact at hand; 0 for one that was not looked at
@@ -182,7 +59,8 @@ func (m *memory) begin(parts int, counts tallies) {
 }
 
 // find is where the outcomes of a group on the values at hand are kept; nil where they are not.
-func (m *memory) find(g *ruleGroup, list *ruleList, fact *matched, item document.Value, key string) *outcomes {
+func (m *memory) find(q *question, item document.Value, key string) *outcomes {
+	g := q.ruleGroup
 	if !g.recalled {
 		return nil
 	}
@@ -198,16 +76,18 @@ func (m *memory) find(g *ruleGroup, list *ruleList, fact *matched, item document
 		return nil
 	}
 	var values [mostParts]uint32
-	for i, p := range g.parts {
-		if m.read[p] == 0 {
-			m.buffer = fact.encode(m.buffer[:0], list.parts[p])
-			m.read[p] = m.number(m.buffer)
+	for i, n := range g.parts {
+		if m.read[n] == 0 {
+			p := &q.list.parts[n]
+			m.buffer = q.encode(m.buffer[:0], p)
+			m.read[n] = m.look(p.seen, rule.Viewed{Value: q.value}, q.scope)
 		}
-		values[i] = m.read[p]
+		values[i] = m.read[n]
 	}
 	if g.eachName != "" {
-		m.buffer = document.AppendExact(append(append(m.buffer[:0], key...), 0), item)
-		values[mostParts-1] = m.number(m.buffer)
+		m.buffer = append(m.buffer[:0], truth(q.entry))
+		m.buffer = document.AppendExact(append(append(m.buffer, key...), 0), item)
+		values[mostParts-1] = m.look(g.item, rule.Viewed{Value: item, Entry: q.entry, Key: key}, q.scope)
 	}
 	r.lookups++
 	found := r.outcomes[values]
@@ -224,6 +104,35 @@ func (m *memory) find(g *ruleGroup, list *ruleList, fact *matched, item document
 	return found
 }
 
+// look is the number of what a lens shows of the value whose exact form is in the buffer.
+func (m *memory) look(l *lens, of rule.Viewed, s *rule.Scope) uint32 {
+	n := m.number(m.buffer)
+	if l == nil {
+		return n
+	}
+	known := m.shown[l]
+	if n < uint32(len(known)) && known[n] != 0 {
+		return known[n]
+	}
+	m.buffer = m.buffer[:0]
+	for _, a := range l.aspects {
+		m.buffer = a.Append(m.buffer, &of, s)
+	}
+	shown := m.number(m.buffer)
+	if n == neverTheSame {
+		return shown
+	}
+	if more := int(n) + 1 - len(known); more > 0 {
+		known = append(known, make([]uint32, more)...)
+	}
+	known[n] = shown
+	if m.shown == nil {
+		m.shown = map[*lens][]uint32{}
+	}
+	m.shown[l] = known
+	return shown
+}
+
 // number is the number of a value.
 func (m *memory) number(encoded []byte) uint32 {
 	n, known := m.numbers[string(encoded)]
@@ -233,7 +142,7 @@ func (m *memory) number(encoded []byte) uint32 {
 	case len(encoded) > mostBytes || len(m.numbers) > 2*mostValues:
 		return neverTheSame
 	case m.numbers == nil:
-		m.numbers = map[string]uint32{}
+		m.numbers = make(map[string]uint32, fewValues)
 	}
 	n = neverTheSame + 1 + uint32(len(m.numbers))
 	m.numbers[string(encoded)] = n
@@ -251,10 +160,13 @@ func (m *memory) settle(counts tallies) {
 		clear(r.outcomes)
 	}
 	clear(m.numbers)
+	for _, known := range m.shown {
+		clear(known)
+	}
 }
 
 // encode appends the value of a part of the fact; equal bytes mean the same value.
-func (m *matched) encode(b []byte, p part) []byte {
+func (m *matched) encode(b []byte, p *part) []byte {
 	switch p.root {
 	case "container":
 		return appendAt(b, m.value, p.keys)
@@ -316,4 +228,11 @@ func appendAt(b []byte, v document.Value, keys []string) []byte {
 		v = v.Get(key)
 	}
 	return document.AppendExact(b, v)
+}
+
+func truth(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }

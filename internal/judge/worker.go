@@ -148,12 +148,13 @@ type question struct {
 	*ruleGroup
 	list  *ruleList
 	scope *rule.Scope
+	entry bool // the item is an entry of a map
 }
 
 // askEach judges every item of a list or entry of a map, which stands below the fact by keys.
 func (w *worker) askEach(q *question, items document.Value, keys []document.Step) {
 	whole := len(keys) == len(q.eachPath)
-	q.scope.ItemName = q.eachName
+	q.scope.ItemName, q.entry = q.eachName, items.Kind() == document.Map
 	switch kind := items.Kind(); {
 	case kind == document.List && whole:
 		for i, item := range items.Items() {
@@ -185,7 +186,7 @@ func (w *worker) askGroup(q *question, item document.Value, steps []document.Ste
 		if len(steps) > 0 {
 			key = steps[len(steps)-1].Key
 		}
-		known = w.memory.find(q.ruleGroup, q.list, q.matched, item, key)
+		known = w.memory.find(q, item, key)
 	}
 	if known == nil {
 		for _, r := range q.rules {
@@ -239,7 +240,7 @@ func (w *worker) settle(q *question, r *rule.Compiled, v verdict.Verdict, reason
 		w.note(r, *q.matched, item, steps, unknown(r, reason))
 	case q.leftOpen(r, item):
 	default:
-		w.note(r, *q.matched, item, steps, outcome{verdict: v, message: saying(r.Message(q.scope))})
+		w.note(r, *q.matched, item, steps, outcome{verdict: v, message: w.masker.saying(r.Message(q.scope))})
 		w.propose(r, q, steps)
 	}
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/cel-go/common/ast"
@@ -74,6 +75,23 @@ func grants(args []ast.Expr) ast.Expr {
 	}
 	return snippet(`_rules.exists(_g, size(_g.?resourceNames.orValue([])) == 0 && `+verbs+
 		` && _g.?apiGroups.orValue([]).exists(_v, _v == _group || _v == "*") && `+resources+`)`, names)
+}
+
+// coversInternet spells the function of that name out: the shares of the blocks that no other of the list holds
+// are added up, those of equal ones divided among them.
+func coversInternet(blocks ast.Expr) ast.Expr {
+	var shares []string
+	for bits := range 25 {
+		shares = append(shares, strconv.FormatFloat(1/float64(int(1)<<bits), 'f', -1, 64))
+	}
+	shares[0] = "1.0"
+	const widest = `.filter(_c, !_w.exists(_o, _o.prefixLength() < _c.prefixLength() && _o.containsCIDR(_c)))`
+	sum := func(which string) string {
+		return `_w.filter(_c, ` + which + `)` + widest + `.map(_c, [` + strings.Join(shares, ", ") + `][_c.prefixLength()] / double(_w.filter(_o, _o == _c).size())).sum()`
+	}
+	return snippet(`[_blocks.map(_t, _t.trim()).filter(_t, isCIDR(_t)).map(_t, cidr(_t).masked()).filter(_c, _c.prefixLength() <= 24)].exists(_w, `+
+		sum(`_c.ip().family() == 4`)+` >= 0.5 || `+sum(`_c.ip().family() == 6`)+` >= 0.5 || _w.exists(_c, _c.containsCIDR("2000::/3")) || `+
+		sum(`cidr("2000::/3").containsCIDR(_c)`)+` >= 0.0625)`, map[string]ast.Expr{"_blocks": blocks})
 }
 
 // several is a text or a list of them as a list.

@@ -97,6 +97,51 @@ func FuzzImage(f *testing.F) {
 	})
 }
 
+// TestCoversInternet holds coversInternet() spelt out to the function itself.
+func TestCoversInternet(t *testing.T) {
+	lists := map[string]bool{
+		`[]`: false, `["0.0.0.0/0"]`: true, `["0.0.0.0/1"]`: true, `["0.0.0.0/2"]`: false, `["0.0.0.0/2", "64.0.0.0/2"]`: true,
+		`["0.0.0.0/2", "0.0.0.0/2"]`: false, `["0.0.0.0/2", "0.0.0.0/3", "32.0.0.0/3"]`: false, `["1.2.3.4/0"]`: true, `[" 0.0.0.0/1 "]`: true,
+		`["::/0"]`: true, `["2000::/3"]`: true, `["2000::/4"]`: true, `["3000::/4", "2000::/5"]`: true, `["2000::/5", "3000::/6"]`: false, `["8000::/1"]`: true, `["::/2"]`: true,
+		`["fc00::/7", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]`: false, `["", "all", "0.0.0.0", "::ffff:0.0.0.0/0"]`: false,
+		`["10.0.0.0/8", "128.0.0.0/1", "0.0.0.0/25"]`: true, `["0.0.0.0/2", "::/3", "4000::/3"]`: false,
+	}
+	sixteen, eight := []string{}, []string{}
+	for i := range 16 {
+		sixteen = append(sixteen, fmt.Sprintf(`"%d.0.0.0/4"`, 16*i))
+	}
+	for i := range 127 {
+		eight = append(eight, fmt.Sprintf(`"%d.0.0.0/8"`, i))
+	}
+	lists["["+strings.Join(sixteen, ",")+"]"] = true
+	lists["["+strings.Join(sixteen[:8], ",")+"]"] = true
+	lists["["+strings.Join(sixteen[:7], ",")+"]"] = false
+	lists["["+strings.Join(eight, ",")+"]"] = false
+	lists["["+strings.Join(append(eight, `"200.0.0.0/8"`), ",")+"]"] = true
+	n := &native{rule: &rule.Rule{}, reads: map[string]map[string]bool{}, judged: map[string]bool{}}
+	e, err := n.translate(`coversInternet(object.blocks)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := printed(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for list, want := range lists {
+		object := `{"blocks": ` + list + `}`
+		var native any
+		if err := json.Unmarshal([]byte(object), &native); err != nil {
+			t.Fatal(err)
+		}
+		if got := judged(t, `coversInternet(object.blocks)`, object); got != want {
+			t.Errorf("%s: %v, want %v", list, got, want)
+		}
+		if got := evaluate(t, written, native); got != want {
+			t.Errorf("%s spelt out: %v, want %v", list, got, want)
+		}
+	}
+}
+
 // TestGrants holds grants() spelt out to the function itself, on every question about every rule of
 // a small world.
 func TestGrants(t *testing.T) {

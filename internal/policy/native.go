@@ -285,6 +285,12 @@ func (n *native) replaceCall(c ast.CallExpr, free func(string) bool) (ast.Expr, 
 			return nil, err
 		}
 		return imageMap(reference), nil
+	case "coversInternet":
+		blocks, err := n.inner(c.Args()[0], free)
+		if err != nil {
+			return nil, err
+		}
+		return coversInternet(blocks), nil
 	case "grants":
 		var args []ast.Expr
 		for _, arg := range c.Args() {

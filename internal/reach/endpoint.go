@@ -41,6 +41,7 @@ type Endpoint struct {
 	open      bool // what its pods are is not known in full: others fill in the template
 	ips       []netip.Prefix
 	account   string
+	mesh      mesh
 	cilium    document.Value // its labels as Cilium sees them, made when first asked for
 }
 
@@ -51,7 +52,8 @@ func (e *Endpoint) labels() document.Value { return e.Workloads[0].Labels() }
 type namespace struct {
 	name   string // of the first
 	labels document.Value
-	known  bool // whether its object was read, and with it the labels
+	object *fact.Object // nil when it was not read
+	known  bool         // whether its labels were
 	pods   Set
 }
 
@@ -68,17 +70,25 @@ type words struct {
 	ports    map[string]bool // names of ports
 	own      map[string]bool // namespaces in which policies stand
 	accounts bool            // whether service accounts matter
+	trials   map[string][]trial
+	tried    map[identity]string
 }
 
 // wordsOf collects them from all selectors that stand anywhere in the policies, and from the
 // selectors of services.
 func (n *Network) wordsOf(objects []*fact.Object) *words {
-	w := &words{map[string]map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, false}
+	w := &words{values: map[string]map[string]bool{}, whole: map[string]bool{}, ports: map[string]bool{}, own: map[string]bool{}, tried: map[identity]string{}}
+	w.addTrials(objects)
+	if n.meshes[istio] {
+		for _, key := range []string{istioInjection, istioRevision, istioDataplane, istioWaypoint} {
+			w.whole[key] = true
+		}
+	}
 	for _, o := range objects {
 		w.own[fact.Place(o.Namespace)] = true
 		w.collect(o.Root.Get("spec"))
 		w.collect(o.Root.Get("specs"))
-		if o.GroupKind() != networkPolicy && o.Group() != adminGroup {
+		if o.GroupKind() != networkPolicy && o.Group() != adminGroup && !isMeshKind(o.GroupKind()) {
 			w.accounts = true
 		}
 	}
@@ -187,7 +197,7 @@ func (n *Network) findNamespaces(w *words, gaps []verdict.Gap) {
 		}
 		ns := &namespace{name: name}
 		object := n.inventory.Find("Namespace", "", name)
-		ns.known = object != nil && object.Doubt == ""
+		ns.object, ns.known = object, object != nil && object.Doubt == ""
 		var labels document.Value
 		if object != nil {
 			labels = object.Labels()
@@ -195,7 +205,7 @@ func (n *Network) findNamespaces(w *words, gaps []verdict.Gap) {
 		ns.labels = withLabel(labels, nameLabel, name)
 		key := name
 		if !w.own[name] {
-			key = string(w.project([]byte{0, boolByte(ns.known)}, ns.labels))
+			key = string(appendAnnotations(w.project([]byte{0, boolByte(ns.known)}, ns.labels), object))
 		}
 		if classes[key] == nil {
 			classes[key] = ns
@@ -212,6 +222,16 @@ func (n *Network) findNamespaces(w *words, gaps []verdict.Gap) {
 	for name := range w.own {
 		add(name)
 	}
+}
+
+// appendAnnotations appends the annotations of a namespace that meshes read.
+func appendAnnotations(b []byte, o *fact.Object) []byte {
+	for key, v := range annotationsOf(o).Fields() {
+		if strings.Contains(key, "linkerd.io/") {
+			b = append(append(append(append(b, key...), '='), v.Text()...), 0)
+		}
+	}
+	return b
 }
 
 func boolByte(b bool) byte {
@@ -247,6 +267,11 @@ func (n *Network) findPods(w *words) {
 		e.HostNetwork = workload.Spec.Get("hostNetwork").Bool()
 		e.named = namedPorts(workload, w)
 		e.ips = podAddresses(workload)
+		var meshes []byte
+		if n.meshes[istio] || n.meshes[linkerd] {
+			e.mesh = n.meshOf(workload, ns)
+			meshes = append(append([]byte(e.mesh.key()), 0), w.trialKey(e.mesh.identity)...)
+		}
 		b := append([]byte(ns.name), 0, boolByte(e.open), boolByte(e.HostNetwork))
 		if e.open || generates(workload) {
 			b = append(b, workload.Object.Kind...)
@@ -256,6 +281,7 @@ func (n *Network) findPods(w *words) {
 		}
 		b = append(w.project(append(b, 0), workload.Labels()), 0)
 		b = appendNamed(b, e.named)
+		b = append(append(b, 0), meshes...)
 		for _, ip := range e.ips {
 			b = append(b, ip.String()...)
 		}
@@ -287,7 +313,7 @@ func podAddresses(w *fact.Workload) []netip.Prefix {
 	return list
 }
 
-// namedPorts are the ports of a pod that policies name (containers and restartable init
+// namedPorts are the ports of a pod that policies name, or all that have a name (containers and restartable init
 // containers, as k8s.io/kubernetes pkg/api/v1/pod FindPort).
 func namedPorts(w *fact.Workload, known *words) map[namedPort]Ports {
 	var named map[namedPort]Ports
@@ -300,7 +326,7 @@ func namedPorts(w *fact.Workload, known *words) map[namedPort]Ports {
 			name := v.Get("name").Str()
 			p, ok := ParseProtocol(v.Get("protocol").Str())
 			number, isInt := v.Get("containerPort").Int()
-			if name == "" || !known.ports[name] || !ok || !isInt {
+			if name == "" || known != nil && !known.ports[name] || !ok || !isInt {
 				continue
 			}
 			if named == nil {

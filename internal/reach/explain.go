@@ -10,7 +10,8 @@ import (
 
 // Reason is one thing that decides over a connection.
 type Reason struct {
-	// Direction is "egress" for what is decided at the source, "ingress" at the target.
+	// Direction is "egress" for what is decided at the source, "ingress" at the target, "mesh" by the
+	// proxy before the target.
 	Direction string
 	// Policy is what decides; nil where there is none, and Text says so.
 	Policy *fact.Object
@@ -28,6 +29,7 @@ type Reason struct {
 // in which they are asked.
 func (n *Network) Explain(from, to int) []Reason {
 	reasons := append(n.explainHalf(egress, from, to), n.explainHalf(ingress, to, from)...)
+	reasons = append(append(reasons, n.explainHalf(istio, to, from)...), n.explainHalf(linkerd, to, from)...)
 	if n.sharesNode(from, to) {
 		reasons = append(reasons, Reason{
 			Direction: ingress.String(), Action: allow.String(), Ports: AllPorts(),
@@ -43,10 +45,15 @@ func (n *Network) explainHalf(d direction, subject, peer int) []Reason {
 		return nil
 	}
 	policies := n.policiesFor(subject, d)
+	var reasons []Reason
+	if d.ofMesh() {
+		if reasons = n.explainBypass(d, subject); len(policies) == 0 {
+			return reasons
+		}
+	}
 	if len(policies) == 0 {
 		return []Reason{{Direction: d.String(), Action: allow.String(), Sure: true, Ports: AllPorts(), Text: "no policy is for it, and so all is allowed"}}
 	}
-	var reasons []Reason
 	only := newSet(len(n.Endpoints))
 	only.add(peer)
 	n.decideFor(policies, d, own, only, func(p *policy, r *rule, a action, sure bool, ports Ports) {
@@ -58,6 +65,9 @@ func (n *Network) explainHalf(d direction, subject, peer int) []Reason {
 			reason.Text = "selects it, and none of its rules allows these"
 		default:
 			reason.Rule = r.path
+			if r.object != nil {
+				reason.Policy = r.object
+			}
 			if r.narrows != "" {
 				reason.Text = "only " + r.narrows
 			}

@@ -56,7 +56,8 @@ var everything = Access{Open: AllPorts()}
 // Between is what one endpoint reaches of another, by their index. Of a class it is what one of its
 // pods reaches of another one; a pod always reaches itself.
 func (n *Network) Between(from, to int) Access {
-	return n.half(egress, from, to).and(n.half(ingress, to, from)).onHosts(n.sharesNode(from, to))
+	network := n.half(egress, from, to).and(n.half(ingress, to, from)).onHosts(n.sharesNode(from, to))
+	return network.and(n.half(istio, to, from)).and(n.half(linkerd, to, from))
 }
 
 // half is what the policies of one end let through.
@@ -91,7 +92,7 @@ func (a Access) onHosts(host bool) Access {
 // Flows are all accesses, as few as there are different ones between sets: those among pods, and
 // between pods and what is around them. What is closed is not among them.
 func (n *Network) Flows() []Flow {
-	sources, targets := n.halves(egress), n.halves(ingress)
+	sources, targets := n.halves(egress), n.halves(ingress, istio, linkerd)
 	collect := &collector{index: map[string]int{}}
 	for i := range sources {
 		for j := range targets {
@@ -101,16 +102,65 @@ func (n *Network) Flows() []Flow {
 	return collect.merged()
 }
 
-// halves are the profiles of one direction, with one more for the endpoints that no policy is for.
-func (n *Network) halves(d direction) []profile {
-	free := newSet(len(n.Endpoints))
-	for i, at := range n.profileOf[d] {
-		if at < 0 {
-			free.add(i)
+// share is what a half lets through to or from some peers: the network, and the meshes on top of it.
+type share struct {
+	peers         Set
+	network, mesh Access
+}
+
+// half is endpoints that share what some gates let through.
+type half struct {
+	members Set
+	shares  []share
+}
+
+// halves are the endpoints by what the gates of one end let through together.
+func (n *Network) halves(of ...direction) []half {
+	type profiles [gates]int
+	at := map[profiles]int{}
+	var list []half
+	for i := range n.Endpoints {
+		var key profiles
+		for k, d := range of {
+			key[k] = n.profileOf[d][i]
 		}
+		k, known := at[key]
+		if !known {
+			k = len(list)
+			at[key] = k
+			list = append(list, half{newSet(len(n.Endpoints)), n.shares(of, key[:])})
+		}
+		list[k].members.add(i)
 	}
-	all := row{peers: n.everything(), canAllow: AllPorts()}
-	return append([]profile{{free, []row{all}}}, n.profiles[d]...)
+	return list
+}
+
+// shares joins what the profiles of several gates leave open; no profile leaves all open.
+func (n *Network) shares(of []direction, profiles []int) []share {
+	list := []share{{n.everything(), everything, everything}}
+	for k, d := range of {
+		if profiles[k] < 0 {
+			continue
+		}
+		var next []share
+		for _, s := range list {
+			for i := range n.profiles[d][profiles[k]].rows {
+				r := &n.profiles[d][profiles[k]].rows[i]
+				both := share{s.peers.and(r.peers), s.network, s.mesh}
+				if both.peers.empty() {
+					continue
+				}
+				if d.ofMesh() {
+					both.mesh = both.mesh.and(r.access())
+				} else {
+					both.network = both.network.and(r.access())
+				}
+				next = append(next, both)
+			}
+		}
+		list = next
+	}
+	return list
 }
 
 // collector gathers accesses, those of equal targets and ports together.
@@ -121,28 +171,29 @@ type collector struct {
 
 // meet adds what the subjects of one profile reach of those of another. Most pairs of rows have
 // nothing in common, and nearly all of the others are closed.
-func (c *collector) meet(n *Network, source, target *profile) {
-	for i := range source.rows {
-		s := &source.rows[i]
+func (c *collector) meet(n *Network, source, target *half) {
+	for i := range source.shares {
+		s := &source.shares[i]
 		if !target.members.meets(s.peers) {
 			continue
 		}
-		for k := range target.rows {
-			t := &target.rows[k]
+		for k := range target.shares {
+			t := &target.shares[k]
 			if !source.members.meets(t.peers) {
 				continue
 			}
-			a := s.access().and(t.access())
-			if a.Nothing() && n.hosts.empty() {
+			a := s.network.and(t.network)
+			if t.mesh.Nothing() || a.Nothing() && n.hosts.empty() {
 				continue
 			}
-			c.split(n, source.members.and(t.peers), target.members.and(s.peers), a)
+			c.split(n, source.members.and(t.peers), target.members.and(s.peers), a, t.mesh)
 		}
 	}
 }
 
 // split leaves out what is between two ends outside of the cluster, and marks what shares a node.
-func (c *collector) split(n *Network, from, to Set, a Access) {
+func (c *collector) split(n *Network, from, to Set, network, mesh Access) {
+	a, shared := network.and(mesh), network.onHosts(true).and(mesh)
 	pods, hosts := from.and(n.pods), from.and(n.hosts)
 	others := from.minus(pods)
 	plain := pods.minus(hosts)
@@ -152,8 +203,8 @@ func (c *collector) split(n *Network, from, to Set, a Access) {
 	c.add(others, toPods, a)
 	c.add(plain, toPlain, a)
 	c.add(pods, toOthers, a)
-	c.add(hosts, toPods, a.onHosts(true))
-	c.add(plain, toHosts, a.onHosts(true))
+	c.add(hosts, toPods, shared)
+	c.add(plain, toHosts, shared)
 }
 
 func (c *collector) add(from, to Set, a Access) {

@@ -24,7 +24,18 @@ var readers = map[string]func(*Network, *fact.Object){
 	"NetworkPolicy.crd.projectcalico.org":       (*Network).readCalico,
 	"GlobalNetworkPolicy.projectcalico.org":     (*Network).readCalico,
 	"GlobalNetworkPolicy.crd.projectcalico.org": (*Network).readCalico,
+
+	istioAuthorization: (*Network).readIstio,
+	peerAuthentication: readElsewhere,
+	linkerdServer:      (*Network).readServer,
+	linkerdOldPolicy:   readElsewhere,
+	linkerdPolicy:      readElsewhere,
+	meshTLS:            readElsewhere,
+	networkAuth:        readElsewhere,
 }
+
+// readElsewhere is for kinds that are read with those that they belong to.
+func readElsewhere(*Network, *fact.Object) {}
 
 // foreignGroups are the API groups of policies over connections that are not understood: what
 // stands in the namespace of one, or in the cluster of one without a namespace, is unknown
@@ -50,7 +61,7 @@ func isForeign(o *fact.Object) bool {
 	if readers[o.GroupKind()] != nil {
 		return false
 	}
-	return slices.Contains(foreignGroups[o.Group()], o.Kind) || slices.Contains(restricting[o.Group()], o.Kind) || strings.HasSuffix(o.Kind, "NetworkPolicy") && o.Group() != "operator.openshift.io"
+	return slices.Contains(foreignGroups[o.Group()], o.Kind) || strings.HasSuffix(o.Kind, "NetworkPolicy") && o.Group() != "operator.openshift.io"
 }
 
 // Kinds are what a network is read from, beside pods: "Kind.group", sorted.
@@ -67,11 +78,7 @@ func Kinds() []string {
 	for _, group := range calicoGroups {
 		kinds = append(kinds, "Tier."+group, "NetworkSet."+group, "GlobalNetworkSet."+group)
 	}
-	for group, list := range restricting {
-		for _, kind := range list {
-			kinds = append(kinds, kind+"."+group)
-		}
-	}
+	kinds = append(kinds, destinationRule, "HTTPRoute."+linkerdGroup)
 	kinds = append(kinds, wayKinds...)
 	slices.Sort(kinds)
 	return slices.Compact(kinds)
@@ -95,50 +102,46 @@ func (n *Network) read(o *fact.Object) {
 		return
 	}
 	subjects := n.pods
-	if o.Namespace != "" && o.Namespace != meshRoot {
+	if o.Namespace != "" {
 		subjects = n.inNamespace(o.Namespace)
 	}
-	n.cloud(o, subjects, "policies of kind "+o.Kind+" ("+o.Group()+") are not understood", slices.Contains(restricting[o.Group()], o.Kind))
+	n.cloud(o, subjects, "policies of kind "+o.Kind+" ("+o.Group()+") are not understood")
 }
 
-// restricting are the kinds of service meshes that only take away what the network lets through, at
-// the target (the API references of Istio and Linkerd).
-var restricting = map[string][]string{
-	"security.istio.io": {"AuthorizationPolicy", "PeerAuthentication"},
-	"policy.linkerd.io": {"Server", "ServerAuthorization", "AuthorizationPolicy"},
-}
-
-// meshRoot is the namespace whose policies of Istio are for all others.
-const meshRoot = "istio-system"
-
-// cloud makes unknown what is decided for the subjects; what restricts opens nothing that is closed.
-func (n *Network) cloud(o *fact.Object, subjects Set, reason string, restricts bool) {
-	p := &policy{object: o, subjects: sureOf(subjects), doubt: reason, restricts: restricts, tier: n.tierNamed("", 0)}
-	p.sides[ingress] = &side{}
-	if !restricts {
-		p.sides[egress] = &side{}
-	}
+// cloud makes unknown what the network decides for the subjects.
+func (n *Network) cloud(o *fact.Object, subjects Set, reason string) {
+	p := &policy{object: o, subjects: sureOf(subjects), doubt: reason, tier: n.tierNamed("", 0)}
+	p.sides[ingress], p.sides[egress] = &side{}, &side{}
 	n.take(p)
 }
 
-// doubt makes unknown what a policy may decide that stands in what was not looked at.
+// doubt makes unknown what a policy may decide that stands in what was not looked at. Those of a mesh
+// open nothing that the network closes.
 func (n *Network) doubt(gaps *verdict.GapIndex) {
 	for _, g := range gaps.Hiding(decides) {
 		subjects := n.pods
-		if g.Namespace != "" {
+		if g.Namespace != "" && g.Namespace != n.istioRoot {
 			subjects = n.inNamespace(g.Namespace)
 		}
 		gap := &fact.Object{Kind: "gap", Name: g.Place(), Namespace: g.Namespace}
-		n.cloud(gap, subjects, "a policy may stand in what was not looked at: "+g.Message, false)
+		reason := "a policy may stand in what was not looked at: " + g.Message
+		if len(g.Kinds) > 0 && !slices.ContainsFunc(g.Kinds, decidesInNetwork) {
+			n.meshCloud(gap, subjects, reason, istio, linkerd)
+			continue
+		}
+		n.cloud(gap, subjects, reason)
 	}
 }
 
 // decides says whether a kind, of which a gap may know only the name, is one of policies.
-func decides(kind string) bool {
+func decides(kind string) bool { return isMeshKind(kind) || decidesInNetwork(kind) }
+
+func decidesInNetwork(kind string) bool {
 	for known := range readers {
-		if name, _ := fact.SplitKind(known); kind == known || kind == name {
+		if name, _ := fact.SplitKind(known); !isMeshKind(known) && (kind == known || kind == name) {
 			return true
 		}
 	}
-	return strings.HasSuffix(strings.SplitN(kind, ".", 2)[0], "NetworkPolicy")
+	name, group := fact.SplitKind(kind)
+	return slices.Contains(foreignGroups[group], name) || strings.HasSuffix(name, "NetworkPolicy")
 }

@@ -63,7 +63,7 @@ func (b *Neighbours) Clients(w *fact.Workload) (c *Crowd, ok bool) {
 	if !ok || b.network.hosts.has(i) {
 		return nil, false
 	}
-	ports := declared(w)
+	ports := declaredPorts(w)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := served{i, ports.key()}
@@ -138,8 +138,8 @@ func (b *Neighbours) connects(w *fact.Workload, to Set) Verdict {
 	return best
 }
 
-// declared are the ports that a workload's containers name, or all where they name none.
-func declared(w *fact.Workload) Ports {
+// declaredPorts are those that a workload's containers name, or all where they name none.
+func declaredPorts(w *fact.Workload) Ports {
 	var ports Ports
 	for i := range w.Containers {
 		for _, v := range w.Containers[i].Value.Get("ports").Items() {

@@ -56,9 +56,20 @@ type Network struct {
 	tiers      map[string]*tier
 	selected   map[string]some
 	resolved   map[resolution][]matching
-	hostsSeen  bool // whether pods on their node's network are told from it, while policies are asked
-	profiles   [2][]profile
-	profileOf  [2][]int // by endpoint; -1 for those that no policy is for
+	meshes     [gates]bool // which may decide
+	members    [gates]some // pods with a proxy before them
+	clients    [gates]some // pods whose own connections carry their identity
+	waypointed Set        // pods that may be behind a waypoint of Istio
+	byIdentity map[identity][]int
+	istioRoot  string // the namespace whose policies are for all of Istio's mesh
+	tlsDoubt   bool   // whether clients of Istio's mesh may send plaintext to it
+	plaintext  bool   // whether proxies of it take no TLS on some port
+	linkerd    linkerdDefaults
+	services   map[string][]*fact.Object // by namespace and one label of what they select
+	waypoints  map[string]bool           // namespaces with services behind one
+	hostsSeen  bool                      // whether pods on their node's network are told from it, while policies are asked
+	profiles   [gates][]profile
+	profileOf  [gates][]int // by endpoint; -1 for those that no policy is for
 }
 
 // part is a part of all addresses, and the endpoint that stands for it.
@@ -84,16 +95,26 @@ func New(in Input) *Network {
 	objects := n.policyObjects()
 	n.cilium = slices.ContainsFunc(objects, func(o *fact.Object) bool { return o.Group() == "cilium.io" })
 	n.findRanges(in)
+	gaps := verdict.IndexGaps(in.Gaps)
+	n.findMeshes(objects, gaps)
 	n.findBackends()
 	w := n.wordsOf(objects)
 	n.findNamespaces(w, in.Gaps)
 	n.findPods(w)
 	n.findAddresses(objects)
 	n.index()
+	n.findMembers()
+	if n.meshes[istio] {
+		n.readPeerAuthentications()
+		n.admitNodes()
+	}
+	if n.meshes[linkerd] {
+		n.readInbound()
+	}
 	for _, o := range objects {
 		n.read(o)
 	}
-	n.doubt(verdict.IndexGaps(in.Gaps))
+	n.doubt(gaps)
 	slices.SortStableFunc(n.policies, byRank)
 	n.profile()
 	n.findWays()
@@ -146,7 +167,7 @@ func (n *Network) tierNamed(name string, order float64) *tier {
 
 // profile finds the subjects that the same policies are for, and decides for each such set once.
 func (n *Network) profile() {
-	for _, d := range []direction{ingress, egress} {
+	for d := range direction(gates) {
 		lists := make([][]applied, len(n.Endpoints))
 		for _, p := range n.policies {
 			if p.sides[d] == nil {
@@ -193,6 +214,9 @@ func (n *Network) numbers() map[*policy]int {
 // and the ports that these name are the same.
 func (n *Network) profileKey(list []applied, d direction, e *Endpoint, number map[*policy]int) string {
 	b := append(make([]byte, 0, len(list)*5), boolByte(e.HostNetwork))
+	if d.ofMesh() {
+		b = append(append(append(b, e.mesh.of(d).bypass.key()...), byte(e.mesh.of(d).in)), boolByte(e.mesh.either))
+	}
 	for _, a := range list {
 		i := number[a.policy]
 		sure := byte(0)
@@ -205,7 +229,7 @@ func (n *Network) profileKey(list []applied, d direction, e *Endpoint, number ma
 		}
 		for r := range a.policy.sides[d].rules {
 			c := &a.policy.sides[d].rules[r].ports
-			if len(c.named) > 0 {
+			if c.perDestination() {
 				yes, perhaps := c.at(e)
 				b = append(append(append(append(b, yes.key()...), '|'), perhaps.key()...), '|')
 			}

@@ -40,7 +40,7 @@ func (n *Network) take(p *policy) {
 		p.subjects = p.subjects.doubted()
 		for d, s := range p.sides {
 			if s != nil {
-				p.sides[d] = &side{rules: n.anything(p.restricts), isolates: no}
+				p.sides[d] = &side{rules: n.anything(), isolates: no}
 			}
 		}
 		n.Notes = append(n.Notes, Note{Reason: describe(p.object) + " is not understood: " + p.doubt, Namespace: p.object.Namespace})
@@ -48,12 +48,9 @@ func (n *Network) take(p *policy) {
 	n.policies = append(n.policies, p)
 }
 
-// anything is what somebody may do of whom nothing is known; who restricts opens nothing.
-func (n *Network) anything(restricts bool) []rule {
+// anything is what somebody may do of whom nothing is known.
+func (n *Network) anything() []rule {
 	all := sureOf(n.everything()).doubted()
-	if restricts {
-		return []rule{{action: deny, peers: all, ports: everyPort()}}
-	}
 	return []rule{{action: allow, peers: all, ports: everyPort()}, {action: deny, peers: all, ports: everyPort()}}
 }
 

@@ -123,8 +123,18 @@ func (g group) merge(o group) {
 	g.hosts.merge(o.hosts)
 }
 
-// blockPeers is what a block of addresses matches: addresses, nodes, and pods, as far as theirs are known.
+// blockPeers is what a block of addresses matches to the network's policies. Those of Cilium, and all where it
+// is there, know pods by their labels alone.
 func (n *Network) blockPeers(b block) some {
+	s := n.addressPeers(b)
+	if n.cilium {
+		return s.without(n.pods)
+	}
+	return s
+}
+
+// addressPeers is who has an address in a block: addresses, nodes, and pods, as far as theirs are known.
+func (n *Network) addressPeers(b block) some {
 	s := newSome(len(n.Endpoints))
 	if b.cidr.Bits() == 0 {
 		for i := range n.parts {
@@ -148,7 +158,6 @@ func (n *Network) blockPeers(b block) some {
 	for i := range n.pods.All() {
 		e := n.Endpoints[i]
 		switch {
-		case n.cilium: // knows pods by their labels alone
 		case e.HostNetwork:
 			s.put(i, b.holdsNodes(n))
 		case len(e.ips) > 0:

@@ -8,15 +8,23 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 )
 
-// direction is from which of its ends a connection is looked at.
+// direction is a gate that a connection must pass: the policies of the network at each of its ends,
+// and those of the service meshes before its target.
 type direction uint8
 
 const (
 	ingress direction = iota
 	egress
+	istio
+	linkerd
+
+	gates = 4
 )
 
-func (d direction) String() string { return [...]string{"ingress", "egress"}[d] }
+func (d direction) String() string { return [...]string{"ingress", "egress", "mesh", "mesh"}[d] }
+
+// ofMesh says whether a service mesh keeps the gate: it knows TCP alone, and nothing of nodes' networks.
+func (d direction) ofMesh() bool { return d >= istio }
 
 // action is what a rule does with what it matches.
 type action uint8
@@ -31,14 +39,14 @@ func (a action) String() string { return [...]string{"allow", "deny", "pass"}[a]
 
 // policy is one that decides over connections, of whatever kind, in the words that all kinds share.
 type policy struct {
-	object    *fact.Object
-	tier      *tier
-	order     float64 // within its tier; lower is asked first
-	subjects  some    // the pods it is for
-	sides     [2]*side
-	doubt     string // why it is not known what it does; "" for nearly all
-	restricts bool   // whether it only takes away, where it is in doubt
-	byLabels  bool   // whether the API leaves open if it is for pods on their node's network
+	object   *fact.Object
+	tier     *tier
+	order    float64 // within its tier; lower is asked first
+	subjects some    // the pods it is for
+	sides    [gates]*side
+	outside  Set    // pods that it selects and that its mesh does not reach; nil for other kinds
+	doubt    string // why it is not known what it does; "" for nearly all
+	byLabels bool   // whether the API leaves open if it is for pods on their node's network
 }
 
 // side is what a policy says of one direction.
@@ -50,7 +58,8 @@ type side struct {
 
 // rule is one rule of a policy: what it matches, and what then becomes of it.
 type rule struct {
-	path    string // where it stands in the object: "spec.ingress[0]"
+	path    string       // where it stands in the object: "spec.ingress[0]"
+	object  *fact.Object // that holds it, where it is not the policy; nil for nearly all
 	action  action
 	peers   some
 	hosts   Set // pods on their node's network that labels select: peers, if they are told from the node; may be nil
@@ -118,7 +127,12 @@ type profile struct {
 
 // decide puts the policies, sorted by tier and order, to all peers in the universe at once.
 func (n *Network) decide(policies []applied, d direction, own *Endpoint, universe Set, tell witness) []row {
-	rows := []row{{peers: universe, live: AllPorts()}}
+	first := row{peers: universe, live: AllPorts()}
+	if d.ofMesh() {
+		first.live = tcpPorts.Minus(own.mesh.of(d).bypass)
+		first.canAllow = AllPorts().Minus(first.live)
+	}
+	rows := []row{first}
 	for len(policies) > 0 {
 		end := slices.IndexFunc(policies, func(a applied) bool { return a.policy.tier != policies[0].policy.tier })
 		if end < 0 {
@@ -139,7 +153,12 @@ func (n *Network) decide(policies []applied, d direction, own *Endpoint, univers
 func (n *Network) decideFor(policies []applied, d direction, own *Endpoint, universe Set, tell witness) []row {
 	n.hostsSeen = true
 	rows := n.decide(policies, d, own, universe, tell)
-	if n.hosts.empty() {
+	if d.ofMesh() && own.mesh.of(d).in == maybe {
+		for i := range rows { // without a proxy before it, nobody asks
+			rows[i].canAllow = AllPorts()
+		}
+	}
+	if n.hosts.empty() || d.ofMesh() {
 		return rows
 	}
 	n.hostsSeen = false

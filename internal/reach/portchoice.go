@@ -16,6 +16,35 @@ type portChoice struct {
 	named []namedPort
 	// doubtful are ports of which it is not known whether they are meant.
 	doubtful Ports
+	// speaks and tls narrow the ports on the destination by what the proxy of a mesh sees there.
+	speaks speech
+	tls    tlsUse
+}
+
+// speech is how a rule that reads HTTP meets ports of other protocols.
+type speech uint8
+
+const (
+	anySpeech speech = iota
+	// allHTTP is of rules that match nothing but HTTP, and of that all; onlyHTTP of those that match a part of it.
+	allHTTP
+	onlyHTTP
+	// allButHTTP is of rules that lose what they say of HTTP where it is not spoken, and match all.
+	allButHTTP
+)
+
+// tlsUse tells ports on which the destination's proxy takes TLS, and so knows its peers, from others.
+type tlsUse uint8
+
+const (
+	anyTLS tlsUse = iota
+	withTLS
+	withoutTLS
+)
+
+// perDestination says whether the ports may be others on each destination.
+func (c *portChoice) perDestination() bool {
+	return len(c.named) > 0 || c.speaks != anySpeech || c.tls != anyTLS
 }
 
 func everyPort() portChoice { return portChoice{fixed: AllPorts()} }
@@ -32,7 +61,36 @@ func (c *portChoice) at(e *Endpoint) (sure, maybe Ports) {
 			maybe = maybe.Union(PortRange(named.protocol, 1, lastPort))
 		}
 	}
-	return sure, maybe.Minus(sure)
+	return c.narrow(e, sure, maybe.Minus(sure))
+}
+
+// narrow is the ports when the destination's proxy has its say.
+func (c *portChoice) narrow(e *Endpoint, sure, maybe Ports) (Ports, Ports) {
+	switch c.tls {
+	case anyTLS:
+	case withTLS:
+		if e.mesh.either { // its node's proxy, if it is that, takes TLS everywhere
+			maybe = maybe.Union(sure.Intersect(e.mesh.plaintext))
+		} else {
+			maybe = maybe.Minus(e.mesh.plaintext)
+		}
+		sure = sure.Minus(e.mesh.plaintext)
+	case withoutTLS:
+		sure, maybe = sure.Intersect(e.mesh.plaintext), maybe.Intersect(e.mesh.plaintext)
+		if e.mesh.either {
+			sure, maybe = Ports{}, sure.Union(maybe)
+		}
+	}
+	switch c.speaks {
+	case anySpeech:
+	case allHTTP:
+		sure, maybe = sure.Intersect(e.mesh.http), maybe.Union(sure.Minus(e.mesh.http)).Minus(e.mesh.opaque)
+	case onlyHTTP:
+		sure, maybe = Ports{}, sure.Union(maybe).Minus(e.mesh.opaque)
+	case allButHTTP:
+		sure, maybe = sure.Intersect(e.mesh.opaque), maybe.Union(sure.Minus(e.mesh.opaque))
+	}
+	return sure, maybe
 }
 
 // resolution is a rule whose names of ports were looked up on its peers.
@@ -48,7 +106,7 @@ func (n *Network) matchings(r *rule, d direction, own *Endpoint) []matching {
 	if r.hosts != nil && n.hostsSeen {
 		peers = some{peers.sure.with(r.hosts), peers.maybe.minus(r.hosts)}
 	}
-	if d == ingress {
+	if d != egress {
 		sure, maybe := r.ports.at(own)
 		return []matching{{peers, sure, maybe}}
 	}

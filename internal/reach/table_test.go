@@ -46,10 +46,13 @@ type ask struct {
 	open, unknown string
 }
 
-var tables = map[string]struct {
+// table is policies and what follows from them.
+type table struct {
 	policies string
 	asks     []ask
-}{
+}
+
+var tables = map[string]table{
 	"no policy: all is open (Kubernetes, Network Policies)": {``, []ask{
 		{"prod/web", "prod/db", "all", "none"}, {"8.8.8.8", "prod/db", "all", "none"}, {"prod/db", "8.8.8.8", "all", "none"},
 	}},
@@ -141,11 +144,6 @@ var tables = map[string]struct {
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: test}, spec: {podSelector: {}, policyTypes: [Ingress]}}`, []ask{
 		{"test/web", "prod/web", "none", "all"}, {"8.8.8.8", "prod/web", "none", "all"}, {"8.8.8.8", "test/web", "none", "none"},
 	}},
-	"a mesh only takes away": {`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: a, namespace: prod}, spec: {}}
----
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: prod}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{port: 80}]}]}}`, []ask{
-		{"test/web", "prod/web", "none", "80/TCP"}, {"prod/web", "test/web", "all", "none"},
-	}},
 	"what the API server would refuse": {`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: prod}, spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 90, endPort: 80}]}]}}`, []ask{
 		{"prod/web", "prod/db", "none", "all"}, {"prod/db", "prod/web", "all", "none"},
 	}},
@@ -156,7 +154,10 @@ var tables = map[string]struct {
 	}},
 }
 
-func TestTables(t *testing.T) {
+func TestTables(t *testing.T) { judgeTables(t, base, tables) }
+
+func judgeTables(t *testing.T, base string, tables map[string]table) {
+	t.Helper()
 	for name, table := range tables {
 		t.Run(name, func(t *testing.T) {
 			n := network(t, base+table.policies)

@@ -98,14 +98,10 @@ func (c *Compiled) condition(field, expression string, cache Cache) func() (*con
 		if err != nil {
 			return nil, c.fault(field, err.Error())
 		}
-		reads := map[string]bool{}
-		c.collect(e, reads)
-		return &condition{
-			program: program,
-			most:    mostNodes(loops(e)),
-			reads:   reads,
-			joins:   readsJoined(reads) || c.Origin != "",
-		}, nil
+		made := &condition{program: program, most: mostNodes(loops(e)), reads: map[string]bool{}}
+		c.collect(e, made, false)
+		made.joins = loops(e) > 0 && readsJoined(made.reads) || c.Origin != ""
+		return made, nil
 	})
 }
 
@@ -305,37 +301,46 @@ func constantPattern(e ast.Expr) ast.Expr {
 	return args[0]
 }
 
-// collect notes the longest paths of fields that an expression reads from its variables.
-func (c *Compiled) collect(e ast.Expr, reads map[string]bool) {
+// collect notes the longest paths of fields that an expression reads from its variables, and what
+// aspects it sees of them; seen says that those of an expression around it are noted.
+func (c *Compiled) collect(e ast.Expr, to *condition, seen bool) {
+	if !seen {
+		if a := c.aspect(e); a != nil {
+			to.aspects, seen = append(to.aspects, a), true
+		}
+	}
 	if path := c.path(e); path != "" {
-		reads[path] = true
+		to.reads[path] = true
+		if !seen {
+			to.aspects = append(to.aspects, wholeAt(path))
+		}
 		return
 	}
 	switch e.Kind() {
 	case ast.CallKind:
 		call := e.AsCall()
 		if call.IsMemberFunction() {
-			c.collect(call.Target(), reads)
+			c.collect(call.Target(), to, seen)
 		}
 		for _, arg := range call.Args() {
-			c.collect(arg, reads)
+			c.collect(arg, to, seen)
 		}
 	case ast.ComprehensionKind:
 		f := e.AsComprehension()
 		for _, part := range []ast.Expr{f.IterRange(), f.AccuInit(), f.LoopCondition(), f.LoopStep(), f.Result()} {
-			c.collect(part, reads)
+			c.collect(part, to, seen)
 		}
 	case ast.ListKind:
 		for _, item := range e.AsList().Elements() {
-			c.collect(item, reads)
+			c.collect(item, to, seen)
 		}
 	case ast.MapKind:
 		for _, entry := range e.AsMap().Entries() {
-			c.collect(entry.AsMapEntry().Key(), reads)
-			c.collect(entry.AsMapEntry().Value(), reads)
+			c.collect(entry.AsMapEntry().Key(), to, seen)
+			c.collect(entry.AsMapEntry().Value(), to, seen)
 		}
 	case ast.SelectKind:
-		c.collect(e.AsSelect().Operand(), reads)
+		c.collect(e.AsSelect().Operand(), to, seen)
 	case ast.StructKind, ast.IdentKind, ast.LiteralKind, ast.UnspecifiedExprKind:
 	}
 }

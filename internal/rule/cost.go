@@ -24,7 +24,8 @@ type condition struct {
 	program cel.Program
 	most    int // nodes of a fact up to which nothing is counted
 	reads   map[string]bool
-	joins   bool
+	aspects []*Aspect // what it sees of what it reads
+	joins   bool      // it walks what is joined from other objects, or comes from outside
 }
 
 func programOptions() []cel.ProgramOption {

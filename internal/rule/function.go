@@ -35,6 +35,7 @@ func (ownLibrary) CompileOptions() []cel.EnvOption {
 			cel.UnaryBinding(func(s ref.Val) ref.Val { return types.Bool(credential.IsGuess(string(s.(types.String)))) }))),
 		cel.Function("base64text", cel.Overload("coaming_base64text", []*cel.Type{str}, str,
 			cel.UnaryBinding(func(s ref.Val) ref.Val { return types.String(credential.Decode(string(s.(types.String)))) }))),
+		cel.Function("coversInternet", cel.Overload("coaming_covers_internet", []*cel.Type{list}, cel.BoolType, cel.UnaryBinding(coversInternet))),
 		cel.Function("grants", cel.Overload("coaming_grants", []*cel.Type{list, str, str, str}, cel.BoolType,
 			cel.FunctionBinding(grants)),
 			cel.Overload("coaming_grants_any", []*cel.Type{list, cel.ListType(str), str, cel.ListType(str)}, cel.BoolType,

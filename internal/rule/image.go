@@ -3,6 +3,8 @@ package rule
 import (
 	"hash/maphash"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -15,22 +17,36 @@ import (
 func imageOf(v ref.Val) ref.Val {
 	r := imageRefOf(string(v.(types.String)))
 	return Lazy(func(name string) (Fact, error) {
-		switch name {
-		case "registry":
-			return types.String(r.registry), nil
-		case "repository":
-			return types.String(r.repository), nil
-		case "tag":
-			return types.String(r.tag), nil
-		case "digest":
-			return types.String(r.digest), nil
-		case "publisher":
-			return types.String(r.publisher()), nil
-		case "valid":
+		switch {
+		case name == "valid":
 			return types.Bool(r.valid), nil
+		case isImagePart(name):
+			return types.String(r.part(name)), nil
 		}
 		return nil, nil
 	})
+}
+
+func isImagePart(name string) bool {
+	return slices.Contains([]string{"registry", "repository", "tag", "digest", "publisher", "valid"}, name)
+}
+
+// part is a part by the name that expressions have for it, as a text.
+func (r *imageRef) part(name string) string {
+	switch name {
+	case "registry":
+		return r.registry
+	case "repository":
+		return r.repository
+	case "tag":
+		return r.tag
+	case "digest":
+		return r.digest
+	case "publisher":
+		return r.publisher()
+	default:
+		return strconv.FormatBool(r.valid)
+	}
 }
 
 type imageRef struct {

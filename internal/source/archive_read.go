@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"hash"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
@@ -21,6 +23,8 @@ import (
 type ArchiveLimits struct {
 	Bytes int64 // unpacked, 4 GiB when 0
 	Line  int   // bytes of one line, 64 MiB when 0
+	// Thrift says what is not kept.
+	Thrift Thrift
 }
 
 const (
@@ -49,7 +53,7 @@ func ReadArchive(r io.Reader, name string, limits ArchiveLimits) (*Reading, erro
 	a := archiveReader{
 		name: name, source: "archive:" + name, limit: limits.Line,
 		r:   bufio.NewReaderSize(&boundedReader{r: zip, left: limits.Bytes}, 64<<10),
-		sum: sha256.New(), out: &Reading{Live: true},
+		sum: sha256.New(), out: &Reading{Live: true}, thrift: limits.Thrift.start(),
 	}
 	a.out.Coverage.Sources = []string{a.source}
 	if err := a.header(); err != nil {
@@ -60,7 +64,7 @@ func ReadArchive(r io.Reader, name string, limits ArchiveLimits) (*Reading, erro
 	if more := a.bad - maxLineGaps; more > 0 {
 		a.gap(verdict.GapUnreadable, fmt.Sprintf("%d more lines cannot be read", more), mendArchive)
 	}
-	a.out.Coverage.Documents = len(a.out.Objects)
+	a.out.Coverage.Documents = a.objects
 	return a.out, nil
 }
 
@@ -107,6 +111,8 @@ type archiveReader struct {
 	number       int // of the line
 	buffer       []byte
 	bad          int // lines that could not be read
+	objects      int // that could, kept or not
+	thrift       *thrifty
 	out          *Reading
 }
 
@@ -177,17 +183,58 @@ func (a *archiveReader) step() bool {
 		a.broken(err)
 		return false
 	}
+	if path, object, found := plainLine(line); found {
+		if doc, fault := document.ParseJSON(string(object)); fault == nil {
+			a.take(doc, path, "")
+			return true
+		}
+	}
+	return a.other(line, before)
+}
+
+// plainLine takes a line apart that has nothing but a path and an object, as nearly all do. Where the
+// object is JSON, the line is.
+func plainLine(line []byte) (path string, object []byte, found bool) {
+	rest, found := bytes.CutPrefix(line, []byte(`{"path":"`))
+	if !found {
+		return "", nil, false
+	}
+	name, rest, found := bytes.Cut(rest, []byte(`","object":{`))
+	if !found || len(rest) == 0 || rest[len(rest)-1] != '}' {
+		return "", nil, false
+	}
+	for _, c := range name {
+		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return "", nil, false
+		}
+	}
+	return string(name), line[len(line)-len(rest)-1 : len(line)-1], true
+}
+
+// other reads a line that is not plain: with a doubt, the trailer, or one that cannot be read.
+func (a *archiveReader) other(line []byte, before string) bool {
 	doc, fault := document.ParseJSON(string(line))
 	if fault != nil {
 		a.badLine(verdict.GapCode(fault.Code), "cannot be read: "+fault.Message)
 		return true
 	}
-	if doc.Root().Get("trailer").Exists() {
+	entry := doc.Root()
+	if entry.Get("trailer").Exists() {
 		a.trailer(line, before)
 		a.behind()
 		return false
 	}
-	a.take(doc)
+	// The object gets a text of its own: its paths and positions begin with itself.
+	own, fault := document.ParseJSON(string(entry.Get("object").AppendJSON(nil)))
+	if fault != nil {
+		a.badLine(verdict.GapCode(fault.Code), "cannot be read: "+fault.Message)
+		return true
+	}
+	doubt := entry.Get("doubt").Str()
+	if d := doc.Doubt(); d != nil && doubt == "" {
+		doubt = d.Message
+	}
+	a.take(own, strings.Clone(entry.Get("path").Str()), strings.Clone(doubt))
 	return true
 }
 
@@ -205,7 +252,7 @@ func (a *archiveReader) broken(err error) {
 		what = err.Error()
 	}
 	a.gap(verdict.GapUnreadable,
-		fmt.Sprintf("the archive ends early, after %d objects: %s", len(a.out.Objects), what),
+		fmt.Sprintf("the archive ends early, after %d objects: %s", a.objects, what),
 		mendArchive)
 }
 
@@ -230,22 +277,20 @@ func (a *archiveReader) gap(code verdict.GapCode, message, remedy string) {
 	})
 }
 
-// take keeps the object of a line. It gets a text of its own: its paths and positions begin with itself.
-func (a *archiveReader) take(line *document.Doc) {
-	entry := line.Root()
-	doc, fault := document.ParseJSON(string(entry.Get("object").AppendJSON(nil)))
-	if fault != nil {
-		a.badLine(verdict.GapCode(fault.Code), "cannot be read: "+fault.Message)
-		return
-	}
-	o := fact.NewObject(doc.Root(), &fact.Origin{Source: a.source, File: strings.Clone(entry.Get("path").Str()), Served: true})
+// take keeps the object of a line, unless another one stands for it.
+func (a *archiveReader) take(doc *document.Doc, path, doubt string) {
+	o := fact.NewObject(doc.Root(), &fact.Origin{Source: a.source, File: path, Served: true})
 	if o.APIVersion == "" || o.Kind == "" || o.Name == "" {
 		a.badLine(verdict.GapNotObject, "holds no object with apiVersion, kind and name")
 		return
 	}
-	o.Doubt = strings.Clone(entry.Get("doubt").Str())
-	if doubt := line.Doubt(); doubt != nil && o.Doubt == "" {
-		o.Doubt = doubt.Message
+	if o.Doubt = doubt; o.Doubt == "" && doc.Doubt() != nil {
+		o.Doubt = doc.Doubt().Message
+	}
+	a.objects++
+	if reason := a.thrift.leaves(o); reason != nil {
+		a.out.leaveOut(*reason)
+		return
 	}
 	a.out.Objects = append(a.out.Objects, o)
 }
@@ -269,7 +314,7 @@ func (a *archiveReader) trailer(line []byte, sum string) {
 	switch {
 	case t.SHA256 != sum:
 		a.gap(verdict.GapUnreadable, "the archive was damaged or changed after it was taken: its sum is not that of its lines", mendArchive)
-	case t.Objects != len(a.out.Objects):
-		a.gap(verdict.GapUnreadable, fmt.Sprintf("the archive says that it holds %d objects, and holds %d that can be read", t.Objects, len(a.out.Objects)), mendArchive)
+	case t.Objects != a.objects:
+		a.gap(verdict.GapUnreadable, fmt.Sprintf("the archive says that it holds %d objects, and holds %d that can be read", t.Objects, a.objects), mendArchive)
 	}
 }

@@ -51,6 +51,8 @@ type ClusterOptions struct {
 	// a pod and Kinds has something that runs containers: those are worth a look, while everything
 	// else of a cluster is nobody's business. One that may not be listed is told and is no gap.
 	Custom bool
+	// Thrift says what is not kept.
+	Thrift Thrift
 	// PageSize is how many objects are asked for at once, 500 when it is 0. Pages of large objects
 	// hold fewer.
 	PageSize int
@@ -222,9 +224,11 @@ func (c *cluster) progress() {
 // gather puts together what the lists gave, in their order.
 func (c *cluster) gather(r *Reading, lists []*list) {
 	var lost lostLists
+	folded := 0
 	for _, l := range lists {
 		r.Objects = append(r.Objects, l.objects...)
 		l.objects = nil
+		folded += l.folded
 		r.Coverage.Gaps = append(r.Coverage.Gaps, l.gaps...)
 		gone, isGone := errors.AsType[*goneError](l.err)
 		switch {
@@ -241,7 +245,12 @@ func (c *cluster) gather(r *Reading, lists []*list) {
 		}
 	}
 	r.Coverage.Gaps = append(r.Coverage.Gaps, lost.gaps(c.source)...)
-	r.Coverage.Documents = len(r.Objects)
+	r.Coverage.Documents = len(r.Objects) + folded
+	if folded > 0 {
+		told := equalPods
+		told.Count = folded
+		r.leaveOut(told)
+	}
 }
 
 // exclude tells what was left out by design.

@@ -44,6 +44,8 @@ type list struct {
 	done    bool
 	objects []*fact.Object
 	seen    int
+	folded  int // of them: equal to one that is kept
+	thrift  *thrifty
 	gaps    []verdict.Gap
 	err     error
 	others  int // of the definitions: kinds that are not read
@@ -70,7 +72,7 @@ func (e *goneError) Unwrap() error { return e.err }
 // list was begun at), it begins again and forgets what it had, so that nothing is there twice.
 func (c *cluster) list(ctx context.Context, l *list) error {
 	for restarts := 0; ; restarts++ {
-		l.objects, l.gaps, l.seen = nil, nil, 0
+		l.objects, l.gaps, l.seen, l.folded, l.thrift = nil, nil, 0, 0, c.o.Thrift.start()
 		err := c.pages(ctx, l)
 		if statusCode(err) == expired && restarts < maxRestarts {
 			continue
@@ -150,6 +152,10 @@ func (c *cluster) take(l *list, comp *compactor, item document.Value) {
 		return
 	}
 	o.Origin = &fact.Origin{Source: c.source, File: l.base(o.Namespace) + "/" + l.plural + "/" + o.Name, Served: true}
+	if l.thrift.leaves(o) != nil {
+		l.folded++
+		return
+	}
 	l.objects = append(l.objects, o)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/coaming/coaming/internal/verdict"
+	"helm.sh/helm/v4/pkg/strvals"
 )
 
 // tree writes files below a new directory and makes it the working directory. A value that begins
@@ -334,10 +335,50 @@ func TestSpecialFiles(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("found (-want +got):\n%s", diff)
 	}
-	got = found(read(t, FileOptions{Paths: []string{"/dev/zero"}, MaxFile: 1 << 20}))
-	if diff := cmp.Diff([]string{"gap too-large /dev/zero"}, got); diff != "" {
-		t.Errorf("/dev/zero (-want +got):\n%s", diff)
+	if got := found(read(t, FileOptions{Paths: []string{"/dev/null"}})); len(got) != 1 || got[0] != "gap not-object /dev/null" {
+		t.Errorf("/dev/null: %v", got)
 	}
+	if _, err := Files(t.Context(), FileOptions{Paths: []string{"/dev/zero"}}); err == nil || !strings.Contains(err.Error(), "may never end") {
+		t.Errorf("/dev/zero: %v", err)
+	}
+	if err := syscall.Mkfifo("silent", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openPipe("silent", time.Millisecond); err == nil || !strings.Contains(err.Error(), "nobody opened for writing") {
+		t.Errorf("a pipe without a writer: %v", err)
+	}
+}
+
+// TestKeyFaults demands of what Helm's reader drops in silence that it is told, and of what it takes that it is taken.
+func TestKeyFaults(t *testing.T) {
+	for _, text := range []string{"a=1", "a.b=1", "a[0]=1", "a[0].b=x", "a[0][1]=x", "a={x,y},b=2", `a\.b=1`, `a\[=1`, "a=[", "a=x[,b=1", "a=", "a=1,", "a={", "a", "a=1,b"} {
+		want := text == "a" || text == "a=1,b"
+		if fault := keyFault(text); (fault != "") != want {
+			t.Errorf("%s: %q", text, fault)
+		}
+	}
+	for _, text := range []string{"a[", "a[0", "a[0]", "a[=1", "b=1,a[", "b={x,y},a[0]", "a.", "=1", ".a=1", "[0]=1", "a..b=1", "", "a=1,b[0].", "a[0].=1"} {
+		if keyFault(text) == "" {
+			t.Errorf("%q is taken", text)
+		}
+	}
+	err := checkKeys(Release{Set: []string{"a[", "b=1"}, SetString: []string{"c."}})
+	if err == nil || !strings.Contains(err.Error(), "--set a[: ") || !strings.Contains(err.Error(), "--set-string c.: ") {
+		t.Errorf("all faults at once: %v", err)
+	}
+}
+
+// FuzzKeyFault demands an answer to every text, and of a text that Helm refuses too no other.
+func FuzzKeyFault(f *testing.F) {
+	for _, text := range []string{"a[", `a\`, "a={b,c}", "a[0]=1,b[", "="} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		values := map[string]any{}
+		if err := strvals.ParseInto(text, values); err == nil && len(values) == 0 && keyFault(text) == "" {
+			t.Errorf("%q sets nothing, and is taken", text)
+		}
+	})
 }
 
 func TestUnreadable(t *testing.T) {

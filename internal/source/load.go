@@ -150,7 +150,7 @@ func (o *FileOptions) loadStream(ctx context.Context, in *input) (string, *verdi
 		var a answer
 		if in.path == "-" {
 			a.text, a.cut, a.err = readUpTo(o.Stdin, o.MaxFile)
-		} else if f, err := os.Open(in.path); err != nil {
+		} else if f, err := Open(in.path); err != nil {
 			a.err = err
 		} else {
 			a.text, a.cut, a.err = readUpTo(f, o.MaxFile)
@@ -166,6 +166,9 @@ func (o *FileOptions) loadStream(ctx context.Context, in *input) (string, *verdi
 			g := in.gap(verdict.GapTooLarge, fmt.Sprintf("more than %s; what comes behind the last whole document was not read", bytesText(o.MaxFile)),
 				"Give the manifests as files, or raise the bound.")
 			return wholeDocuments(a.text), &g, nil
+		}
+		if refused, ok := errors.AsType[*verdict.RemedyError](a.err); ok {
+			return "", nil, refused
 		}
 		if a.err != nil {
 			g := unreadable(in.path, a.err)

@@ -36,6 +36,9 @@ func mergeValues(d disk, layers ...Release) (map[string]any, error) {
 			}
 			values = chartloader.MergeMaps(values, more)
 		}
+		if err := checkKeys(l); err != nil {
+			return nil, err
+		}
 		for _, s := range l.Set {
 			if err := strvals.ParseInto(s, values); err != nil {
 				return nil, wrong("set", s, err)

@@ -21,17 +21,23 @@ import (
 
 func main() {
 	runs := flag.Int("n", 5, "counted runs of each command")
-	most := flag.Int("most", 100_000, "the largest generated cluster, in objects")
+	most := flag.Int("most", 100_000, "the largest made-up cluster, in objects, or with -graph in pods")
 	rules := flag.Bool("rules", false, "measure the rules alone")
+	graph := flag.Bool("graph", false, "measure who can become whom")
+	folder := flag.String("make", "", "write a cluster of -most pods to `FOLDER`, and measure nothing")
 	flag.Parse()
-	if *rules {
-		if err := dearest(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	var err error
+	switch ctx := context.Background(); {
+	case *rules:
+		err = dearest()
+	case *folder != "":
+		err = writeCluster(*folder, *most)
+	case *graph:
+		err = measureGraphs(ctx, *runs, *most)
+	default:
+		err = measure(ctx, *runs, *most)
 	}
-	if err := measure(context.Background(), *runs, *most); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -43,16 +49,39 @@ type bench struct {
 	runs                int
 }
 
-func measure(ctx context.Context, runs, most int) error {
+// newBench builds what is measured; end removes it.
+func newBench(ctx context.Context, runs int) (b *bench, end func(), err error) {
 	dir, err := os.MkdirTemp("", "coaming-bench-")
 	if err != nil {
-		return fmt.Errorf("make folder: %w", err)
+		return nil, nil, fmt.Errorf("make folder: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{dir: dir, coaming: filepath.Join(dir, "coaming"), floor: filepath.Join(dir, "floor"), runs: runs}
+	end = func() { _ = os.RemoveAll(dir) }
+	b = &bench{dir: dir, coaming: filepath.Join(dir, "coaming"), floor: filepath.Join(dir, "floor"), runs: runs}
 	if err := b.build(ctx); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return b, end, nil
+}
+
+func measureGraphs(ctx context.Context, runs, most int) error {
+	b, end, err := newBench(ctx, runs)
+	if err != nil {
 		return err
 	}
+	defer end()
+	if err := b.graphs(ctx, most); err != nil {
+		return err
+	}
+	return b.access(ctx, min(most, 10_000))
+}
+
+func measure(ctx context.Context, runs, most int) error {
+	b, end, err := newBench(ctx, runs)
+	if err != nil {
+		return err
+	}
+	defer end()
 	if err := b.startUp(ctx); err != nil {
 		return err
 	}
@@ -65,7 +94,7 @@ func measure(ctx context.Context, runs, most int) error {
 		return err
 	}
 	for n := 100; n <= most; n *= 10 {
-		input := filepath.Join(dir, strconv.Itoa(n))
+		input := filepath.Join(b.dir, strconv.Itoa(n))
 		if err := generate.Objects(input, n); err != nil {
 			return err
 		}

@@ -1,10 +1,14 @@
 // Command floor does the least that any scanner of manifests must: it reads every YAML file below
 // its arguments and parses every document into maps, on all cores, with the library that the field
-// uses. With -keep it also keeps the maps, as one must who judges objects by each other.
+// uses; of snapshots it parses every line as JSON. With -keep it also keeps the maps, as one must who
+// judges objects by each other.
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -25,7 +29,7 @@ func main() {
 	var files []string
 	for _, root := range flag.Args() {
 		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-			if ext := filepath.Ext(path); err == nil && !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
+			if ext := filepath.Ext(path); err == nil && !e.IsDir() && (ext == ".yaml" || ext == ".yml" || ext == ".coaming") {
 				files = append(files, path)
 			}
 			return err
@@ -35,15 +39,15 @@ func main() {
 			os.Exit(2)
 		}
 	}
-	work := make(chan string)
+	work := make(chan func() []map[string]any)
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	var kept []map[string]any
 	objects := 0
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
-			for file := range work {
-				maps := parse(file)
+			for part := range work {
+				maps := part()
 				mu.Lock()
 				objects += len(maps)
 				if *keep {
@@ -54,12 +58,43 @@ func main() {
 		})
 	}
 	for _, file := range files {
-		work <- file
+		if filepath.Ext(file) == ".coaming" {
+			lines(file, work)
+			continue
+		}
+		work <- func() []map[string]any { return parse(file) }
 	}
 	close(work)
 	group.Wait()
 	fmt.Println(objects, "objects")
 	runtime.KeepAlive(kept)
+}
+
+// lines hands out the lines of a snapshot, up to the first that cannot be read.
+func lines(path string, work chan<- func() []map[string]any) {
+	file, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer func() { _ = file.Close() }()
+	zip, err := gzip.NewReader(file)
+	if err != nil {
+		return
+	}
+	r := bufio.NewReaderSize(zip, 1<<20)
+	for {
+		line, err := r.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		work <- func() []map[string]any {
+			var m map[string]any
+			if json.Unmarshal(line, &m) != nil {
+				return nil
+			}
+			return []map[string]any{m}
+		}
+	}
 }
 
 // parse is the documents of a file up to the first that does not parse.

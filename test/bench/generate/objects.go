@@ -1,6 +1,6 @@
-// Package generate makes up clusters for benchmarks: the mix of kinds, the size of objects and the
-// share of faults are those of real repositories, the names are not. The same size gives the same
-// bytes.
+// Package generate makes up clusters for benchmarks. Objects writes many objects with the mix of kinds,
+// the sizes and the share of faults of real repositories; a Cluster has the shape of a large cluster, in
+// files and as a snapshot. The names are made up, and the same seed and size give the same bytes.
 package generate
 
 import (
@@ -49,12 +49,12 @@ func object(w *bufio.Writer, r *rand.Rand, i int) {
 		fmt.Fprintf(w, "apiVersion: apps/v1\nkind: Deployment\n")
 		meta(w, name, namespace)
 		fmt.Fprintf(w, "spec:\n  replicas: %d\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: %s\n  template:\n", 1+r.IntN(4), name)
-		pod(w, r, name, "    ")
+		template(w, r, name, "    ")
 	case 3:
 		fmt.Fprintf(w, "apiVersion: batch/v1\nkind: CronJob\n")
 		meta(w, name, namespace)
 		fmt.Fprintf(w, "spec:\n  schedule: \"*/15 * * * *\"\n  concurrencyPolicy: Forbid\n  jobTemplate:\n    spec:\n      backoffLimit: 2\n      template:\n")
-		pod(w, r, name, "        ")
+		template(w, r, name, "        ")
 	case 4, 5:
 		fmt.Fprintf(w, "apiVersion: v1\nkind: Service\n")
 		meta(w, name, namespace)
@@ -93,8 +93,8 @@ func meta(w *bufio.Writer, name, namespace string) {
 	fmt.Fprintf(w, "metadata:\n  name: %s\n  namespace: %s\n  labels:\n    app.kubernetes.io/name: %s\n    app.kubernetes.io/part-of: shop\n    app.kubernetes.io/managed-by: Helm\n  annotations:\n    example.com/owner: \"team@example.com\"\n    example.com/description: The service that answers for %s\n", name, namespace, name, name)
 }
 
-// pod writes a pod template of one to three containers, half of them hardened.
-func pod(w *bufio.Writer, r *rand.Rand, name, in string) {
+// template writes a pod template of one to three containers, half of them hardened.
+func template(w *bufio.Writer, r *rand.Rand, name, in string) {
 	fmt.Fprintf(w, "%smetadata:\n%s  labels:\n%s    app.kubernetes.io/name: %s\n%sspec:\n%s  serviceAccountName: %s\n", in, in, in, name, in, in, name)
 	hardened := r.IntN(2) == 0
 	if hardened {

@@ -1,0 +1,69 @@
+package attack
+
+import "github.com/coaming/coaming/internal/rbac"
+
+// chain is how an identity came to one right that a step takes beside another one.
+type chain struct {
+	query *rbac.Query
+	all   []rbac.Chain
+	who   Node
+}
+
+// may says whether an identity may do something, by which chain, or why that is not known.
+func (w *World) may(id *rbac.Identity, q *rbac.Query) (c *chain, doubt string, may bool) {
+	a := w.Rights.Can(id, q)
+	c = &chain{query: q, all: a.Chains}
+	if len(a.Chains) > 0 {
+		c.who = HolderOf(a.Chains[0].Subject)
+	}
+	switch {
+	case a.Verdict == rbac.Denied:
+		return nil, "", false
+	case a.Verdict == rbac.Unknown && len(a.Chains) > 0:
+		return c, a.Chains[0].Doubt, true
+	case a.Verdict == rbac.Unknown:
+		return nil, "", false // nothing was seen that would allow it
+	}
+	return c, "", true
+}
+
+// joins adds the right to a step that needs it, too: as evidence, and as something that ends the step
+// where there is no other way to it.
+func (c *chain) joins(t *Taken) {
+	if c == nil || len(c.all) == 0 {
+		return
+	}
+	first := &c.all[0]
+	t.Evidence = append(t.Evidence,
+		Evidence{first.Binding.Object, first.Subject.Value, title(first.Binding.Object) + " gives " + c.who.Title() + " the " + first.Binding.RoleKind + " " + first.Binding.RoleName},
+		Evidence{first.Rule.Object, first.Rule.Value, first.Binding.RoleKind + " " + first.Binding.RoleName + " allows " + c.query.Verb + " on " + c.query.What()},
+	)
+	for i := range c.all {
+		if c.all[i].Binding != first.Binding {
+			return
+		}
+	}
+	if !first.Binding.Shipped && first.Subject.Value.Exists() {
+		change := Change{
+			Object: first.Binding.Object, Edits: []Edit{Remove(first.Subject.Value)},
+			Title: "Take " + c.who.Title() + " out of " + title(first.Binding.Object),
+		}
+		for i := range t.Changes {
+			if t.Changes[i].Key() == change.Key() {
+				return
+			}
+		}
+		t.Changes = append(t.Changes, change)
+	}
+}
+
+// holder is who a right's binding names.
+func (r *Right) holder() *rbac.Identity {
+	id := r.Subject.Identity()
+	return &id
+}
+
+// mayAlso is may of whoever has a right.
+func (w *World) mayAlso(r *Right, q rbac.Query) (c *chain, doubt string, may bool) {
+	return w.may(r.holder(), &q)
+}
