@@ -107,6 +107,7 @@ type (
 	}
 	outcome struct {
 		There   bool   `json:"there"`
+		Sure    bool   `json:"sure"`
 		Admin   bool   `json:"admin"`
 		Node    bool   `json:"node"`
 		Secrets bool   `json:"secrets"`
