@@ -72,40 +72,7 @@ func exists(v document.Value, path []string) bool { return v.At(path...).Exists(
 // pathOf is the path of steps from an object's root: as people read it, list items by name, and
 // as fingerprints keep it, items without a name by their content.
 func pathOf(root document.Value, steps []document.Step) (shown, stable string) {
-	v := root
-	for _, s := range steps {
-		if v.Kind() != document.List || s.Key != "" {
-			shown, stable = join(shown, keyText(s.Key)), join(stable, keyText(s.Key))
-			v = v.Get(s.Key)
-			continue
-		}
-		v = v.Index(s.Index)
-		shown += "[" + itemText(v, s.Index) + "]"
-		stable += "[" + itemMark(v, s.Index) + "]"
-	}
-	return shown, stable
-}
-
-func join(path, key string) string {
-	if path == "" || strings.HasPrefix(key, "[") {
-		return path + key
-	}
-	return path + "." + key
-}
-
-// keyText is a key as a path shows it; one with dots in it stands in brackets.
-func keyText(key string) string {
-	if strings.ContainsAny(key, ".[]") {
-		return "[" + key + "]"
-	}
-	return key
-}
-
-func itemText(v document.Value, index int) string {
-	if name := v.Get("name").Str(); name != "" {
-		return name
-	}
-	return strconv.Itoa(index)
+	return root.PathText(steps, document.ItemName), root.PathText(steps, itemMark)
 }
 
 // itemMark keeps a fingerprint when items change places. Scalars are marked by their place: they
