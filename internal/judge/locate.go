@@ -72,38 +72,15 @@ func exists(v document.Value, path []string) bool { return v.At(path...).Exists(
 // pathOf is the path of steps from an object's root: as people read it, list items by name, and
 // as fingerprints keep it, items without a name by their content.
 func pathOf(root document.Value, steps []document.Step) (shown, stable string) {
-	var people, prints [256]byte
-	a, b := people[:0], prints[:0]
-	v := root
-	for _, s := range steps {
-		if v.Kind() != document.List || s.Key != "" {
-			a, b = appendKey(a, s.Key), appendKey(b, s.Key)
-			v = v.Get(s.Key)
-			continue
-		}
-		v = v.Index(s.Index)
-		a = append(append(append(a, '['), itemText(v, s.Index)...), ']')
-		b = append(append(append(b, '['), itemMark(v, s.Index)...), ']')
+	unnamed := false
+	shown = root.PathText(steps, func(v document.Value, index int) string {
+		unnamed = unnamed || v.Get("name").Str() == ""
+		return document.ItemName(v, index)
+	})
+	if !unnamed {
+		return shown, shown
 	}
-	return string(a), string(b)
-}
-
-// appendKey appends a key as a path shows it; one with dots in it stands in brackets.
-func appendKey(path []byte, key string) []byte {
-	if strings.ContainsAny(key, ".[]") {
-		return append(append(append(path, '['), key...), ']')
-	}
-	if len(path) > 0 {
-		path = append(path, '.')
-	}
-	return append(path, key...)
-}
-
-func itemText(v document.Value, index int) string {
-	if name := v.Get("name").Str(); name != "" {
-		return name
-	}
-	return strconv.Itoa(index)
+	return shown, root.PathText(steps, itemMark)
 }
 
 // itemMark keeps a fingerprint when items change places. Scalars are marked by their place: they
