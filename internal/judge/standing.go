@@ -60,6 +60,8 @@ func (j *judgement) comesTo(starts func() []start) rule.Fact {
 		switch name {
 		case "by":
 			return rule.Text(j.how(list)), nil
+		case "possible":
+			return rule.Bool(len(list) > 0), nil
 		case "sure":
 			return rule.Bool(slices.ContainsFunc(list, func(s start) bool { return s.doubt == "" })), nil
 		}
