@@ -73,6 +73,13 @@ func (n *patchNode) child(key string) *patchNode {
 	return n.below[key]
 }
 
+// mergeKeys are the keys by which a strategic merge patch finds the items of a list, by the list's field
+// (patchMergeKey in k8s.io/api core/v1). Lists that have none, such as a binding's subjects, are replaced.
+var mergeKeys = map[string]string{
+	"containers": "name", "initContainers": "name", "ephemeralContainers": "name", "volumes": "name", "env": "name", "imagePullSecrets": "name",
+	"volumeMounts": "mountPath", "volumeDevices": "devicePath", "ports": "name",
+}
+
 // put sets what the draft holds at a path, null where it holds nothing.
 func (n *patchNode) put(root document.Value, draft *document.Draft, steps []document.Step) error {
 	for i, s := range steps {
@@ -83,13 +90,18 @@ func (n *patchNode) put(root document.Value, draft *document.Draft, steps []docu
 			n = n.child(s.Key)
 			continue
 		}
-		name := root.Follow(steps[:i+1]).Get("name").Str()
+		key := mergeKeys[steps[max(i-1, 0)].Key]
+		if key == "" { // it is replaced as a whole
+			steps = steps[:i]
+			break
+		}
+		name := root.Follow(steps[:i+1]).Get(key).Str()
 		if name == "" {
 			return errNoPatch
 		}
 		n.list = true
 		n = n.child(name)
-		n.child("name").value = text(name)
+		n.child(key).value = text(name)
 		if i == len(steps)-1 {
 			if draft.JSON(steps) != "" {
 				return errNoPatch
