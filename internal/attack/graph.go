@@ -129,9 +129,14 @@ func (g *Graph) tieContainers(n Node) {
 	}
 }
 
+// tieMachine ties the pods of a class of nodes to its scope, and the scopes of the classes whose pods may
+// run there, too: what asks for nothing is tied once and not to every class.
 func (g *Graph) tieMachine(scope, machine Node) {
 	for _, p := range g.World.On(machine) {
 		g.tie(scope, p.Node)
+	}
+	for _, class := range g.World.Fitting(machine) {
+		g.tie(scope, PodsOn(class))
 	}
 }
 

@@ -24,30 +24,41 @@ func PodsOn(machine Node) Node {
 	return Node{Kind: Scope, Name: "pods", Part: onMachine + machine.Name}
 }
 
-// Machines are the classes of nodes that pods may run on.
+// Machines are the classes of nodes that pods may run on. There are nodes wherever there is a cluster.
 func (w *World) Machines() []Node {
-	var list []Node
-	for _, p := range w.Pods {
-		if !slices.Contains(list, p.Machine) {
-			list = append(list, p.Machine)
+	if w.classes == nil {
+		seen := map[Node]bool{}
+		for _, p := range w.Pods {
+			if !seen[p.Machine] {
+				seen[p.Machine] = true
+				w.classes = append(w.classes, p.Machine)
+			}
+		}
+		if len(seen) == 0 {
+			w.classes = []Node{{Kind: Machine, Name: anyMachine}}
 		}
 	}
-	return list
+	return w.classes
 }
 
-// On is the workloads of which pods may run on a node of that class: those of the class itself, and
-// those that ask for no more than it.
+// On is the workloads of a class of nodes itself.
 func (w *World) On(machine Node) []*Pods {
-	var list []*Pods
-	fits := map[Node]bool{}
-	for _, p := range w.Pods {
-		fit, known := fits[p.Machine]
-		if !known {
-			fit = w.mayRunOn(p.Machine, machine)
-			fits[p.Machine] = fit
+	if w.onMachine == nil {
+		w.onMachine = map[Node][]*Pods{}
+		for _, p := range w.Pods {
+			w.onMachine[p.Machine] = append(w.onMachine[p.Machine], p)
 		}
-		if fit {
-			list = append(list, p)
+	}
+	return w.onMachine[machine]
+}
+
+// Fitting are the other classes whose pods may run on a node of a class, too: those that ask for no more
+// than it. Pods that name their node run nowhere else.
+func (w *World) Fitting(machine Node) []Node {
+	var list []Node
+	for _, class := range w.Machines() {
+		if selects := class.Name == anyMachine || strings.Contains(class.Name, "="); selects && class != machine && w.mayRunOn(class, machine) {
+			list = append(list, class)
 		}
 	}
 	return list

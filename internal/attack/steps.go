@@ -4,6 +4,9 @@ import "slices"
 
 // steps is every step, by ID.
 var steps = []*Step{
+	&apiTakeover,
+	&certificateApprove,
+	&cloudUsersWrite,
 	&clusterAdmin,
 	&controlPlaneFiles,
 	&endpointExposed,
@@ -25,12 +28,29 @@ var steps = []*Step{
 	&escapeSysModule,
 	&escapeUserHome,
 	&escapeUsermodeHelper,
+	&impersonate,
+	&kubeletProxy,
 	&metadataSpoof,
+	&namespaceRelabel,
 	&nodeCredentialsRead,
+	&podCreate,
+	&podCreateNode,
+	&podDebug,
+	&podDebugNode,
 	&podExec,
+	&podForward,
+	&podPatch,
 	&processSidecar,
+	&roleBind,
+	&roleEscalate,
+	&secretRead,
+	&secretToken,
+	&secretTokenCreate,
 	&staticPod,
 	&tokenMount,
+	&tokenRequest,
+	&volumeCreate,
+	&webhookTakeover,
 }
 
 // Steps is every step, by ID.
