@@ -187,8 +187,9 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	}
 	o.find(&excuses, reading.Objects, o.ids)
 	reading.Coverage.Exclusions = append(reading.Coverage.Exclusions, excluded...)
+	inventory := fact.NewInventory(reading.Objects, version, reading.Live)
 	res := judge.Judge(judge.Input{
-		Inventory:  fact.NewInventory(reading.Objects, version, reading.Live),
+		Inventory:  inventory,
 		Coverage:   reading.Coverage,
 		Rules:      rules,
 		Exceptions: excuses.exceptions,
@@ -201,6 +202,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 		Progress:   bar.stage("judging"),
 	})
 	bar.clear()
+	rate(res, inventory, kinds)
 	return res, nil
 }
 

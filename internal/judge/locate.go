@@ -77,33 +77,15 @@ func pathOf(root document.Value, steps []document.Step) (shown, stable string) {
 	v := root
 	for _, s := range steps {
 		if v.Kind() != document.List || s.Key != "" {
-			a, b = appendKey(a, s.Key), appendKey(b, s.Key)
+			a, b = document.AppendKey(a, s.Key), document.AppendKey(b, s.Key)
 			v = v.Get(s.Key)
 			continue
 		}
 		v = v.Index(s.Index)
-		a = append(append(append(a, '['), itemText(v, s.Index)...), ']')
+		a = append(append(append(a, '['), document.ItemName(v, s.Index)...), ']')
 		b = append(append(append(b, '['), itemMark(v, s.Index)...), ']')
 	}
 	return string(a), string(b)
-}
-
-// appendKey appends a key as a path shows it; one with dots in it stands in brackets.
-func appendKey(path []byte, key string) []byte {
-	if strings.ContainsAny(key, ".[]") {
-		return append(append(append(path, '['), key...), ']')
-	}
-	if len(path) > 0 {
-		path = append(path, '.')
-	}
-	return append(path, key...)
-}
-
-func itemText(v document.Value, index int) string {
-	if name := v.Get("name").Str(); name != "" {
-		return name
-	}
-	return strconv.Itoa(index)
 }
 
 // itemMark keeps a fingerprint when items change places. Scalars are marked by their place: they

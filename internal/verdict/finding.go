@@ -23,6 +23,8 @@ type Finding struct {
 	Excerpt *Excerpt   `json:"excerpt,omitempty"`
 	// Exemption is what excused an exempt one.
 	Exemption *Exemption `json:"exemption,omitempty"`
+	// Risk is what it matters to attackers; nil where nothing is known to lead there, and nowhere from there.
+	Risk *Risk `json:"risk,omitempty"`
 	// Change is how it stands to an earlier result; "" where none was compared with. Was is what it
 	// was there, when that changed.
 	Change Change `json:"change,omitempty"`
