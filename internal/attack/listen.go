@@ -1,6 +1,9 @@
 package attack
 
-import "github.com/coaming/coaming/internal/reach"
+import (
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/reach"
+)
 
 // Serving is the containers that listen on one of the ports: those that declare one, or, where none
 // does, all that run as long as the pod, for a port need not be declared.
@@ -30,4 +33,12 @@ func (b *Box) declares(ports reach.Ports) bool {
 		}
 	}
 	return false
+}
+
+// networkValue is what says that the pods are on their node's network, or the pod spec.
+func (p *Pods) networkValue() document.Value {
+	if v := p.Spec.Get("hostNetwork"); v.Exists() {
+		return v
+	}
+	return p.Spec
 }

@@ -42,6 +42,7 @@ type World struct {
 	inSpace    map[string][]*Pods
 	accounts   map[string][]Node
 	rights     map[string][]*Right
+	uses       []secretUse
 	folders    []*Folder
 	namespaces []string
 	refuses    *string                   // why other policies may refuse pods; nil before it is asked for
