@@ -14,6 +14,7 @@ import (
 var csvColumns = []string{
 	"record", "verdict", "severity", "practice", "rule", "title", "kind", "namespace", "name", "container", "message", "reason",
 	"path", "source", "file", "line", "column", "fingerprint", "change", "remedy", "apiVersion", "framework", "control",
+	"risk", "riskWhy",
 }
 
 // The records of a CSV table, one kind of row each.
@@ -102,6 +103,9 @@ func (t *table) findings(record string, list []verdict.Finding) {
 			"rule": f.Rule, "kind": f.Subject.Kind, "namespace": f.Subject.Namespace, "name": f.Subject.Name, "container": f.Subject.Container,
 			"message": f.Message, "reason": f.Reason, "path": f.Path, "fingerprint": f.Fingerprint, "change": string(f.Change),
 			"apiVersion": f.Subject.APIVersion,
+		}
+		if f.Risk != nil {
+			cells["risk"], cells["riskWhy"] = number(f.Risk.Score), f.Risk.Why
 		}
 		t.place(cells, &f.Location)
 		if r := t.rules[f.Rule]; r != nil {

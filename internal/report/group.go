@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/coaming/coaming/internal/verdict"
@@ -11,6 +12,7 @@ type place struct {
 	source, file string
 	rendered     bool
 	count        [grades]int
+	risk         int // the highest of its findings
 	objects      []*object
 }
 
@@ -18,6 +20,7 @@ type place struct {
 type object struct {
 	subject verdict.Subject
 	count   [grades]int
+	risk    int
 	blocks  []*block
 }
 
@@ -25,6 +28,7 @@ type object struct {
 // that share their reason.
 type block struct {
 	grade    grade
+	risk     int
 	findings []*verdict.Finding
 }
 
@@ -49,7 +53,8 @@ type grouping struct {
 	blocks  map[blockKey]*block
 }
 
-// group arranges the findings, the worst first on every level and otherwise in the order given.
+// group arranges the findings, the worst first on every level, of equals those with the most risk, and
+// otherwise in the order given.
 func group(findings []verdict.Finding) []*place {
 	g := &grouping{
 		byPlace: make(map[placeKey]*place),
@@ -59,11 +64,14 @@ func group(findings []verdict.Finding) []*place {
 	for i := range findings {
 		g.add(&findings[i])
 	}
-	slices.SortStableFunc(g.places, func(a, b *place) int { return worse(&a.count, &b.count) })
+	slices.SortStableFunc(g.places, func(a, b *place) int { return cmp.Or(worse(&a.count, &b.count), b.risk-a.risk) })
 	for _, p := range g.places {
-		slices.SortStableFunc(p.objects, func(a, b *object) int { return worse(&a.count, &b.count) })
+		slices.SortStableFunc(p.objects, func(a, b *object) int { return cmp.Or(worse(&a.count, &b.count), b.risk-a.risk) })
 		for _, o := range p.objects {
-			slices.SortStableFunc(o.blocks, func(a, b *block) int { return int(a.grade) - int(b.grade) })
+			slices.SortStableFunc(o.blocks, func(a, b *block) int { return cmp.Or(int(a.grade)-int(b.grade), b.risk-a.risk) })
+			for _, b := range o.blocks {
+				slices.SortStableFunc(b.findings, byRisk)
+			}
 		}
 	}
 	return g.places
@@ -79,6 +87,7 @@ func (g *grouping) add(f *verdict.Finding) {
 		g.places = append(g.places, p)
 	}
 	p.count[grade]++
+	p.risk = max(p.risk, f.RiskScore())
 
 	ok := objectKey{p, f.Subject}
 	ok.subject.Container = ""
@@ -89,6 +98,7 @@ func (g *grouping) add(f *verdict.Finding) {
 		p.objects = append(p.objects, o)
 	}
 	o.count[grade]++
+	o.risk = max(o.risk, f.RiskScore())
 
 	bk := blockKey{o, f.Verdict, f.Rule}
 	if f.Verdict == verdict.Unknown && f.Reason != "" {
@@ -104,6 +114,7 @@ func (g *grouping) add(f *verdict.Finding) {
 		o.blocks = append(o.blocks, b)
 	}
 	b.grade = min(b.grade, grade)
+	b.risk = max(b.risk, f.RiskScore())
 	b.findings = append(b.findings, f)
 }
 

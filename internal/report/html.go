@@ -204,7 +204,7 @@ func (p *pageHTML) changes() {
 type (
 	htmlFinding struct {
 		ID, Fingerprint, Word, Mark, Message, Subject, Place, Path, Reason string
-		Rule, RuleID, Title, Remedy, Change                                string
+		Rule, RuleID, Title, Remedy, Change, Risk                          string
 		Also                                                               []string
 		MoreAlso                                                           int
 		Lines                                                              []htmlLine
@@ -223,6 +223,7 @@ func (p *pageHTML) finding(f *verdict.Finding) htmlFinding {
 		ID: anchor("f", f.Fingerprint), Fingerprint: visible(f.Fingerprint), Word: look.word, Mark: look.mark, Message: bounded(f.Message),
 		Subject: bounded(f.Subject.String()), Place: position(&f.Location), Path: bounded(f.Path), Reason: bounded(f.Reason),
 		Rule: bounded(f.Rule), RuleID: anchor("rule", f.Rule), Change: changeWord(f),
+		Risk: bounded(riskText(f, true)),
 	}
 	if r := p.rules[f.Rule]; r != nil {
 		h.Title, h.Remedy = bounded(prose(r.Title)), bounded(prose(r.Remedy))
@@ -295,6 +296,7 @@ func (p *pageHTML) findings(list []verdict.Finding) {
 	}
 	for g, found := range byGrade {
 		if len(found) > 0 {
+			slices.SortStableFunc(found, byRisk)
 			p.part("severity-open", htmlSeverity{looks[g].word, looks[g].mark, gradeAbout[g], len(found)})
 			p.severity(found)
 			p.part("severity-close", nil)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -91,7 +92,7 @@ func (p *pageMD) findings() {
 	if len(p.shown) == 0 {
 		return
 	}
-	slices.SortStableFunc(p.shown, func(a, b *verdict.Finding) int { return int(gradeOf(a)) - int(gradeOf(b)) })
+	slices.SortStableFunc(p.shown, func(a, b *verdict.Finding) int { return cmp.Or(int(gradeOf(a))-int(gradeOf(b)), byRisk(a, b)) })
 	title := "Findings"
 	if p.res.Diff != nil {
 		title = "New and changed findings"
@@ -103,7 +104,11 @@ func (p *pageMD) findings() {
 		if change := changeWord(f); change != "" {
 			word += ", " + change
 		}
-		return "| " + word + " | " + brief(f.Message, markdownText) + "<br>" + code(f.Rule) + " | " + brief(f.Subject.String(), markdownText) +
+		risk := ""
+		if text := riskText(f, false); text != "" {
+			risk = "<br>risk " + brief(text, markdownText)
+		}
+		return "| " + word + " | " + brief(f.Message, markdownText) + "<br>" + code(f.Rule) + risk + " | " + brief(f.Subject.String(), markdownText) +
 			" | " + brief(position(&f.Location), markdownText) + " |\n"
 	})
 }

@@ -59,6 +59,7 @@ func (p *printer) block(b *block) {
 	if len(b.findings) == 1 {
 		p.line("    ", p.at(first), p.tail(first))
 		p.also(first)
+		p.risk(first)
 	} else {
 		p.every(b)
 	}
@@ -66,6 +67,13 @@ func (p *printer) block(b *block) {
 		p.evidence(first, b.grade)
 	}
 	p.advice(first, b.grade)
+}
+
+// risk tells what a finding matters to attackers.
+func (p *printer) risk(f *verdict.Finding) {
+	if text := riskText(f, p.opts.Verbose); text != "" {
+		p.text("      risk ", yellow, visible(text), plain)
+	}
 }
 
 // headline is the finding's own message, or what several have in common.
@@ -94,6 +102,7 @@ func (p *printer) every(b *block) {
 		p.line("    ", p.at(f), p.tail(f))
 		p.also(f)
 		p.text("      ", plain, visible(f.Message), plain)
+		p.risk(f)
 		if p.opts.Verbose {
 			p.evidence(f, b.grade)
 		}

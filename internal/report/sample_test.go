@@ -102,6 +102,10 @@ func sampleFindings() []verdict.Finding {
 		"          image: shop/checkout:1.4", "          securityContext:", "            privileged: true", "          ports:",
 	}}
 
+	privileged.Risk = &verdict.Risk{
+		Score: 96, ExposedFrom: []string{"internet"}, LeadsTo: []string{"cluster-admin", "node"}, Paths: 3, Needed: true,
+		Why: "a step of attackers: Leave a privileged container; reached from the internet; a\x1b[31mb|<i>",
+	}
 	privileged.Also = []verdict.Location{
 		{Source: "kustomize:overlays/prod", File: "overlays/prod", Line: 40, Column: 25, Rendered: true},
 		{Source: "cluster:prod", File: "/apis/apps/v1/namespaces/payments/deployments/checkout"},
@@ -112,6 +116,8 @@ func sampleFindings() []verdict.Finding {
 	exempt.Message, exempt.Path = "volume logs shows /var/log of the node", "spec.template.spec.volumes[logs].hostPath"
 	exempt.Exemption = &verdict.Exemption{Grant: verdict.GrantComment, Location: verdict.Location{Source: "files", File: "base/payments/deployment.yaml", Line: 58, Column: 3}}
 	exempt.Reason = "excused by ops@shop.example until 2027-01-01: the log shipper needs it"
+
+	exempt.Risk = &verdict.Risk{Score: 15, Why: "attackers from the internet come there"}
 
 	rendered := find(5, verdict.Fail, "host-path", "pod", verdict.High)
 	rendered.Subject = verdict.Subject{APIVersion: "v1", Kind: "Pod", Namespace: "shop", Name: "agent"}

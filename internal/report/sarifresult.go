@@ -17,6 +17,10 @@ func sarifResultOf(f *verdict.Finding, index map[string]int) *sarifResult {
 		Properties:   sarifResultProperties{Verdict: f.Verdict, Severity: f.Severity, Reason: f.Reason},
 	}
 	r.Baseline = sarifBaseline[f.Change]
+	if f.Risk != nil {
+		rank := float64(min(max(f.Risk.Score, 0), 100))
+		r.Rank, r.Properties.Risk = &rank, visible(f.Risk.Why)
+	}
 	if i, ok := index[f.Rule]; ok {
 		r.RuleIndex = &i
 	}
