@@ -96,6 +96,11 @@ func (n Node) Title() string {
 	case Data:
 		return "the data of " + place + n.Name
 	case Scope:
+		if machine, found := strings.CutPrefix(n.Part, onMachine); found && machine == anyMachine {
+			return "every pod that may run on the same node"
+		} else if found {
+			return "every pod that may run on node " + machine
+		}
 		if n.Namespace == "" {
 			return strings.TrimSpace("all " + n.Name + " " + n.Part)
 		}

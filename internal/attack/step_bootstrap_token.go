@@ -35,6 +35,11 @@ var bootstrapToken = Step{
 			} else {
 				t.Doubt = "whether the cluster signs certificates of new kubelets by itself is not known"
 			}
+			// Without the binding a person may still sign what is asked for.
+			t.Changes = []Change{{
+				Object: o, Edits: []Edit{Set(o.Root, `"false"`, "stringData", "usage-bootstrap-authentication")},
+				Title: "Let nobody sign in with " + title(o),
+			}}
 			for _, m := range w.Machines() {
 				t.To = Kubelet(m)
 				take(t)

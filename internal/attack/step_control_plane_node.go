@@ -1,6 +1,9 @@
 package attack
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 var controlPlaneNode = Step{
 	ID: "control-plane-node", Title: "Take the administrator's key from a control plane node", Technique: "T1552.004",
@@ -21,7 +24,7 @@ var controlPlaneNode = Step{
 			case o != nil && isControlPlane(o):
 				take(Taken{From: m, To: Node{Kind: ClusterAdmin}, Evidence: []Evidence{{o, o.Labels(), title(o) + " is one of the control plane"}}})
 			case namesControlPlane(m.Name):
-				take(Taken{From: m, To: Node{Kind: ClusterAdmin}, Evidence: []Evidence{{p.Object, p.Spec.Get("nodeSelector"), "the pods of " + p.Node.Title() + " run on nodes of the control plane"}}})
+				take(Taken{From: m, To: Node{Kind: ClusterAdmin}, Evidence: []Evidence{{p.Object, p.Spec, "the pods of " + p.Node.Title() + " run on nodes of the control plane"}}})
 			}
 		}
 		for _, o := range w.Inventory.OfKind("Node") {
@@ -33,12 +36,14 @@ var controlPlaneNode = Step{
 	},
 }
 
-// namesControlPlane says whether a node selector asks for nodes of the control plane.
-func namesControlPlane(selector string) bool {
-	for label := range strings.SplitSeq(selector, ",") {
-		if key, _, found := strings.Cut(label, "="); found && isRole(key) {
-			return true
-		}
-	}
-	return false
+// namesControlPlane says whether what pods ask of their node only nodes of the control plane have.
+func namesControlPlane(class string) bool {
+	return slices.ContainsFunc(strings.Split(class, ","), func(wanted string) bool {
+		return !slices.ContainsFunc(strings.Split(wanted, " or "), func(term string) bool {
+			return !slices.ContainsFunc(strings.Split(term, "+"), func(label string) bool {
+				key, _, found := strings.Cut(label, "=")
+				return found && isRole(key)
+			})
+		})
+	})
 }

@@ -1,8 +1,6 @@
 package attack
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -163,27 +161,4 @@ func (w *World) Network() *reach.Network {
 func (w *World) At(endpoint int) []*Pods {
 	w.Network()
 	return w.listening[endpoint]
-}
-
-// anyMachine is the name of the class of nodes of pods that say nothing of where they run.
-const anyMachine = "any"
-
-// machineOf is the class of nodes that pods may run on: the one that they name, those that their
-// selector asks for, or any. Affinity, taints and the scheduler's choice are not looked at: what may
-// run on the same class is taken to run on the same node.
-func machineOf(p *fact.Workload) Node {
-	if name := p.Spec.Get("nodeName").Str(); name != "" {
-		return Node{Kind: Machine, Name: name}
-	}
-	var labels []string
-	for key, v := range p.Spec.Get("nodeSelector").Fields() {
-		if key != "kubernetes.io/os" && key != "kubernetes.io/arch" {
-			labels = append(labels, key+"="+v.Str())
-		}
-	}
-	if len(labels) == 0 {
-		return Node{Kind: Machine, Name: anyMachine}
-	}
-	slices.SortFunc(labels, cmp.Compare)
-	return Node{Kind: Machine, Name: strings.Join(labels, ",")}
 }
