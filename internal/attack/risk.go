@@ -185,7 +185,7 @@ func (r *rater) add(k objectKey, o *fact.Object, at document.Value, below []stri
 	for _, key := range below {
 		steps = append(steps, document.Step{Key: key})
 	}
-	p := spot{path: o.Root.PathText(steps, document.ItemName), edge: edge, whole: strings.HasSuffix(o.Kind, "RoleBinding")}
+	p := spot{path: o.Root.PathText(steps), edge: edge, whole: strings.HasSuffix(o.Kind, "RoleBinding")}
 	for _, known := range r.by[k] {
 		if known == p {
 			return

@@ -1,7 +1,7 @@
 package attack
 
 var clusterAdmin = Step{
-	ID: "cluster-admin", Title: "Do anything, as an identity that may", Technique: "T1078.004",
+	ID: "cluster-admin", Title: "Do anything, as an identity that may", Technique: "T1078",
 	Needs:  "an identity that may do everything with everything everywhere",
 	Gives:  "cluster-admin",
 	Why:    "A rule that allows every verb on every resource of every group leaves nothing out: every secret, every node, every role.",

@@ -2,6 +2,8 @@ package attack
 
 import "slices"
 
+//go:generate go run ../../tools/steps testdata/steps ../../docs/attack-steps.md
+
 // steps is every step, by ID.
 var steps = []*Step{
 	&accountRelink,

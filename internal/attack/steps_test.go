@@ -85,8 +85,8 @@ func TestStepsAreTold(t *testing.T) {
 				t.Errorf("%s: %s is %q: sentences, which end in a full stop", s.ID, field, text)
 			}
 		}
-		if !technique.MatchString(s.Technique) {
-			t.Errorf("%s: %q is no technique of MITRE ATT&CK", s.ID, s.Technique)
+		if !technique.MatchString(s.Technique) || s.TechniqueTitle() == "" {
+			t.Errorf("%s: %q is no technique of MITRE ATT&CK that techniques knows", s.ID, s.Technique)
 		}
 		if s.Effort == Joint || s.Find == nil {
 			t.Errorf("%s has no effort or no Find", s.ID)

@@ -15,6 +15,7 @@ import (
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -190,6 +191,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	inventory := fact.NewInventory(reading.Objects, version, reading.Live)
 	res := judge.Judge(judge.Input{
 		Inventory:  inventory,
+		Rate:       seesPaths(kinds),
 		Coverage:   reading.Coverage,
 		Rules:      rules,
 		Exceptions: excuses.exceptions,
@@ -204,6 +206,12 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	bar.clear()
 	rate(res, inventory, kinds)
 	return res, nil
+}
+
+// seesPaths says whether enough was read to say what findings matter to attackers: files are read whole, a
+// cluster as far as the rules that were asked for want it.
+func seesPaths(asked []string) bool {
+	return asked == nil || !slices.ContainsFunc(append([]string{"Service"}, rbac.Kinds...), func(kind string) bool { return !slices.Contains(asked, kind) })
 }
 
 // checkNamespaces refuses a namespace that nothing that was read is of: a slip of the pen must not

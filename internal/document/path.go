@@ -5,28 +5,32 @@ import (
 	"strings"
 )
 
-// PathText is the path that steps lead from v, as people read it: spec.containers[web].image. item says
-// what stands in the brackets of a list's item. The end of the path need not exist.
-func (v Value) PathText(steps []Step, item func(item Value, index int) string) string {
+// PathText is the path that steps lead from v, as people read it, list items by name:
+// spec.containers[web].image. The end of the path need not exist.
+func (v Value) PathText(steps []Step) string {
 	var room [256]byte
 	b := room[:0]
 	for _, s := range steps {
-		if v.Kind() == List && s.Key == "" {
-			v = v.Index(s.Index)
-			b = append(append(append(b, '['), item(v, s.Index)...), ']')
+		if v.Kind() != List || s.Key != "" {
+			b = AppendKey(b, s.Key)
+			v = v.Get(s.Key)
 			continue
 		}
-		v = v.Get(s.Key)
-		switch {
-		case strings.ContainsAny(s.Key, ".[]"):
-			b = append(append(append(b, '['), s.Key...), ']')
-		case len(b) > 0:
-			b = append(append(b, '.'), s.Key...)
-		default:
-			b = append(b, s.Key...)
-		}
+		v = v.Index(s.Index)
+		b = append(append(append(b, '['), ItemName(v, s.Index)...), ']')
 	}
 	return string(b)
+}
+
+// AppendKey appends a key as a path shows it; one with dots in it stands in brackets.
+func AppendKey(path []byte, key string) []byte {
+	if strings.ContainsAny(key, ".[]") {
+		return append(append(append(path, '['), key...), ']')
+	}
+	if len(path) > 0 {
+		path = append(path, '.')
+	}
+	return append(path, key...)
 }
 
 // ItemName is a list's item by its name, or by its index where it has none.

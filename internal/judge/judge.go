@@ -41,6 +41,8 @@ type Input struct {
 	// Forgetful asks every rule about every fact afresh: the result is the same and takes longer.
 	// For measuring, and for tests.
 	Forgetful bool
+	// Rate asks for the risk of every finding.
+	Rate bool
 	// Propose is told of every fail of a rule that has a fix what the fix comes to there; may be nil.
 	// Several goroutines call it, in no order.
 	Propose func(Proposal)
@@ -232,7 +234,11 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 		})
 	}
 	group.Wait()
-	return slices.Concat(found...), counts
+	findings := slices.Concat(found...)
+	if j.Rate && len(findings) > 0 {
+		j.around().graph.Rate(findings)
+	}
+	return findings, counts
 }
 
 // tallies counts verdicts by rule.
@@ -326,6 +332,9 @@ func fold(findings []verdict.Finding, counts tallies) []verdict.Finding {
 				if l != kept[at].Location && !slices.Contains(kept[at].Also, l) {
 					kept[at].Also = append(kept[at].Also, l)
 				}
+			}
+			if f.RiskScore() > kept[at].RiskScore() {
+				kept[at].Risk = f.Risk
 			}
 			counts.discount(f.Rule, f.Verdict)
 			continue

@@ -72,15 +72,20 @@ func exists(v document.Value, path []string) bool { return v.At(path...).Exists(
 // pathOf is the path of steps from an object's root: as people read it, list items by name, and
 // as fingerprints keep it, items without a name by their content.
 func pathOf(root document.Value, steps []document.Step) (shown, stable string) {
-	unnamed := false
-	shown = root.PathText(steps, func(v document.Value, index int) string {
-		unnamed = unnamed || v.Get("name").Str() == ""
-		return document.ItemName(v, index)
-	})
-	if !unnamed {
-		return shown, shown
+	var people, prints [256]byte
+	a, b := people[:0], prints[:0]
+	v := root
+	for _, s := range steps {
+		if v.Kind() != document.List || s.Key != "" {
+			a, b = document.AppendKey(a, s.Key), document.AppendKey(b, s.Key)
+			v = v.Get(s.Key)
+			continue
+		}
+		v = v.Index(s.Index)
+		a = append(append(append(a, '['), document.ItemName(v, s.Index)...), ']')
+		b = append(append(append(b, '['), itemMark(v, s.Index)...), ']')
 	}
-	return shown, root.PathText(steps, itemMark)
+	return string(a), string(b)
 }
 
 // itemMark keeps a fingerprint when items change places. Scalars are marked by their place: they

@@ -76,8 +76,15 @@ func (n *Network) findWays() {
 			n.serviceWays(o)
 		}
 	}
+	if len(n.backends) == 0 {
+		return
+	}
+	r := router{Network: n, from: n.controllers(), known: true, access: map[int]Access{}}
+	if r.from.empty() {
+		r.from, r.known = n.everything(), false
+	}
 	for i := range n.backends {
-		n.routeWays(&n.backends[i])
+		r.ways(&n.backends[i])
 	}
 }
 
@@ -261,31 +268,59 @@ func (n *Network) controllers() Set {
 	return s
 }
 
-// routeWays are the ways through one backend of a route. The connection comes from the pods of a
-// controller; where these are not to be seen, it may come from anywhere.
-func (n *Network) routeWays(b *backend) {
+// router finds the ways through routes. Their connections come from the pods of a controller; where
+// these are not to be seen, from anywhere.
+type router struct {
+	*Network
+	from   Set
+	known  bool           // whether from are controllers
+	access map[int]Access // what from has to a pod, as far as that was asked
+}
+
+// to is what is open to a pod from whichever of the controllers; nobody knows which. Those that the same
+// policies are for, and that the same rule of the pod's is about, are asked once.
+func (r *router) to(pod int) Access {
+	if a, known := r.access[pod]; known {
+		return a
+	}
+	type alike struct {
+		egress, row int
+		host        bool
+	}
+	var a Access
+	seen := map[alike]bool{}
+	for i := range r.from.All() {
+		key := alike{egress: r.profileOf[egress][i], row: -1, host: r.sharesNode(i, pod)}
+		if at := r.profileOf[ingress][pod]; at >= 0 {
+			rows := r.profiles[ingress][at].rows
+			key.row = slices.IndexFunc(rows, func(row row) bool { return row.peers.has(i) })
+		}
+		if seen[key] {
+			continue
+		}
+		if next := r.Between(i, pod); len(seen) == 0 {
+			a = next
+		} else {
+			a = a.orElse(next)
+		}
+		seen[key] = true
+	}
+	r.access[pod] = a
+	return a
+}
+
+// ways are those through one backend of a route.
+func (r *router) ways(b *backend) {
+	n := r.Network
 	service := n.inventory.Find("Service", b.namespace, b.service)
 	if service == nil {
 		return
 	}
 	w := Way{Object: b.object, Through: b.object.Kind, Doubt: b.doubt}
-	controllers := n.controllers()
-	known := !controllers.empty()
-	if !known {
-		controllers = n.everything()
-	}
 	for _, t := range n.targets(service, b.port) {
-		var a Access
-		first := true
-		for i := range controllers.All() {
-			if next := n.Between(i, t.pod); first {
-				a, first = next, false
-			} else {
-				a = a.orElse(next)
-			}
-		}
+		a := r.to(t.pod)
 		w := w
-		if !known && !a.Unknown.Intersect(t.ports).Empty() {
+		if !r.known && !a.Unknown.Intersect(t.ports).Empty() {
 			w.Unseen = w.Doubt == ""
 			w.Doubt = strings.TrimPrefix(w.Doubt+"; the pods of its controller are not to be seen", "; ")
 		}
