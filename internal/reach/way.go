@@ -76,8 +76,13 @@ func (n *Network) findWays() {
 			n.serviceWays(o)
 		}
 	}
+	if len(n.backends) == 0 {
+		return
+	}
+	controllers := n.controllers()
+	from := map[int]Access{}
 	for i := range n.backends {
-		n.routeWays(&n.backends[i])
+		n.routeWays(&n.backends[i], controllers, from)
 	}
 }
 
@@ -253,27 +258,23 @@ func (n *Network) controllers() Set {
 }
 
 // routeWays are the ways through one backend of a route. The connection comes from the pods of a
-// controller; where these are not to be seen, it may come from anywhere.
-func (n *Network) routeWays(b *backend) {
+// controller; where these are not to be seen, it may come from anywhere. What any of them reaches of a pod
+// is kept in from.
+func (n *Network) routeWays(b *backend, controllers Set, from map[int]Access) {
 	service := n.inventory.Find("Service", b.namespace, b.service)
 	if service == nil {
 		return
 	}
 	w := Way{Object: b.object, Through: b.object.Kind, Doubt: b.doubt}
-	controllers := n.controllers()
 	known := !controllers.empty()
 	if !known {
 		controllers = n.everything()
 	}
 	for _, t := range n.targets(service, b.port) {
-		var a Access
-		first := true
-		for i := range controllers.All() {
-			if next := n.Between(i, t.pod); first {
-				a, first = next, false
-			} else {
-				a = a.orElse(next)
-			}
+		a, seen := from[t.pod]
+		if !seen {
+			a = n.fromAny(controllers, t.pod)
+			from[t.pod] = a
 		}
 		w := w
 		if !known && !a.Unknown.Intersect(t.ports).Empty() {
@@ -286,4 +287,18 @@ func (n *Network) routeWays(b *backend) {
 			}
 		}
 	}
+}
+
+// fromAny is what one of several endpoints reaches of a pod, and nobody knows which.
+func (n *Network) fromAny(sources Set, pod int) Access {
+	var a Access
+	first := true
+	for i := range sources.All() {
+		if next := n.Between(i, pod); first {
+			a, first = next, false
+		} else {
+			a = a.orElse(next)
+		}
+	}
+	return a
 }
