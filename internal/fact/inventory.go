@@ -126,12 +126,7 @@ func (inv *Inventory) unite(objects []*Object) []*Object {
 }
 
 func (inv *Inventory) findWorkloads() {
-	f := folder{byID: map[string]*Object{}, made: map[*Object][]*Workload{}, shapes: map[string]*Workload{}, carried: map[*Workload]string{}}
-	for _, o := range inv.Objects {
-		if uid := o.Root.At("metadata", "uid").Str(); uid != "" {
-			f.byID[uid] = o
-		}
-	}
+	f := newFolder(inv.Objects)
 	for _, o := range inv.Objects {
 		found := f.workloads(o)
 		if len(found) == 0 {
@@ -156,6 +151,36 @@ type folder struct {
 	shapes map[string]*Workload    // the first pod of a controller with a shape of its own
 
 	carried map[*Workload]string // the shapes of what controllers carry, made once
+}
+
+func newFolder(objects []*Object) *folder {
+	f := &folder{byID: map[string]*Object{}, made: map[*Object][]*Workload{}, shapes: map[string]*Workload{}, carried: map[*Workload]string{}}
+	for _, o := range objects {
+		if uid := o.Root.At("metadata", "uid").Str(); uid != "" {
+			f.byID[uid] = o
+		}
+	}
+	return f
+}
+
+// Fold is the objects without those that an inventory of them judges through another one, which counts
+// them in its Replicas: the inventory of the rest has the same workloads. It is for questions about the
+// whole, which look at workloads and not at their pods.
+func Fold(objects []*Object) []*Object {
+	f := newFolder(objects)
+	kept := make([]*Object, 0, len(objects))
+	for _, o := range objects {
+		if found := f.workloads(o); len(found) > 0 {
+			if other, folded := f.through(o, found[0]); folded {
+				if other != nil {
+					other.Object.Replicas += 1 + o.Replicas
+				}
+				continue
+			}
+		}
+		kept = append(kept, o)
+	}
+	return slices.Clip(kept)
 }
 
 func (f *folder) carriedShape(w *Workload) string {

@@ -36,8 +36,8 @@ type Object struct {
 	// Twins are the equal objects that were read elsewhere, as when two overlays share a base; they
 	// are judged through this one.
 	Twins []*Object
-	// Replicas counts the pods of the same controller that were read, are equal to this one but for
-	// their name and place, and were not kept.
+	// Replicas counts what was read, is judged through this object (a controller's pods and what stands
+	// between them; of a pod, those equal to it but for their name and place) and was not kept.
 	Replicas int
 }
 

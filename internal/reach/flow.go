@@ -110,13 +110,13 @@ func (n *Network) Flows() []Flow {
 
 // share is what a half lets through to or from some peers: the network, and the meshes on top of it.
 type share struct {
-	peers         Set
+	peers         span
 	network, mesh Access
 }
 
 // half is endpoints that share what some gates let through.
 type half struct {
-	members Set
+	members span
 	shares  []share
 }
 
@@ -134,16 +134,19 @@ func (n *Network) halves(of ...direction) []half {
 		if !known {
 			k = len(list)
 			at[key] = k
-			list = append(list, half{newSet(len(n.Endpoints)), n.shares(of, key[:])})
+			list = append(list, half{span{Set: newSet(len(n.Endpoints))}, n.shares(of, key[:])})
 		}
 		list[k].members.add(i)
+	}
+	for i := range list {
+		list[i].members = spanOf(list[i].members.Set)
 	}
 	return list
 }
 
 // shares joins what the profiles of several gates leave open; no profile leaves all open.
 func (n *Network) shares(of []direction, profiles []int) []share {
-	list := []share{{n.everything(), everything, everything}}
+	list := []share{{spanOf(n.everything()), everything, everything}}
 	for k, d := range of {
 		if profiles[k] < 0 {
 			continue
@@ -152,7 +155,7 @@ func (n *Network) shares(of []direction, profiles []int) []share {
 		for _, s := range list {
 			for i := range n.profiles[d][profiles[k]].rows {
 				r := &n.profiles[d][profiles[k]].rows[i]
-				both := share{s.peers.and(r.peers), s.network, s.mesh}
+				both := share{spanOf(s.peers.and(r.peers)), s.network, s.mesh}
 				if both.peers.empty() {
 					continue
 				}
@@ -188,12 +191,14 @@ func (c *collector) meet(n *Network, source, target *half) {
 			if !source.members.meets(t.peers) {
 				continue
 			}
-			a := s.network.and(t.network)
-			// Of what is closed only what shares a node is told.
-			if t.mesh.Nothing() || a.Nothing() && !source.members.meets(n.hosts) && !target.members.meets(n.hosts) {
+			if t.mesh.Nothing() {
 				continue
 			}
-			c.split(n, source.members.and(t.peers), target.members.and(s.peers), a, t.mesh)
+			a := s.network.and(t.network)
+			if a.Nothing() && !n.hosts.meetsBoth(source.members.Set, t.peers.Set) && !n.hosts.meetsBoth(target.members.Set, s.peers.Set) {
+				continue // no policy closes what shares a node, and none of these does
+			}
+			c.split(n, source.members.and(t.peers.Set), target.members.and(s.peers.Set), a, t.mesh)
 		}
 	}
 }

@@ -33,6 +33,16 @@ func (s Set) meets(o Set) bool {
 	return false
 }
 
+// meetsBoth says whether the three have an element in common.
+func (s Set) meetsBoth(o, p Set) bool {
+	for i, w := range s {
+		if w&o[i]&p[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (s Set) with(o Set) Set {
 	r := slices.Clone(s)
 	for i, w := range o {
@@ -86,6 +96,34 @@ func (s Set) key() string {
 		}
 	}
 	return string(b)
+}
+
+// span is a set with the words in which it begins and ends: what is of one namespace stands together,
+// and most sets have nothing to do with each other.
+type span struct {
+	Set
+	first, end int
+}
+
+func spanOf(s Set) span {
+	first, end := 0, len(s)
+	for first < end && s[first] == 0 {
+		first++
+	}
+	for end > first && s[end-1] == 0 {
+		end--
+	}
+	return span{s, first, end}
+}
+
+// meets says whether both have an element in common.
+func (s span) meets(o span) bool {
+	for i := max(s.first, o.first); i < min(s.end, o.end); i++ {
+		if s.Set[i]&o.Set[i] != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // some is a set of which it may not be known whether an element is in it: those that are, and

@@ -65,6 +65,7 @@ func ReadArchive(r io.Reader, name string, limits ArchiveLimits) (*Reading, erro
 		a.gap(verdict.GapUnreadable, fmt.Sprintf("%d more lines cannot be read", more), mendArchive)
 	}
 	a.out.Coverage.Documents = a.objects
+	limits.Thrift.fold(a.out)
 	return a.out, nil
 }
 

@@ -137,6 +137,7 @@ func (c *cluster) read(ctx context.Context) (*Reading, error) {
 		return cmp.Or(cmp.Compare(a.groupKind(), b.groupKind()), cmp.Compare(a.namespace, b.namespace))
 	})
 	c.gather(r, lists)
+	c.o.Thrift.fold(r)
 	r.Coverage.Gaps = append(r.Coverage.Gaps, served.gaps(c.source, c.asked())...)
 	if lost := context.Cause(listing); lost != nil && len(r.Objects) == 0 {
 		return nil, c.refusal(ctx, lost)

@@ -13,8 +13,9 @@ import (
 // not ask: an inventory judges pods through their controller and tells equal ones apart by nothing
 // (fact.NewInventory), so that one of each kind is enough.
 type Thrift struct {
-	// Replicas keeps one of the pods of a controller that are equal but for their name and place, and
-	// counts the others in its Replicas; and no ReplicaSet without pods of a Deployment that was read.
+	// Replicas keeps what an inventory judges through another object only as a number in that one's
+	// Replicas: pods that are what their controller says, ReplicaSets of a Deployment, all but one of
+	// the pods of a controller that was not read and that are equal but for their name and place.
 	Replicas bool
 	// Kinds are those that are asked for; where nothing that runs containers is among them, known
 	// kinds that do are left out. Empty is all.
@@ -24,9 +25,24 @@ type Thrift struct {
 // The reasons that coverage gives for what thrift left out.
 var (
 	equalPods    = verdict.Exclusion{What: "pods that are equal to another one of their controller", Reason: "that one stands for all of them", Count: 1}
+	judgedElse   = verdict.Exclusion{What: "pods, ReplicaSets and Jobs that are what their controller says", Reason: "it stands for them"}
 	oldRevisions = verdict.Exclusion{What: "old revisions of Deployments, scaled to nothing", Reason: "they run nothing", Count: 1}
 	noQuestion   = verdict.Exclusion{What: "what runs containers", Reason: "the question is not about it", Count: 1}
 )
+
+// fold leaves out what stands for itself in another object, now that all are read.
+func (t Thrift) fold(r *Reading) {
+	if !t.Replicas {
+		return
+	}
+	before := len(r.Objects)
+	r.Objects = fact.Fold(r.Objects)
+	if left := before - len(r.Objects); left > 0 {
+		told := judgedElse
+		told.Count = left
+		r.leaveOut(told)
+	}
+}
 
 // thrifty decides what of one reading is kept; it is used by one goroutine at a time.
 type thrifty struct {

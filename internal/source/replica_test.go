@@ -52,15 +52,15 @@ func TestReplicas(t *testing.T) {
 				deployment, podOf("p1", "rs", "ReplicaSet", "", "a:1", 1), podOf("p2", "rs", "ReplicaSet", "", "a:1", 2), podOf("p3", "rs", "ReplicaSet", "", "a:1", 3),
 				fmt.Sprintf(replicaSet, "rs", 3),
 			},
-			[]string{"d", "p1+2", "rs"},
+			[]string{"d+4"},
 		},
 		"one was changed on the way in": {
 			[]string{deployment, podOf("p1", "rs", "ReplicaSet", "", "a:1", 1), podOf("p2", "rs", "ReplicaSet", "", "evil:1", 2), fmt.Sprintf(replicaSet, "rs", 3)},
-			[]string{"d", "p1", "p2", "rs"},
+			[]string{"d+2", "p2"},
 		},
-		"one has another label": {
+		"one has another label, which an inventory does not look at without the controller": {
 			[]string{podOf("p1", "rs", "ReplicaSet", "", "a:1", 1), podOf("p2", "rs", "ReplicaSet", `,"x":"y"`, "a:1", 2)},
-			[]string{"p1", "p2"},
+			[]string{"p1+1"},
 		},
 		"of two controllers": {
 			[]string{podOf("p1", "rs", "ReplicaSet", "", "a:1", 1), podOf("p2", "other", "ReplicaSet", "", "a:1", 2)},
@@ -79,7 +79,7 @@ func TestReplicas(t *testing.T) {
 		},
 		"old revisions": {
 			[]string{deployment, fmt.Sprintf(replicaSet, "old", 0), fmt.Sprintf(replicaSet, "now", 2)},
-			[]string{"d", "now"},
+			[]string{"d+1"},
 		},
 		"an old revision of a Deployment that is not there": {
 			[]string{fmt.Sprintf(replicaSet, "old", 0)},

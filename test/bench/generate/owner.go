@@ -33,6 +33,7 @@ func (c *Cluster) addPlatform() {
 	shared("Deployment", "kube-system", "external-dns", 1, pod{})
 	shared("Deployment", "kube-system", "csi-controller", 2, pod{})
 	shared("Deployment", "ingress-nginx", "ingress-nginx-controller", 2+grow(1000), pod{port: 8080})
+	c.owners[len(c.owners)-1].app = "ingress-nginx" // as its own chart calls it
 	shared("Deployment", "cert-manager", "cert-manager", 1, pod{port: 9402})
 	shared("Deployment", "cert-manager", "cert-manager-webhook", 2, pod{port: 10250})
 	shared("StatefulSet", "argocd", "argocd-application-controller", grow(5000), pod{port: 8082})
