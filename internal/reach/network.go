@@ -59,7 +59,7 @@ type Network struct {
 	meshes     [gates]bool // which may decide
 	members    [gates]some // pods with a proxy before them
 	clients    [gates]some // pods whose own connections carry their identity
-	waypointed Set        // pods that may be behind a waypoint of Istio
+	waypointed Set         // pods that may be behind a waypoint of Istio
 	byIdentity map[identity][]int
 	istioRoot  string // the namespace whose policies are for all of Istio's mesh
 	tlsDoubt   bool   // whether clients of Istio's mesh may send plaintext to it

@@ -63,6 +63,8 @@ func (s *calicoSelector) holds(labels map[string]string) bool {
 		return there && strings.Contains(value, s.values[0])
 	case "starts with":
 		return there && strings.HasPrefix(value, s.values[0])
+	case "ends with":
+		return there && strings.HasSuffix(value, s.values[0])
 	case "!":
 		return !s.left.holds(labels)
 	case "&&":
@@ -72,7 +74,7 @@ func (s *calicoSelector) holds(labels map[string]string) bool {
 }
 
 func (d dice) calicoSelector(depth int, keys ...string) *calicoSelector {
-	op := d.of("==", "==", "!=", "in", "not in", "has", "contains", "starts with", "all()", "!", "&&", "||")
+	op := d.of("==", "==", "!=", "in", "not in", "has", "contains", "starts with", "ends with", "all()", "!", "&&", "||")
 	s := &calicoSelector{op: op, key: d.of(keys...), values: []string{d.of("a", "b"), d.of("b", "c")}}
 	switch op {
 	case "!", "&&", "||":
