@@ -48,6 +48,7 @@ type Network struct {
 	node       int // the node that the pod at the other end runs on
 	nodes      int // all other nodes
 	parts      []part
+	rest       int // the first class of parts that no block holds, until they are endpoints
 	podBlocks  []netip.Prefix
 	told       bool // whether podBlocks were told, or are only usual
 	nodeBlocks []netip.Prefix
@@ -75,7 +76,7 @@ type Network struct {
 // part is a part of all addresses, and the endpoint that stands for it.
 type part struct {
 	span     addresses
-	endpoint int
+	endpoint int // before there are any, its class: those that lie in the same blocks
 }
 
 // Note is something that makes answers unknown.
@@ -100,8 +101,9 @@ func New(in Input) *Network {
 	n.findBackends()
 	w := n.wordsOf(objects)
 	n.findNamespaces(w, in.Gaps)
+	n.findParts(objects)
 	n.findPods(w)
-	n.findAddresses(objects)
+	n.findAddresses()
 	n.index()
 	n.findMembers()
 	if n.meshes[istio] {
