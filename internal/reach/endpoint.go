@@ -272,7 +272,7 @@ func (n *Network) findPods(w *words) {
 		e.ips = podAddresses(workload)
 		var meshes []byte
 		if n.meshes[istio] || n.meshes[linkerd] {
-			e.mesh = n.meshOf(workload, ns)
+			e.mesh = n.meshOf(workload, ns, e.open)
 			meshes = append(append([]byte(e.mesh.key()), 0), w.trialKey(e.mesh.identity)...)
 		}
 		b := append([]byte(ns.name), 0, boolByte(e.open), boolByte(e.HostNetwork))

@@ -64,6 +64,7 @@ type Network struct {
 	byIdentity map[identity][]int
 	istioRoot  string // the namespace whose policies are for all of Istio's mesh
 	tlsDoubt   bool   // whether clients of Istio's mesh may send plaintext to it
+	readsHTTP  bool   // whether policies of it ask what requests of HTTP say
 	plaintext  bool   // whether proxies of it take no TLS on some port
 	linkerd    linkerdDefaults
 	services   map[string][]*fact.Object // by namespace and one label of what they select

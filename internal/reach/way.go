@@ -284,16 +284,19 @@ func (r *router) to(pod int) Access {
 		return a
 	}
 	type alike struct {
-		egress, row int
-		host        bool
+		egress int
+		rows   [gates]int // of the pod's policies, by gate
+		host   bool
 	}
 	var a Access
 	seen := map[alike]bool{}
 	for i := range r.from.All() {
-		key := alike{egress: r.profileOf[egress][i], row: -1, host: r.sharesNode(i, pod)}
-		if at := r.profileOf[ingress][pod]; at >= 0 {
-			rows := r.profiles[ingress][at].rows
-			key.row = slices.IndexFunc(rows, func(row row) bool { return row.peers.has(i) })
+		key := alike{egress: r.profileOf[egress][i], host: r.sharesNode(i, pod)}
+		for _, d := range []direction{ingress, istio, linkerd} {
+			if at := r.profileOf[d][pod]; at >= 0 {
+				rows := r.profiles[d][at].rows
+				key.rows[d] = slices.IndexFunc(rows, func(row row) bool { return row.peers.has(i) })
+			}
 		}
 		if seen[key] {
 			continue
