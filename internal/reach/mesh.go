@@ -165,6 +165,9 @@ func (n *Network) meshOf(w *fact.Workload, ns *namespace, open bool) mesh {
 		if p.known = p.in; d == istio && n.tlsDoubt {
 			p.known = min(p.known, maybe)
 		}
+		if d == linkerd && !ns.known {
+			p.known = min(p.known, maybe) // its namespace may let it out past its proxy
+		}
 		for _, key := range outboundAnnotations[d] {
 			if w.Annotations().Get(key).Exists() || annotationsOf(ns.object).Get(key).Exists() && d == linkerd {
 				p.known = min(p.known, maybe)
