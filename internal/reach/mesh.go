@@ -145,7 +145,7 @@ func (n *Network) meshOf(w *fact.Workload, ns *namespace, open bool) mesh {
 	if n.meshes[istio] {
 		n.joinIstio(&m, w, ns)
 		if n.readsHTTP {
-			m.http, m.opaque = n.declaredPorts(w)
+			m.http, m.opaque = n.spokenPorts(w)
 		}
 		if m.either {
 			m.http = Ports{}

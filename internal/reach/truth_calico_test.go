@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -162,9 +163,7 @@ func (p *calicoPolicy) object(t testing.TB) *fact.Object {
 			source, destination := r.peer.object(), r.other.object()
 			if d == egress {
 				destination, source = r.peer.object(), map[string]any{}
-				for k, v := range r.other.object() {
-					destination[k] = v
-				}
+				maps.Copy(destination, r.other.object())
 			}
 			m["source"], m["destination"] = source, destination
 			list = append(list, m)

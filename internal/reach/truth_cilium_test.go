@@ -3,6 +3,7 @@ package reach
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"strconv"
@@ -118,9 +119,7 @@ func (e *ciliumEnd) identity(namespaces map[string]map[string]string) map[string
 	for k, v := range namespaces[e.namespace] {
 		m["io.cilium.k8s.namespace.labels."+k] = v
 	}
-	for k, v := range e.labels {
-		m[k] = v
-	}
+	maps.Copy(m, e.labels)
 	return m
 }
 
