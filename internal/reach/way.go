@@ -268,9 +268,6 @@ func (n *Network) controllers() Set {
 	return s
 }
 
-// targetSides are the directions of which the policies of a connection's target decide.
-var targetSides = [...]direction{ingress, istio, linkerd}
-
 // router finds the ways through routes. Their connections come from the pods of a controller; where
 // these are not to be seen, from anywhere.
 type router struct {
@@ -288,17 +285,17 @@ func (r *router) to(pod int) Access {
 	}
 	type alike struct {
 		egress int
-		rows   [len(targetSides)]int
+		rows   [gates]int // of the pod's policies, by gate
 		host   bool
 	}
 	var a Access
 	seen := map[alike]bool{}
 	for i := range r.from.All() {
 		key := alike{egress: r.profileOf[egress][i], host: r.sharesNode(i, pod)}
-		for k, d := range targetSides {
+		for _, d := range []direction{ingress, istio, linkerd} {
 			if at := r.profileOf[d][pod]; at >= 0 {
 				rows := r.profiles[d][at].rows
-				key.rows[k] = slices.IndexFunc(rows, func(row row) bool { return row.peers.has(i) })
+				key.rows[d] = slices.IndexFunc(rows, func(row row) bool { return row.peers.has(i) })
 			}
 		}
 		if seen[key] {
