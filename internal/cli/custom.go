@@ -74,14 +74,14 @@ func (f *customFlags) all(ctx context.Context, env *Env, sources []string, read 
 }
 
 // words are the ids of the rules, for completion; what would need the network is left out.
-func (f *customFlags) words(sources []string) ([]string, cobra.ShellCompDirective) {
+func (f *customFlags) words(ctx context.Context, sources []string) ([]string, cobra.ShellCompDirective) {
 	local := customFlags{tree: f.tree, keys: f.keys, unsigned: f.unsigned}
 	for _, from := range f.from {
 		if !strings.HasPrefix(from, bundle.Scheme) {
 			local.from = append(local.from, from)
 		}
 	}
-	rules, err := local.all(context.TODO(), &Env{}, sources, catalog.Brief) //nolint:forbidigo // nothing here waits: no file is remote
+	rules, err := local.all(ctx, &Env{}, sources, catalog.Brief)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

@@ -26,8 +26,8 @@ func (f *ruleFlags) register(flags *pflag.FlagSet) {
 }
 
 func (f *ruleFlags) complete(cmd *cobra.Command) {
-	ids := func(_ *cobra.Command, sources []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return f.words(sources)
+	ids := func(cmd *cobra.Command, sources []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return f.words(cmd.Context(), sources)
 	}
 	// The only error is a flag that does not exist or is completed twice, which TestCompletion sees.
 	_ = cmd.RegisterFlagCompletionFunc("rule", ids)
@@ -108,10 +108,12 @@ func (f *ruleFlags) wants(r *rule.Rule) bool {
 func rulesCommand(env *Env) *cobra.Command {
 	f := &ruleFlags{}
 	cmd := &cobra.Command{
-		Use:               "rules [ID]",
-		Short:             "List the rules, or show one with its reason, remedy and examples",
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return f.words(nil) },
+		Use:   "rules [ID]",
+		Short: "List the rules, or show one with its reason, remedy and examples",
+		Args:  cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return f.words(cmd.Context(), nil)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rules, err := f.all(cmd.Context(), env, nil, catalog.Rules)
 			if err != nil {

@@ -32,11 +32,15 @@ func (w *worker) excerpt(o *fact.Object, at document.Value, line, column int) *v
 	if _, _, known := d.Root().Extent(); !known && w.holdsSecret(d) {
 		return nil
 	}
-	first, last := objectLines(o, text)
-	e := &verdict.Excerpt{First: max(first, line-before), Marked: line}
 	if w.hider.doc != d {
 		w.hider.turn(d, &w.masker)
 	}
+	where := place{o, line, column}
+	if w.hider.latest == where {
+		return w.hider.excerpt // what a container lacks is told where it begins, several times
+	}
+	first, last := objectLines(o, text)
+	e := &verdict.Excerpt{First: max(first, line-before), Marked: line}
 	for n := e.First; n <= min(last, line+after); n++ {
 		begin := text.Offset(n)
 		end := begin + len(text.Line(n))
@@ -49,6 +53,7 @@ func (w *worker) excerpt(o *fact.Object, at document.Value, line, column int) *v
 	for n := len(e.Lines); n > 1 && strings.TrimSpace(e.Lines[n-1]) == "" && e.First+n-1 > line; n-- {
 		e.Lines = e.Lines[:n-1]
 	}
+	w.hider.latest, w.hider.excerpt = where, e
 	return e
 }
 
@@ -71,6 +76,15 @@ type hider struct {
 	leaves map[int][]credential.Span // by their beginning: what is hidden of each
 	lines  map[int]string            // by their beginning: those that were shown from there
 	masker *masker
+	// latest is where the last excerpt stands.
+	latest  place
+	excerpt *verdict.Excerpt
+}
+
+// place is what an excerpt is of; one excerpt serves all findings there.
+type place struct {
+	object       *fact.Object
+	line, column int
 }
 
 // turn forgets what was found of another document.
@@ -80,7 +94,7 @@ func (h *hider) turn(d *document.Doc, m *masker) {
 	}
 	clear(h.leaves)
 	clear(h.lines)
-	h.doc, h.text = d, d.Source().Content()
+	h.doc, h.text, h.latest = d, d.Source().Content(), place{}
 }
 
 // line is show, remembered for a line that is shown from its beginning.

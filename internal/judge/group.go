@@ -49,10 +49,13 @@ type part struct {
 // lens is what some rules see of a value.
 type lens struct{ aspects []*rule.Aspect }
 
-// lensOf is what a rule sees of the values at a path; nil when that is the whole, or not known.
+// lensOf is what a rule sees of the values at a path; nil when that is the whole, or not known, or of a
+// field that mostly has the same few values.
 func lensOf(r *rule.Compiled, keys ...string) *lens {
 	l := &lens{r.Aspects(keys)}
-	if len(l.aspects) == 0 || slices.ContainsFunc(l.aspects, func(a *rule.Aspect) bool { return a.Whole(keys) }) {
+	whole := func(a *rule.Aspect) bool { return a.Whole(keys) }
+	always := func(a *rule.Aspect) bool { return !a.Guarded() }
+	if len(l.aspects) == 0 || slices.ContainsFunc(l.aspects, whole) || slices.ContainsFunc(l.aspects, always) && len(keys) > 1 && keys[1] != "image" {
 		return nil
 	}
 	return l
@@ -181,8 +184,8 @@ func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
 			return nil, false
 		}
 		if p := (part{root: root, keys: keys[:depth]}); !slices.ContainsFunc(parts, p.is) {
-			if root == "container" && keys[0] == "image" {
-				p.seen = lensOf(r, "container", "image")
+			if root == "container" {
+				p.seen = lensOf(r, root, keys[0])
 			}
 			parts = append(parts, p)
 		}

@@ -89,7 +89,8 @@ func Judge(in Input) *verdict.Result {
 	if in.Baseline != nil {
 		accept(res, in.Baseline, tallies[0])
 	}
-	res.Tally, res.ByRule = j.tally(tallies), j.byRule(tallies)
+	res.ByRule = j.byRule(tallies)
+	res.Tally = j.byPractice(res.ByRule)
 	slices.SortFunc(res.Rules, func(a, b verdict.RuleInfo) int { return cmp.Compare(a.ID, b.ID) })
 	c := &res.Coverage
 	c.Version, c.Namespaces = in.Inventory.Version, in.Namespaces
@@ -259,31 +260,6 @@ func (t tallies) discount(id string, v verdict.Verdict) {
 	t.add(id, v, -1)
 }
 
-func (j *judgement) tally(parts []tallies) []verdict.Tally {
-	var list []verdict.Tally
-	for _, practice := range rule.Practices {
-		t := verdict.Tally{Practice: practice}
-		for _, r := range j.Rules {
-			if r.Practice != practice {
-				continue
-			}
-			t.Rules++
-			for _, part := range parts {
-				if n := part[r.ID]; n != nil {
-					t.Pass += n[verdict.Pass]
-					t.Fail += n[verdict.Fail]
-					t.Unknown += n[verdict.Unknown]
-					t.Exempt += n[verdict.Exempt]
-				}
-			}
-		}
-		if t.Rules > 0 {
-			list = append(list, t)
-		}
-	}
-	return list
-}
-
 // byRule counts the verdicts of each rule that gave any.
 func (j *judgement) byRule(parts []tallies) []verdict.RuleTally {
 	var list []verdict.RuleTally
@@ -302,6 +278,30 @@ func (j *judgement) byRule(parts []tallies) []verdict.RuleTally {
 		}
 	}
 	slices.SortFunc(list, func(a, b verdict.RuleTally) int { return cmp.Compare(a.Rule, b.Rule) })
+	return list
+}
+
+// byPractice sums the counts of the rules of each practice that has any.
+func (j *judgement) byPractice(rules []verdict.RuleTally) []verdict.Tally {
+	sums := map[string]*verdict.Tally{}
+	practice := make(map[string]string, len(j.Rules))
+	for _, r := range j.Rules {
+		if sums[r.Practice] == nil {
+			sums[r.Practice] = &verdict.Tally{Practice: r.Practice}
+		}
+		sums[r.Practice].Rules++
+		practice[r.ID] = r.Practice
+	}
+	for _, t := range rules {
+		sum := sums[practice[t.Rule]]
+		sum.Pass, sum.Fail, sum.Unknown, sum.Exempt = sum.Pass+t.Pass, sum.Fail+t.Fail, sum.Unknown+t.Unknown, sum.Exempt+t.Exempt
+	}
+	var list []verdict.Tally
+	for _, name := range rule.Practices {
+		if sums[name] != nil {
+			list = append(list, *sums[name])
+		}
+	}
 	return list
 }
 

@@ -292,13 +292,9 @@ func (n *native) replaceCall(c ast.CallExpr, free func(string) bool) (ast.Expr, 
 		}
 		return coversInternet(blocks), nil
 	case "grants":
-		var args []ast.Expr
-		for _, arg := range c.Args() {
-			inner, err := n.inner(arg, free)
-			if err != nil {
-				return nil, err
-			}
-			args = append(args, inner)
+		args, err := n.args(c, free)
+		if err != nil {
+			return nil, err
 		}
 		return grants(args), nil
 	case "has":
@@ -337,6 +333,15 @@ var foldable = []string{
 
 // fold decides what is already known: the version of the cluster, and that it is live.
 func (n *native) fold(c ast.CallExpr, free func(string) bool) (ast.Expr, error) {
+	args, err := n.args(c, free)
+	if err != nil {
+		return nil, err
+	}
+	return decided(c.FunctionName(), args), nil
+}
+
+// args are the arguments of a call, rewritten.
+func (n *native) args(c ast.CallExpr, free func(string) bool) ([]ast.Expr, error) {
 	var args []ast.Expr
 	for _, arg := range c.Args() {
 		inner, err := n.inner(arg, free)
@@ -345,7 +350,7 @@ func (n *native) fold(c ast.CallExpr, free func(string) bool) (ast.Expr, error) 
 		}
 		args = append(args, inner)
 	}
-	return decided(c.FunctionName(), args), nil
+	return args, nil
 }
 
 // folded is a logical operation, or what it comes to where an operand is known.

@@ -3,9 +3,11 @@ package rule
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
@@ -27,6 +29,15 @@ type Aspect struct {
 	few bool
 	see sight // of operands that are texts; nil for what stands there
 	has bool  // no more than whether anything stands there
+	so  bool  // of operands that are texts it is true or false, as the expression is
+	// behind is what must come out so that the condition looks here at all.
+	behind []guard
+}
+
+// guard is an aspect that is so or not: one that comes out otherwise ends the expression.
+type guard struct {
+	aspect *Aspect
+	is     bool
 }
 
 // sight appends what is seen of one text, or of two.
@@ -53,8 +64,8 @@ func (a *Aspect) String() string { return a.text }
 // Few says whether the aspect comes out in few ways only.
 func (a *Aspect) Few() bool { return a.few }
 
-// Of says whether the aspect is of values at a path, or below it.
-func (a *Aspect) Of(keys []string) bool {
+// of says whether the aspect is of values at a path, or below it.
+func (a *Aspect) of(keys []string) bool {
 	for _, o := range a.operands {
 		if o.keys != nil && (len(o.keys) < len(keys) || !slices.Equal(o.keys[:len(keys)], keys)) {
 			return false
@@ -63,13 +74,25 @@ func (a *Aspect) Of(keys []string) bool {
 	return true
 }
 
-// Whole says whether the aspect is all of the value at a path.
+// Whole says whether the aspect is all of the value at a path, and always looked at.
 func (a *Aspect) Whole(keys []string) bool {
-	return a.see == nil && !a.has && len(a.operands[0].keys) <= len(keys)
+	return a.see == nil && !a.has && len(a.operands[0].keys) <= len(keys) && len(a.behind) == 0
 }
+
+// Guarded says whether the conditions look there only where other aspects come out in a certain way.
+func (a *Aspect) Guarded() bool { return len(a.behind) > 0 }
 
 // Append appends what is seen; equal bytes mean the same. It stands for itself: no bytes are the beginning of other ones.
 func (a *Aspect) Append(b []byte, of *Viewed, s *Scope) []byte {
+	for _, g := range a.behind {
+		n := len(b)
+		b = g.aspect.Append(b, of, s)
+		seen := b[n:]
+		b = b[:n]
+		if len(seen) == 2 && seen[0] == seenResult && seen[1] == truth(!g.is) {
+			return append(b, seenNothing)
+		}
+	}
 	var texts [2]string
 	for i := range a.operands {
 		o := &a.operands[i]
@@ -111,7 +134,7 @@ func (a *Aspect) Append(b []byte, of *Viewed, s *Scope) []byte {
 
 // What an aspect's bytes begin with.
 const (
-	seenNothing byte = iota // no value has such a field
+	seenNothing byte = iota // it is not looked at, or no value has such a field
 	seenValue               // what stands there, or in its way
 	seenResult
 )
@@ -151,7 +174,7 @@ func (c *Compiled) Aspects(keys []string) []*Aspect {
 				n := min(len(o.keys), len(keys))
 				return o.keys != nil && slices.Equal(o.keys[:n], keys[:n])
 			}):
-			case !a.Of(keys):
+			case !a.of(keys):
 				return nil // it looks at other values, too
 			case !slices.ContainsFunc(list, func(other *Aspect) bool { return other.text == a.text }):
 				list = append(list, a)
@@ -166,12 +189,57 @@ func wholeAt(path string) *Aspect {
 	return &Aspect{text: "all " + path, operands: []operand{{keys: splitPath(path)}}}
 }
 
+// note adds an aspect that is looked at behind others, of which those of the same variable count.
+func (c *condition) note(a *Aspect, behind []guard) {
+	for _, g := range behind {
+		if root := a.root(); root == "" || !g.aspect.of([]string{root}) {
+			continue
+		}
+		a.behind = append(a.behind, g)
+		a.text += fmt.Sprintf(" where %s is %t", g.aspect.text, g.is)
+	}
+	c.aspects = append(c.aspects, a)
+}
+
+// root is the variable that the aspect is of; "" where there are several.
+func (a *Aspect) root() string {
+	root := ""
+	for _, o := range a.operands {
+		switch {
+		case o.keys == nil:
+		case root == "":
+			root = o.keys[0]
+		case root != o.keys[0]:
+			return ""
+		}
+	}
+	return root
+}
+
+// sure are the aspects that came out in a known way where an expression is true, or false: any that does not decides it.
+func (c *Compiled) sure(e ast.Expr, is bool) []guard {
+	if a := c.aspect(e); a != nil && a.so {
+		return []guard{{a, is}}
+	}
+	if e.Kind() != ast.CallKind {
+		return nil
+	}
+	args := e.AsCall().Args()
+	switch name := e.AsCall().FunctionName(); {
+	case name == operators.LogicalNot:
+		return c.sure(args[0], !is)
+	case name == operators.LogicalAnd && is, name == operators.LogicalOr && !is:
+		return append(c.sure(args[0], is), c.sure(args[1], is)...)
+	}
+	return nil
+}
+
 // aspect is what an expression sees of values; nil when it is more than one aspect.
 func (c *Compiled) aspect(e ast.Expr) *Aspect {
 	switch e.Kind() {
 	case ast.SelectKind:
 		if keys := c.keys(e); keys != nil && e.AsSelect().IsTestOnly() {
-			return &Aspect{text: "has(" + strings.Join(keys, "\x00") + ")", operands: []operand{{keys: keys}}, few: true, has: true}
+			return &Aspect{text: "has(" + strings.Join(keys, "\x00") + ")", operands: []operand{{keys: keys}}, few: true, has: true, so: true}
 		}
 		if o, ok := c.operand(e); ok && o.image != "" {
 			return &Aspect{text: "part " + o.name(), operands: []operand{o}, few: o.image == "valid", see: itself}
@@ -201,7 +269,7 @@ func (c *Compiled) call(call ast.CallExpr) *Aspect {
 			choices = list
 			continue
 		}
-		if !ok {
+		if !ok || o.image == "valid" {
 			return nil
 		}
 		operands = append(operands, o)
@@ -213,7 +281,7 @@ func (c *Compiled) call(call ast.CallExpr) *Aspect {
 	if see == nil {
 		return nil
 	}
-	a := &Aspect{operands: operands, few: true, see: see}
+	a := &Aspect{operands: operands, few: true, so: name != "credential", see: see}
 	for _, o := range operands {
 		a.text += o.name() + "\x01"
 	}
@@ -235,8 +303,10 @@ func seeing(name string, operands []operand, choices []string) sight {
 		return compared(func(x, _ string) bool { return credential.IsGuess(x) })
 	case name == "credential" && of == 2:
 		return func(b []byte, x, y string, _ *Scope) []byte { return appendText(b, credential.Kind(x, y)) }
-	case (name == operators.Equals || name == operators.NotEquals) && of == 2:
+	case name == operators.Equals && of == 2:
 		return compared(func(x, y string) bool { return x == y })
+	case name == operators.NotEquals && of == 2:
+		return compared(func(x, y string) bool { return x != y })
 	case name == "contains" && literal:
 		return compared(strings.Contains)
 	case name == "startsWith" && literal:
@@ -248,9 +318,35 @@ func seeing(name string, operands []operand, choices []string) sight {
 		if err != nil {
 			return nil
 		}
-		return compared(func(x, _ string) bool { return pattern.MatchString(x) })
+		known := &matches{pattern: pattern}
+		return compared(func(x, _ string) bool { return known.match(x) })
 	}
 	return nil
+}
+
+// matches remembers which texts an expression matched: images share tags and registries.
+type matches struct {
+	pattern *regexp.Regexp
+	latest  [1 << 6]atomic.Pointer[struct {
+		text string
+		is   bool
+	}]
+}
+
+func (m *matches) match(text string) bool {
+	if len(text) > longestRepository {
+		return m.pattern.MatchString(text)
+	}
+	place := &m.latest[maphash.String(imageSeed, text)%uint64(len(m.latest))]
+	if known := place.Load(); known != nil && known.text == text {
+		return known.is
+	}
+	is := m.pattern.MatchString(text)
+	place.Store(&struct {
+		text string
+		is   bool
+	}{strings.Clone(text), is})
+	return is
 }
 
 func itself(b []byte, x, _ string, _ *Scope) []byte { return appendText(b, x) }

@@ -99,7 +99,7 @@ func (c *Compiled) condition(field, expression string, cache Cache) func() (*con
 			return nil, c.fault(field, err.Error())
 		}
 		made := &condition{program: program, most: mostNodes(loops(e)), reads: map[string]bool{}}
-		c.collect(e, made, false)
+		c.collect(e, made, false, nil)
 		made.joins = loops(e) > 0 && readsJoined(made.reads) || c.Origin != ""
 		return made, nil
 	})
@@ -302,17 +302,18 @@ func constantPattern(e ast.Expr) ast.Expr {
 }
 
 // collect notes the longest paths of fields that an expression reads from its variables, and what
-// aspects it sees of them; seen says that those of an expression around it are noted.
-func (c *Compiled) collect(e ast.Expr, to *condition, seen bool) {
+// aspects it sees of them, behind others; seen says that those of an expression around it are noted.
+func (c *Compiled) collect(e ast.Expr, to *condition, seen bool, behind []guard) {
 	if !seen {
 		if a := c.aspect(e); a != nil {
-			to.aspects, seen = append(to.aspects, a), true
+			to.note(a, behind)
+			seen = true
 		}
 	}
 	if path := c.path(e); path != "" {
 		to.reads[path] = true
 		if !seen {
-			to.aspects = append(to.aspects, wholeAt(path))
+			to.note(wholeAt(path), behind)
 		}
 		return
 	}
@@ -320,27 +321,30 @@ func (c *Compiled) collect(e ast.Expr, to *condition, seen bool) {
 	case ast.CallKind:
 		call := e.AsCall()
 		if call.IsMemberFunction() {
-			c.collect(call.Target(), to, seen)
+			c.collect(call.Target(), to, seen, behind)
 		}
-		for _, arg := range call.Args() {
-			c.collect(arg, to, seen)
+		for i, arg := range call.Args() {
+			c.collect(arg, to, seen, behind)
+			if name := call.FunctionName(); i == 0 && (name == operators.LogicalAnd || name == operators.LogicalOr) {
+				behind = append(slices.Clip(behind), c.sure(arg, name == operators.LogicalAnd)...)
+			}
 		}
 	case ast.ComprehensionKind:
 		f := e.AsComprehension()
 		for _, part := range []ast.Expr{f.IterRange(), f.AccuInit(), f.LoopCondition(), f.LoopStep(), f.Result()} {
-			c.collect(part, to, seen)
+			c.collect(part, to, seen, behind)
 		}
 	case ast.ListKind:
 		for _, item := range e.AsList().Elements() {
-			c.collect(item, to, seen)
+			c.collect(item, to, seen, behind)
 		}
 	case ast.MapKind:
 		for _, entry := range e.AsMap().Entries() {
-			c.collect(entry.AsMapEntry().Key(), to, seen)
-			c.collect(entry.AsMapEntry().Value(), to, seen)
+			c.collect(entry.AsMapEntry().Key(), to, seen, behind)
+			c.collect(entry.AsMapEntry().Value(), to, seen, behind)
 		}
 	case ast.SelectKind:
-		c.collect(e.AsSelect().Operand(), to, seen)
+		c.collect(e.AsSelect().Operand(), to, seen, behind)
 	case ast.StructKind, ast.IdentKind, ast.LiteralKind, ast.UnspecifiedExprKind:
 	}
 }

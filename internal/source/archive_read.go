@@ -21,14 +21,14 @@ import (
 
 // ArchiveLimits bounds what an archive may cost. The zero value is the defaults.
 type ArchiveLimits struct {
-	Bytes int64 // unpacked, 4 GiB when 0
+	Bytes int64 // unpacked, 1 GiB when 0
 	Line  int   // bytes of one line, 64 MiB when 0
 	// Thrift says what is not kept.
 	Thrift Thrift
 }
 
 const (
-	defaultArchiveBytes = 4 << 30
+	defaultArchiveBytes = 1 << 30
 	defaultArchiveLine  = 64 << 20
 	headerLine          = 64 << 10 // a header is some hundred bytes
 	maxLineGaps         = 100      // more bad lines than that are only counted: a hostile archive has nothing else

@@ -35,7 +35,7 @@ type FileOptions struct {
 
 	// The bounds; zero is the default.
 	MaxFile   int64 // bytes of one file; 512 MiB
-	MaxTotal  int64 // bytes of all files; 4 GiB
+	MaxTotal  int64 // bytes of all files; 1 GiB
 	MaxRender int64 // bytes that one chart may print; 256 MiB
 
 	RenderTime time.Duration // for one chart; 30 s
@@ -57,7 +57,7 @@ const wide = 4 << 20
 
 func (o FileOptions) withDefaults() FileOptions {
 	o.MaxFile = cmp.Or(o.MaxFile, 512<<20)
-	o.MaxTotal = cmp.Or(o.MaxTotal, 4<<30)
+	o.MaxTotal = cmp.Or(o.MaxTotal, 1<<30)
 	o.MaxRender = cmp.Or(o.MaxRender, 256<<20)
 	o.RenderTime = cmp.Or(o.RenderTime, 30*time.Second)
 	o.BuildTime = cmp.Or(o.BuildTime, 60*time.Second)
