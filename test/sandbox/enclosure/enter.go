@@ -6,13 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // Enter runs a command in the enclosure whose first process has that pid, on its node or on the machine outside of the
-// cluster, and returns its exit code. The command ends when this process does.
+// cluster, and returns its exit code. If it is a program that calls DieWithParent,
+// it ends when this process does.
 func Enter(pid int, outside bool, cmd *exec.Cmd) (int, error) {
 	runtime.LockOSThread() // the thread is not given back: it is in the enclosure from now on
 	process, err := unix.PidfdOpen(pid, 0)
@@ -37,7 +37,6 @@ func Enter(pid int, outside bool, cmd *exec.Cmd) (int, error) {
 			return 0, fmt.Errorf("enter network outside: %w", err)
 		}
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), nil
@@ -46,4 +45,16 @@ func Enter(pid int, outside bool, cmd *exec.Cmd) (int, error) {
 		return 0, fmt.Errorf("run %s: %w", cmd.Path, err)
 	}
 	return 0, nil
+}
+
+// DieWithParent becomes a program that the kernel kills when the thread that started this process ends. Whoever starts it
+// from another namespace of processes cannot ask for that (os/exec would miss the parent, which cannot be seen from here).
+func DieWithParent(program string, args []string) error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("follow parent: %w", err)
+	}
+	if err := unix.Exec(program, append([]string{program}, args...), os.Environ()); err != nil {
+		return fmt.Errorf("run %s: %w", program, err)
+	}
+	return nil
 }

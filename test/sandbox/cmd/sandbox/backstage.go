@@ -19,14 +19,18 @@ import (
 	"github.com/coaming/coaming/test/sandbox/enclosure"
 )
 
-// What a sandbox with a node starts of itself; nobody else does. Each takes one argument, in JSON.
+// What a sandbox with a node starts of itself; nobody else does. But for the last, each takes one argument, in JSON.
 const (
 	firstCommand  = "enclosure-first"
 	tenantCommand = "enclosure-tenant"
 	broomCommand  = "enclosure-broom"
+	runCommand    = "enclosure-run"
 )
 
 func backstage(name string, args []string) error {
+	if name == runCommand && len(args) > 0 {
+		return enclosure.DieWithParent(args[0], args[1:])
+	}
 	if len(args) != 1 {
 		return errUsage
 	}

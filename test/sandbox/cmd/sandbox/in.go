@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,13 +30,7 @@ func in(args []string) error {
 	if err != nil {
 		return err
 	}
-	program, err := exec.LookPath(flags.Arg(0))
-	if err != nil {
-		return fmt.Errorf("find command: %w", err)
-	}
-	cmd := exec.Command(program, flags.Args()[1:]...) //nolint:noctx // it ends with this process
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return enter(info, *outside, cmd)
+	return enter(info, *outside, os.Stdin, os.Stdout, flags.Args())
 }
 
 // load gives the node an image.
@@ -61,9 +56,7 @@ func load(args []string) error {
 	if err := node.WriteImage(&image, *name, program); err != nil {
 		return err
 	}
-	cmd := exec.Command("ctr", "--namespace=k8s.io", "images", "import", "-") //nolint:noctx // it ends with this process
-	cmd.Stdin, cmd.Stderr = &image, os.Stderr
-	return enter(info, false, cmd)
+	return enter(info, false, &image, io.Discard, []string{"ctr", "--namespace=k8s.io", "images", "import", "-"})
 }
 
 func withNode(dir string) (cluster.Info, error) {
@@ -78,7 +71,17 @@ func withNode(dir string) (cluster.Info, error) {
 }
 
 // enter runs a command in the sandbox's enclosure, in the working directory if it is there, and passes its exit code on.
-func enter(info cluster.Info, outside bool, cmd *exec.Cmd) error {
+func enter(info cluster.Info, outside bool, stdin io.Reader, stdout io.Writer, command []string) error {
+	program, err := exec.LookPath(command[0])
+	if err != nil {
+		return fmt.Errorf("find command: %w", err)
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own executable: %w", err)
+	}
+	cmd := exec.Command(executable, append([]string{runCommand, program}, command[1:]...)...) //nolint:noctx // it ends with this process
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+info.Kubeconfig, "TMPDIR="+filepath.Join(info.Dir, scratchDir))
 	if dir, err := os.Getwd(); err == nil {
 		cmd.Dir = dir

@@ -83,7 +83,7 @@ func run(name string, args []string) error {
 		return load(args)
 	case "kubeconfig":
 		return printKubeconfig(args)
-	case firstCommand, tenantCommand, broomCommand:
+	case firstCommand, tenantCommand, broomCommand, runCommand:
 		return backstage(name, args)
 	case "help", "-h", "--help":
 		fmt.Printf(usage, strings.Join(component.Names(), ", "))
