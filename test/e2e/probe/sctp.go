@@ -1,0 +1,87 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"math/rand/v2"
+	"net"
+)
+
+// The first two messages of SCTP's handshake, by hand over a raw socket (RFC 9260, sections 3 and 5.1): a filter sees what
+// it would see of a kernel that speaks SCTP, which not every one does.
+const (
+	sctpProtocol = "ip4:132"
+	sctpHeader   = 12 // source port, destination port, tag, checksum
+	sctpInit     = 1
+	sctpInitAck  = 2
+)
+
+// packet is one chunk of that kind with the fields that INIT and INIT ACK share.
+func packet(from, to int, tag uint32, kind byte, own uint32) []byte {
+	const chunk = 20
+	b := make([]byte, sctpHeader+chunk)
+	binary.BigEndian.PutUint16(b[0:], uint16(from))
+	binary.BigEndian.PutUint16(b[2:], uint16(to))
+	binary.BigEndian.PutUint32(b[4:], tag)
+	c := b[sctpHeader:]
+	c[0] = kind
+	binary.BigEndian.PutUint16(c[2:], chunk)
+	binary.BigEndian.PutUint32(c[4:], own)    // the tag that the other end is to use
+	binary.BigEndian.PutUint32(c[8:], 65536)  // receive window
+	binary.BigEndian.PutUint16(c[12:], 1)     // streams out
+	binary.BigEndian.PutUint16(c[14:], 1)     // streams in
+	binary.BigEndian.PutUint32(c[16:], own+1) // first sequence number
+	binary.LittleEndian.PutUint32(b[8:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+	return b
+}
+
+// parse reads what packet writes; ok is false for anything else.
+func parse(b []byte) (from, to int, kind byte, own uint32, ok bool) {
+	if len(b) < sctpHeader+8 {
+		return 0, 0, 0, 0, false
+	}
+	return int(binary.BigEndian.Uint16(b)), int(binary.BigEndian.Uint16(b[2:])), b[sctpHeader], binary.BigEndian.Uint32(b[sctpHeader+4:]), true
+}
+
+func serveSCTP(ports map[int]bool) error {
+	conn, err := net.ListenPacket(sctpProtocol, "0.0.0.0") //nolint:noctx // it listens for as long as the pod lives
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, 1500)
+	for {
+		n, peer, err := conn.ReadFrom(buffer)
+		if err != nil {
+			return err
+		}
+		from, to, kind, own, ok := parse(buffer[:n])
+		if ok && kind == sctpInit && ports[to] {
+			_, _ = conn.WriteTo(packet(to, from, own, sctpInitAck, own), peer)
+		}
+	}
+}
+
+// sctp ends with the answer to INIT: nobody keeps an association that was not begun by a cookie.
+func (a *attempt) sctp() (string, error) {
+	var local *net.IPAddr
+	if a.From != "" {
+		local = &net.IPAddr{IP: net.ParseIP(a.From)}
+	}
+	remote := net.ParseIP(a.Address)
+	if remote == nil {
+		return "", errors.New("no address")
+	}
+	conn, err := net.DialIP(sctpProtocol, local, &net.IPAddr{IP: remote})
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	const firstFree, free = 32768, 28000
+	port, tag := firstFree+rand.IntN(free), rand.Uint32()|1
+	_, err = ask(conn, packet(port, a.Port, 0, sctpInit, tag), func(b []byte) bool {
+		from, to, kind, own, ok := parse(b)
+		return ok && from == a.Port && to == port && kind == sctpInitAck && own == tag
+	})
+	return "", err
+}
