@@ -3,7 +3,6 @@ package enforcer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,9 +10,11 @@ import (
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -27,56 +28,100 @@ type Enforcer struct {
 }
 
 // Run enforces until ctx ends, and returns earlier only with an error.
-func (e *Enforcer) Run(ctx context.Context, client kubernetes.Interface) error {
-	factory := informers.NewSharedInformerFactory(client, 0)
-	defer factory.Shutdown()
-	pods, namespaces := factory.Core().V1().Pods(), factory.Core().V1().Namespaces()
-	policies := factory.Networking().V1().NetworkPolicies()
+func (e *Enforcer) Run(ctx context.Context, config *rest.Config) error {
 	changed := make(chan struct{}, 1)
+	var running sync.WaitGroup
+	defer running.Wait()
+	ctx, end := context.WithCancel(ctx)
+	defer end() // before the informers are waited for
+	watch := func(group schema.GroupVersion, resource string, of runtime.Object) (cache.Store, error) {
+		informer, err := newInformer(config, group, resource, of, changed)
+		if err != nil {
+			return nil, err
+		}
+		running.Go(func() { informer.RunWithContext(ctx) })
+		if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+			return nil, fmt.Errorf("list %s: %w", resource, ctx.Err())
+		}
+		return informer.GetStore(), nil
+	}
+	pods, err := watch(core.SchemeGroupVersion, "pods", &core.Pod{})
+	if err != nil {
+		return err
+	}
+	namespaces, err := watch(core.SchemeGroupVersion, "namespaces", &core.Namespace{})
+	if err != nil {
+		return err
+	}
+	policies, err := watch(networking.SchemeGroupVersion, "networkpolicies", &networking.NetworkPolicy{})
+	if err != nil {
+		return err
+	}
+	for last := ""; ; {
+		s := &State{Pods: all[*core.Pod](pods), Namespaces: all[*core.Namespace](namespaces), Policies: all[*networking.NetworkPolicy](policies)}
+		s.sort()
+		if last, err = e.enforce(ctx, s, last); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// newInformer wakes whoever reads changed with every object of a resource that changes.
+func newInformer(config *rest.Config, group schema.GroupVersion, resource string, of runtime.Object, changed chan<- struct{}) (cache.SharedIndexInformer, error) {
+	c := rest.CopyConfig(config)
+	c.GroupVersion, c.APIPath, c.NegotiatedSerializer = &group, "/apis", scheme.Codecs.WithoutConversion()
+	if group.Group == "" {
+		c.APIPath = "/api"
+	}
+	client, err := rest.RESTClientFor(c)
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", resource, err)
+	}
 	wake := func() {
 		select {
 		case changed <- struct{}{}:
 		default: // it is known already that something has changed
 		}
 	}
-	for _, informer := range []cache.SharedIndexInformer{pods.Informer(), namespaces.Informer(), policies.Informer()} {
-		if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc: func(any) { wake() }, UpdateFunc: func(any, any) { wake() }, DeleteFunc: func(any) { wake() },
-		}); err != nil {
-			return fmt.Errorf("watch: %w", err)
+	informer := cache.NewSharedIndexInformer(cache.NewListWatchFromClient(client, resource, "", fields.Everything()), of, 0, nil)
+	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { wake() }, UpdateFunc: func(any, any) { wake() }, DeleteFunc: func(any) { wake() },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", resource, err)
+	}
+	return informer, nil
+}
+
+// all are the objects of a store.
+func all[T any](store cache.Store) []T {
+	var list []T
+	for _, o := range store.List() {
+		if typed, ok := o.(T); ok {
+			list = append(list, typed)
 		}
 	}
-	ctx, end := context.WithCancel(ctx)
-	defer end() // before Shutdown waits
-	factory.Start(ctx.Done())
-	factory.WaitForCacheSync(ctx.Done())
-	for last := ""; ; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-changed:
-		}
-		var s State
-		var errs [3]error
-		s.Pods, errs[0] = pods.Lister().List(labels.Everything())
-		s.Namespaces, errs[1] = namespaces.Lister().List(labels.Everything())
-		s.Policies, errs[2] = policies.Lister().List(labels.Everything())
-		if err := errors.Join(errs[:]...); err != nil {
-			return fmt.Errorf("list: %w", err)
-		}
-		s.sort()
-		rules, err := s.Ruleset()
-		if err != nil {
-			return err
-		}
-		if rules != last {
-			if err := e.Apply(ctx, rules); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("apply rules: %w", err)
-			}
-		}
-		last = rules
-		e.note(&s)
+	return list
+}
+
+// enforce applies the rules of a state unless they are those that were applied last, and returns them.
+func (e *Enforcer) enforce(ctx context.Context, s *State, last string) (string, error) {
+	rules, err := s.Ruleset()
+	if err != nil {
+		return "", err
 	}
+	if rules != last {
+		if err := e.Apply(ctx, rules); err != nil && ctx.Err() == nil {
+			return "", fmt.Errorf("apply rules: %w", err)
+		}
+	}
+	e.note(s)
+	return rules, nil
 }
 
 // sort makes equal states give equal rules.
@@ -93,7 +138,7 @@ func (e *Enforcer) note(s *State) {
 	for _, policy := range s.Policies {
 		applied[place(policy)] = policy.ResourceVersion
 	}
-	for _, pod := range s.all() {
+	for _, pod := range s.running() {
 		applied["pod "+place(pod)] = pod.Status.PodIP
 	}
 	e.mutex.Lock()

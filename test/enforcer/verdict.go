@@ -127,7 +127,7 @@ func (s *State) rule(namespace string, pod *core.Pod, d direction, peers []netwo
 		ends = append(ends, one)
 	}
 	if len(peers) == 0 { // everybody; of pods the ports' names are known
-		ends = []end{{pods: s.all(), everybody: true}}
+		ends = []end{{pods: s.running(), everybody: true}}
 	}
 	if len(ports) == 0 {
 		ports = []networking.NetworkPolicyPort{{}}
@@ -215,7 +215,7 @@ func named(pod *core.Pod, name string, protocol core.Protocol) []int32 {
 	return list
 }
 
-func (s *State) all() []*core.Pod {
+func (s *State) running() []*core.Pod {
 	var list []*core.Pod
 	for _, pod := range s.Pods {
 		if enforced(pod) {
@@ -247,7 +247,7 @@ func (s *State) peer(namespace string, peer *networking.NetworkPolicyPeer) (end,
 		}
 	}
 	var e end
-	for _, pod := range s.all() {
+	for _, pod := range s.running() {
 		selected := true
 		if peer.PodSelector != nil {
 			var err error

@@ -121,7 +121,7 @@ func (a *attempt) dns() (string, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &noting{conn, &refused}, nil
+		return &noting{conn.(*net.UDPConn), &refused}, nil
 	}}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -134,12 +134,12 @@ func (a *attempt) dns() (string, error) {
 
 // noting keeps the error of a read, which the resolver turns into a text.
 type noting struct {
-	net.Conn
+	*net.UDPConn
 	refused *error
 }
 
 func (n *noting) Read(b []byte) (int, error) {
-	got, err := n.Conn.Read(b)
+	got, err := n.UDPConn.Read(b)
 	if err != nil {
 		*n.refused = err
 	}

@@ -38,6 +38,10 @@ func serve(ports []string) error {
 	if err != nil {
 		return fmt.Errorf("find own name: %w", err)
 	}
+	addresses, err := ownAddresses()
+	if err != nil {
+		return err
+	}
 	failed := make(chan error)
 	sctp := map[int]bool{}
 	for _, word := range ports {
@@ -50,17 +54,36 @@ func serve(ports []string) error {
 		case "tcp":
 			go func() { failed <- serveTCP(port, name) }()
 		case "udp":
-			go func() { failed <- serveUDP(port, name) }()
+			for _, own := range addresses {
+				go func() { failed <- serveUDP(own, port, name) }()
+			}
 		case "sctp":
 			sctp[port] = true
 		default:
 			return fmt.Errorf("protocol %q is none of tcp, udp, sctp", protocol)
 		}
 	}
-	if len(sctp) > 0 {
-		go func() { failed <- serveSCTP(sctp) }()
+	for _, own := range addresses {
+		if len(sctp) > 0 {
+			go func() { failed <- serveSCTP(own, sctp) }()
+		}
 	}
 	return <-failed
+}
+
+// ownAddresses are those of IPv4. What has no connections is to be answered from the address that was asked.
+func ownAddresses() ([]net.IP, error) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("find own addresses: %w", err)
+	}
+	var list []net.IP
+	for _, address := range all {
+		if network, ok := address.(*net.IPNet); ok && network.IP.To4() != nil {
+			list = append(list, network.IP)
+		}
+	}
+	return list, nil
 }
 
 func serveTCP(port int, name string) error {
@@ -80,8 +103,8 @@ func serveTCP(port int, name string) error {
 	}
 }
 
-func serveUDP(port int, name string) error {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{Port: port})
+func serveUDP(own net.IP, port int, name string) error {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: own, Port: port})
 	if err != nil {
 		return err
 	}

@@ -44,8 +44,8 @@ func parse(b []byte) (from, to int, kind byte, own uint32, ok bool) {
 	return int(binary.BigEndian.Uint16(b)), int(binary.BigEndian.Uint16(b[2:])), b[sctpHeader], binary.BigEndian.Uint32(b[sctpHeader+4:]), true
 }
 
-func serveSCTP(ports map[int]bool) error {
-	conn, err := net.ListenPacket(sctpProtocol, "0.0.0.0") //nolint:noctx // it listens for as long as the pod lives
+func serveSCTP(own net.IP, ports map[int]bool) error {
+	conn, err := net.ListenIP(sctpProtocol, &net.IPAddr{IP: own})
 	if err != nil {
 		return err
 	}
@@ -79,9 +79,17 @@ func (a *attempt) sctp() (string, error) {
 	defer conn.Close()
 	const firstFree, free = 32768, 28000
 	port, tag := firstFree+rand.IntN(free), rand.Uint32()|1
-	_, err = ask(conn, packet(port, a.Port, 0, sctpInit, tag), func(b []byte) bool {
+	_, err = ask(headless{conn}, packet(port, a.Port, 0, sctpInit, tag), func(b []byte) bool {
 		from, to, kind, own, ok := parse(b)
 		return ok && from == a.Port && to == port && kind == sctpInitAck && own == tag
 	})
 	return "", err
+}
+
+// headless reads packets without the header of IPv4, which Read leaves on and ReadFrom takes off.
+type headless struct{ *net.IPConn }
+
+func (h headless) Read(b []byte) (int, error) {
+	n, _, err := h.ReadFrom(b)
+	return n, err
 }
