@@ -50,6 +50,7 @@ func Enter(pid int, outside bool, cmd *exec.Cmd) (int, error) {
 // DieWithParent becomes a program that the kernel kills when the thread that started this process ends. Whoever starts it
 // from another namespace of processes cannot ask for that (os/exec would miss the parent, which cannot be seen from here).
 func DieWithParent(program string, args []string) error {
+	runtime.LockOSThread() // the signal is that of the thread that becomes the program
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("follow parent: %w", err)
 	}
