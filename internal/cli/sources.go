@@ -220,7 +220,7 @@ func unasked(r *source.Reading, path string, kinds []string) []verdict.Gap {
 		Code:     verdict.GapMissing,
 		Location: verdict.Location{Source: "archive:" + path, File: path},
 		Message:  "the cluster was not asked for these kinds when the snapshot was taken: " + shown,
-		Remedy:   "Take it with 'coaming snapshot --for' and the commands that are to read it.",
+		Remedy:   "Take it again with 'coaming snapshot' of this version, and with the rules that are to judge it.",
 		Kinds:    missing,
 	}}
 }
