@@ -46,7 +46,7 @@ func TestNode(t *testing.T) {
 		}
 	})
 	t.Run("nothing of the machine can be written", func(t *testing.T) {
-		for _, path := range []string{"/usr/sandbox-was-here", "/tmp/sandbox-was-here", "/root/sandbox-was-here", "/proc/sys/vm/swappiness", "/proc/sys/kernel/core_pattern"} {
+		for _, path := range []string{"/usr/sandbox-was-here", "/tmp/sandbox-was-here", "/home/sandbox-was-here", "/proc/sys/vm/swappiness", "/proc/sys/kernel/core_pattern"} {
 			if out, err := a.in(t, "sh", "-c", "echo 1 >> "+path); err == nil {
 				t.Errorf("%s could be written: %s", path, out)
 			}
