@@ -135,28 +135,28 @@ func (f *field) choose(p *prediction, tries int, r *rand.Rand) (chosen []*attemp
 // everything is every connection that can be tried: between pods, to services, from and to the node and the outside.
 func (f *field) everything() []*attempt {
 	var list []*attempt
-	add := func(source, from, target, address, answer string, ports []string) {
+	add := func(source, from, target, address string, ports []string) {
 		for _, word := range ports {
 			protocol, port := splitPort(word)
 			list = append(list, &attempt{
 				Protocol: protocol, Address: address, Port: port, From: from,
-				source: source, target: target, reached: arrival{protocol, port}, answer: answer,
+				source: source, target: target, reached: arrival{protocol, port},
 			})
 		}
 	}
 	for i := range f.pods {
 		pod := &f.pods[i]
 		name := pod.Namespace + "/" + pod.Name
-		add("node", "", name, pod.Status.PodIP, "", podPorts)
-		add(name, "", "node", f.Node.Address, "", nodePorts)
+		add("node", "", name, pod.Status.PodIP, podPorts)
+		add(name, "", "node", f.Node.Address, nodePorts)
 		for _, address := range f.Node.Outside {
-			add(address, address, name, pod.Status.PodIP, "", podPorts)
-			add(name, "", address, address, "", outsidePorts)
+			add(address, address, name, pod.Status.PodIP, podPorts)
+			add(name, "", address, address, outsidePorts)
 		}
 		for k := range f.pods {
 			peer := &f.pods[k]
 			if k != i {
-				add(name, "", peer.Namespace+"/"+peer.Name, peer.Status.PodIP, "", podPorts)
+				add(name, "", peer.Namespace+"/"+peer.Name, peer.Status.PodIP, podPorts)
 			}
 		}
 		list = append(list, f.toServices(name)...)

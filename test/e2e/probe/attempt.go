@@ -66,7 +66,7 @@ func (a *attempt) tcp() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // what matters has been read or sent
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return "", err
 	}
@@ -82,7 +82,7 @@ func (a *attempt) udp() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // what matters has been read or sent
 	answer, err := ask(conn, []byte("who?\n"), func([]byte) bool { return true })
 	return string(answer), err
 }

@@ -97,7 +97,7 @@ func serveTCP(port int, name string) error {
 			return err
 		}
 		go func() {
-			defer conn.Close()
+			defer func() { _ = conn.Close() }() // what matters has been read or sent
 			_, _ = fmt.Fprintln(conn, name) // who asked sees whether it came
 		}()
 	}

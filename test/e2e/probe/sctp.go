@@ -19,14 +19,14 @@ const (
 
 // packet is one chunk of that kind with the fields that INIT and INIT ACK share.
 func packet(from, to int, tag uint32, kind byte, own uint32) []byte {
-	const chunk = 20
-	b := make([]byte, sctpHeader+chunk)
+	const length = 20
+	b := make([]byte, sctpHeader+length)
 	binary.BigEndian.PutUint16(b[0:], uint16(from))
 	binary.BigEndian.PutUint16(b[2:], uint16(to))
 	binary.BigEndian.PutUint32(b[4:], tag)
 	c := b[sctpHeader:]
 	c[0] = kind
-	binary.BigEndian.PutUint16(c[2:], chunk)
+	binary.BigEndian.PutUint16(c[2:], length)
 	binary.BigEndian.PutUint32(c[4:], own)    // the tag that the other end is to use
 	binary.BigEndian.PutUint32(c[8:], 65536)  // receive window
 	binary.BigEndian.PutUint16(c[12:], 1)     // streams out
@@ -36,14 +36,23 @@ func packet(from, to int, tag uint32, kind byte, own uint32) []byte {
 	return b
 }
 
-// parse reads what packet writes; ok is false for anything else.
-func parse(b []byte) (from, to int, kind byte, own uint32, ok bool) {
-	if len(b) < sctpHeader+8 {
-		return 0, 0, 0, 0, false
-	}
-	return int(binary.BigEndian.Uint16(b)), int(binary.BigEndian.Uint16(b[2:])), b[sctpHeader], binary.BigEndian.Uint32(b[sctpHeader+4:]), true
+// chunk is what of a packet matters here.
+type chunk struct {
+	from, to int
+	kind     byte
+	own      uint32 // the tag that the other end is to use
 }
 
+// parse reads what packet writes; ok is false for anything shorter.
+func parse(b []byte) (c chunk, ok bool) {
+	if len(b) < sctpHeader+8 {
+		return chunk{}, false
+	}
+	return chunk{
+		from: int(binary.BigEndian.Uint16(b)), to: int(binary.BigEndian.Uint16(b[2:])),
+		kind: b[sctpHeader], own: binary.BigEndian.Uint32(b[sctpHeader+4:]),
+	}, true
+}
 func serveSCTP(own net.IP, ports map[int]bool) error {
 	conn, err := net.ListenIP(sctpProtocol, &net.IPAddr{IP: own})
 	if err != nil {
@@ -55,9 +64,8 @@ func serveSCTP(own net.IP, ports map[int]bool) error {
 		if err != nil {
 			return err
 		}
-		from, to, kind, own, ok := parse(buffer[:n])
-		if ok && kind == sctpInit && ports[to] {
-			_, _ = conn.WriteTo(packet(to, from, own, sctpInitAck, own), peer)
+		if c, ok := parse(buffer[:n]); ok && c.kind == sctpInit && ports[c.to] {
+			_, _ = conn.WriteTo(packet(c.to, c.from, c.own, sctpInitAck, c.own), peer)
 		}
 	}
 }
@@ -76,12 +84,12 @@ func (a *attempt) sctp() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // what matters has been read or sent
 	const firstFree, free = 32768, 28000
 	port, tag := firstFree+rand.IntN(free), rand.Uint32()|1
 	_, err = ask(headless{conn}, packet(port, a.Port, 0, sctpInit, tag), func(b []byte) bool {
-		from, to, kind, own, ok := parse(b)
-		return ok && from == a.Port && to == port && kind == sctpInitAck && own == tag
+		c, ok := parse(b)
+		return ok && c == (chunk{a.Port, port, sctpInitAck, tag})
 	})
 	return "", err
 }
