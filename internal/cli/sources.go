@@ -224,6 +224,7 @@ func unasked(r *source.Reading, path string, kinds []string) []verdict.Gap {
 		Kinds:    missing,
 	}}
 }
+
 func (f *sourceFlags) readFiles(ctx context.Context, env *Env, paths []string, set func(*source.FileOptions)) (*source.Reading, error) {
 	o, err := f.fileOptions(env, paths)
 	if err != nil {

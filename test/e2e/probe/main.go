@@ -98,7 +98,7 @@ func serveTCP(port int, name string) error {
 		}
 		go func() {
 			defer func() { _ = conn.Close() }() // what matters has been read or sent
-			_, _ = fmt.Fprintln(conn, name) // who asked sees whether it came
+			_, _ = fmt.Fprintln(conn, name)     // who asked sees whether it came
 		}()
 	}
 }

@@ -53,6 +53,7 @@ func parse(b []byte) (c chunk, ok bool) {
 		kind: b[sctpHeader], own: binary.BigEndian.Uint32(b[sctpHeader+4:]),
 	}, true
 }
+
 func serveSCTP(own net.IP, ports map[int]bool) error {
 	conn, err := net.ListenIP(sctpProtocol, &net.IPAddr{IP: own})
 	if err != nil {
