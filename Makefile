@@ -53,7 +53,7 @@ gen: ## Regenerate the generated files
 check: ## Everything that CI asks beside the tests (the first time builds golangci-lint: minutes)
 	@$(MAKE) -k $(CHECKS) || { echo 'see the lines with *** above for what is wrong' >&2; exit 1; }
 
-e2e: bin/sandbox build ## Prove it against a real API server (the first time builds one: 5 to 10 minutes; after that one or two)
+e2e: bin/sandbox bin/sandbox-dns node-programs build ## Prove it against a real API server and node (the first time builds them: 5 to 10 minutes; after that five)
 	@export SANDBOX_BIN=$(CURDIR)/bin/sandbox COAMING_BIN=$(CURDIR)/bin/coaming; \
 	{ status=0; \
 		go test -json -count=1 -timeout 20m ./test/e2e/... || status=1; \
@@ -86,9 +86,8 @@ fixes: build ## Measure the share of findings with a proved fix over real manife
 
 ##@ A cluster to play with
 
-sandbox: bin/sandbox ## Start a real API server and print its kubeconfig; Ctrl-C ends it (the first time builds it: 5 to 10 minutes)
-	@bin/sandbox up
-
+sandbox: bin/sandbox $(if $(NODE),bin/sandbox-dns node-programs) ## Start a real API server (NODE=1: and a node that runs pods); Ctrl-C ends it (the first time builds it: 5 to 10 minutes)
+	@bin/sandbox up $(if $(NODE),--node)
 ##@ A release
 
 dist: ## Cross-compile every binary into dist/ and hold it to 80 MB
@@ -155,11 +154,27 @@ check-vuln:
 
 # --- the sandbox: a module of its own, Kubernetes itself; built when its sources are newer ---
 
-SANDBOX_SOURCES := $(shell find test/sandbox -type f ! -name '*_test.go' ! -name '*.md' 2>/dev/null)
-
+SANDBOX_SOURCES := $(shell find test/sandbox -path test/sandbox/dns -prune -o -type f ! -name '*_test.go' ! -name '*.md' -print 2>/dev/null)
 bin/sandbox: $(SANDBOX_SOURCES)
 	@echo 'building the sandbox: 5 to 10 minutes the first time, seconds after that' >&2
 	@sh test/sandbox/build.sh $@
 	@touch $@ # go build leaves a file alone that would not change
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph fixes sandbox dist clean help $(CHECKS)
+bin/sandbox-dns: $(wildcard test/sandbox/dns/*)
+	@echo 'building CoreDNS for the sandbox: a minute or two the first time' >&2
+	@cd test/sandbox/dns && go build -trimpath -ldflags='-s -w' -o $(CURDIR)/$@ .
+	@touch $@
+
+# What a node runs that is not built here. Where it cannot be installed, what needs a node skips and says why.
+NODE_PACKAGES := containerd runc containernetworking-plugins nftables
+
+node-programs:
+	@if [ -x /usr/lib/cni/bridge ] && type containerd ctr runc nft >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo 'no node: install $(NODE_PACKAGES) as root' >&2; exit 0; \
+	fi; \
+	$(call shown,apt-get install $(NODE_PACKAGES)); \
+	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
+		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
+
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph fixes sandbox node-programs dist clean help $(CHECKS)

@@ -174,12 +174,14 @@ func runReach(ctx context.Context, env *Env, o *reachOptions, args []string) err
 	return nil
 }
 
+// reachKinds are what is read of a cluster to tell who can talk to whom.
+func reachKinds() []string { return append(reach.Kinds(), fact.PodKinds()...) }
+
 // network reads sources into a network.
 func (o *reachOptions) network(ctx context.Context, env *Env, paths []string) (*reach.Network, error) {
 	bar := newProgress(env)
 	defer bar.clear()
-	kinds := append(reach.Kinds(), fact.PodKinds()...)
-	reading, err := o.read(ctx, env, paths, kinds, nil, bar.stage("reading"))
+	reading, err := o.read(ctx, env, paths, reachKinds(), nil, bar.stage("reading"))
 	if err != nil {
 		return nil, err
 	}

@@ -187,7 +187,42 @@ func (f *sourceFlags) readArchive(path string, kinds []string) (*source.Reading,
 		return nil, &verdict.RemedyError{Err: fmt.Errorf("open snapshot: %w", err), Remedy: "Make one with 'coaming snapshot -o cluster.coaming'."}
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	return source.ReadArchive(file, path, source.ArchiveLimits{Bytes: f.maxTotal << 20, Thrift: f.saves(kinds)})
+	r, err := source.ReadArchive(file, path, source.ArchiveLimits{Bytes: f.maxTotal << 20, Thrift: f.saves(kinds)})
+	if err != nil {
+		return nil, err
+	}
+	r.Coverage.Gaps = append(r.Coverage.Gaps, unasked(r, path, kinds)...)
+	return r, nil
+}
+
+// unasked tells of the kinds that are wanted of a snapshot and were not asked for when it was taken: whether the cluster
+// has any of them, nobody knows.
+func unasked(r *source.Reading, path string, kinds []string) []verdict.Gap {
+	if len(r.Asked) == 0 {
+		return nil
+	}
+	var missing []string
+	for _, kind := range kinds {
+		if !slices.Contains(r.Asked, kind) && kind != "Secret" { // which no cluster is asked for
+			missing = append(missing, kind)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	shown := strings.Join(missing[:min(3, len(missing))], ", ")
+	if more := len(missing) - 3; more > 0 {
+		shown += fmt.Sprintf(" and %d more", more)
+	}
+	return []verdict.Gap{{
+		Code:     verdict.GapMissing,
+		Location: verdict.Location{Source: "archive:" + path, File: path},
+		Message:  "the cluster was not asked for these kinds when the snapshot was taken: " + shown,
+		Remedy:   "Take it again with 'coaming snapshot' of this version, and with the rules that are to judge it.",
+		Kinds:    missing,
+	}}
 }
 
 func (f *sourceFlags) readFiles(ctx context.Context, env *Env, paths []string, set func(*source.FileOptions)) (*source.Reading, error) {

@@ -24,7 +24,7 @@ import (
 // Lines: anybody can look into it with zcat and jq, it is written and read without holding it, and
 // one bad line costs one object.
 //
-//	{"format":"coaming.dev/archive/v1","version":"1.36","context":"prod","taken":"2026-11-21T22:00:00Z","tool":"coaming/1.2.3"}
+//	{"format":"coaming.dev/archive/v1","version":"1.36","context":"prod","taken":"2026-11-21T22:00:00Z","tool":"coaming/1.2.3","kinds":["Deployment.apps",…]}
 //	{"path":"/apis/apps/v1/namespaces/shop/deployments/cart","object":{…}}
 //	…
 //	{"trailer":{"objects":1,"gaps":[…],"exclusions":[…],"sha256":"…"}}
@@ -49,6 +49,8 @@ type archiveHeader struct {
 	Context string `json:"context,omitempty"`
 	Taken   string `json:"taken,omitempty"`
 	Tool    string `json:"tool,omitempty"`
+	// Kinds are those that the cluster was asked for: that none of another kind is here says nothing.
+	Kinds []string `json:"kinds,omitempty"`
 }
 
 type archiveTrailer struct {
@@ -68,7 +70,7 @@ type archiveEnd struct {
 func WriteArchive(w io.Writer, r *Reading, meta ArchiveMeta) error {
 	zip := gzip.NewWriter(w) // its header carries no name and no time
 	a := archiveWriter{w: bufio.NewWriterSize(zip, 64<<10), sum: sha256.New()}
-	header := archiveHeader{Format: archiveFormat, Version: r.Version, Context: meta.Context, Tool: meta.Tool}
+	header := archiveHeader{Format: archiveFormat, Version: r.Version, Context: meta.Context, Tool: meta.Tool, Kinds: r.Asked}
 	if !meta.Taken.IsZero() {
 		header.Taken = meta.Taken.UTC().Format(time.RFC3339)
 	}

@@ -157,7 +157,7 @@ func (a *archiveReader) header() error {
 	}
 	switch {
 	case h.Format == archiveFormat:
-		a.out.Version = h.Version
+		a.out.Version, a.out.Asked = h.Version, h.Kinds
 		return nil
 	case strings.HasPrefix(h.Format, archiveFamily):
 		return &verdict.RemedyError{

@@ -117,7 +117,7 @@ func (c *cluster) read(ctx context.Context) (*Reading, error) {
 	if err != nil {
 		return nil, c.refusal(ctx, err)
 	}
-	r := &Reading{Live: true}
+	r := &Reading{Live: true, Asked: slices.Compact(slices.Sorted(slices.Values(c.asked())))}
 	r.Coverage.Sources = []string{c.source}
 	c.readVersion(ctx, r)
 

@@ -19,6 +19,8 @@ type Reading struct {
 	Version string
 	// Live is set when a cluster, or a snapshot of one, was read.
 	Live bool
+	// Asked are the kinds that one cluster was asked for, sorted; nil where files were read, or where a snapshot does not say.
+	Asked []string
 }
 
 // Join adds what another source gave.

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,9 +38,17 @@ const (
 // sandbox is a running API server: see test/sandbox.
 type sandbox struct {
 	Kubeconfig, Server, Dir, AuditLog string
+	// Node is there with --node.
+	Node *struct {
+		Name, Address string
+		Outside       []string
+	}
 
 	binary string
 }
+
+// cannot is the sandbox's exit code where the machine cannot do what was asked for.
+const cannot = 3
 
 // startSandbox ends with the test.
 func startSandbox(t *testing.T, args ...string) *sandbox {
@@ -50,7 +59,8 @@ func startSandbox(t *testing.T, args ...string) *sandbox {
 		t.Skip("SANDBOX_BIN does not name a built sandbox (make e2e builds one)")
 	}
 	cmd := exec.CommandContext(t.Context(), s.binary, append([]string{"up", "--until-stdin-closes"}, args...)...)
-	cmd.Stderr = t.Output()
+	var complaint bytes.Buffer
+	cmd.Stderr = io.MultiWriter(t.Output(), &complaint)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +78,10 @@ func startSandbox(t *testing.T, args ...string) *sandbox {
 	})
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	if err != nil {
+		_ = cmd.Wait() // which the exit code tells
+		if cmd.ProcessState.ExitCode() == cannot {
+			t.Skip(strings.TrimSpace(complaint.String()))
+		}
 		t.Fatalf("start sandbox: %v", err)
 	}
 	if err := json.Unmarshal(line, s); err != nil {

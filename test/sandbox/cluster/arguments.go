@@ -1,13 +1,15 @@
 package cluster
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/coaming/coaming/test/sandbox/node"
+)
 
 const (
-	loopback     = "127.0.0.1"
-	serviceRange = "10.96.0.0/16"
-	serviceIP    = "10.96.0.1" // the first of the range, which the service "kubernetes" gets
-	podRange     = "10.244.0.0/16"
-	issuer       = "https://kubernetes.default.svc.cluster.local"
+	loopback  = "127.0.0.1"
+	serviceIP = "10.96.0.1" // the first of the range, which the service "kubernetes" gets
+	issuer    = "https://kubernetes.default.svc.cluster.local"
 )
 
 // The components run in the sandbox's directory, so the paths below are relative to it. That keeps the socket's path
@@ -29,13 +31,9 @@ func (c Config) apiServerArguments(securePort int) []string {
 	args := []string{
 		"--etcd-servers=unix://" + etcdSocket,
 
-		"--bind-address=" + loopback,
 		"--secure-port=" + strconv.Itoa(securePort),
 		"--permit-port-sharing", // see port
-		"--advertise-address=" + loopback,
-		// The service "kubernetes" cannot have a loopback address as its endpoint, and there is no pod to use it.
-		"--endpoint-reconciler-type=none",
-		"--service-cluster-ip-range=" + serviceRange,
+		"--service-cluster-ip-range=" + node.ServiceRange,
 
 		"--client-ca-file=" + pkiDir + "/" + caName + ".crt",
 		"--tls-cert-file=" + pkiDir + "/" + servingName + ".crt",
@@ -59,6 +57,17 @@ func (c Config) apiServerArguments(securePort int) []string {
 		"--allow-privileged=true", // as every distribution has it; Pod Security Admission decides who may
 		"--profiling=false",
 	}
+	if c.Node == nil {
+		args = append(args, "--bind-address="+loopback, "--advertise-address="+loopback,
+			// The service "kubernetes" cannot have a loopback address as its endpoint, and there is no pod to use it.
+			"--endpoint-reconciler-type=none")
+	} else {
+		args = append(args, "--bind-address=0.0.0.0", "--advertise-address="+node.Address,
+			"--kubelet-client-certificate="+pkiDir+"/"+kubeletClientName+".crt",
+			"--kubelet-client-key="+pkiDir+"/"+kubeletClientName+".key",
+			"--kubelet-certificate-authority="+pkiDir+"/"+caName+".crt",
+			"--kubelet-preferred-address-types=InternalIP")
+	}
 	if !c.ControllerManager {
 		// Nobody makes the service accounts, and without them this plugin refuses every pod.
 		args = append(args, "--disable-admission-plugins=ServiceAccount")
@@ -69,7 +78,7 @@ func (c Config) apiServerArguments(securePort int) []string {
 	return append(args, c.APIServerFlags...)
 }
 
-func controllerManagerArguments() []string {
+func (c Config) controllerManagerArguments() []string {
 	return []string{
 		"--kubeconfig=" + managerKubeconfig,
 		"--secure-port=0", // nobody asks it anything
@@ -79,9 +88,9 @@ func controllerManagerArguments() []string {
 		"--root-ca-file=" + pkiDir + "/" + caName + ".crt",
 		"--cluster-signing-cert-file=" + pkiDir + "/" + caName + ".crt",
 		"--cluster-signing-key-file=" + pkiDir + "/" + caName + ".key",
-		"--service-cluster-ip-range=" + serviceRange,
-		"--cluster-cidr=" + podRange,
-		"--allocate-node-cidrs=false",
+		"--service-cluster-ip-range=" + node.ServiceRange,
+		"--cluster-cidr=" + node.ClusterRange,
+		"--allocate-node-cidrs=" + strconv.FormatBool(c.Node != nil), // the first node gets node.PodRange
 		// The defaults spare a cluster that others use; here they would only slow the start.
 		"--kube-api-qps=1000",
 		"--kube-api-burst=2000",

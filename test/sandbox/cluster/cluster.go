@@ -27,7 +27,7 @@ type Config struct {
 	// Version is reported in Info.
 	Version string
 	// Dir is kept when the cluster stops, for a look at its logs. It must not exist yet or be empty. If it is not
-	// named, a temporary directory is made, and removed again.
+	// named, a temporary directory is made, and removed again. With a Node it is there already.
 	Dir string
 	// ControllerManager is for whatever must happen after an object was written: service accounts, garbage collection,
 	// the end of a namespace, the pods of a Deployment.
@@ -36,6 +36,8 @@ type Config struct {
 	Audit bool
 	// APIServerFlags come after the sandbox's own and win over them.
 	APIServerFlags []string
+	// Node adds one, and the scheduler. The process must be in an enclosure (package enclosure).
+	Node *Node
 	// Timeout bounds Start.
 	Timeout time.Duration
 }
@@ -45,7 +47,8 @@ type Cluster struct {
 	Info Info
 
 	temporary bool
-	port      *port
+	number    int   // of the API server's port
+	port      *port // which is kept; nil where somebody else does
 	processes []*process
 	ended     chan *process // every process that is over; has room for all, so that nobody has to listen
 }
@@ -58,7 +61,7 @@ func Start(ctx context.Context, config Config) (_ *Cluster, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, config.Timeout, fmt.Errorf("not ready after %v", config.Timeout))
 	defer cancel()
 
-	c := &Cluster{ended: make(chan *process, 8)}
+	c := &Cluster{ended: make(chan *process, 16)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Stop())
@@ -68,7 +71,7 @@ func Start(ctx context.Context, config Config) (_ *Cluster, err error) {
 		return nil, err
 	}
 	now := time.Now()
-	ca, err := writeCredentials(c.Info.Dir, c.Info.Server, now)
+	ca, err := writeCredentials(config, c.Info, now)
 	if err != nil {
 		return nil, err
 	}
@@ -79,12 +82,17 @@ func Start(ctx context.Context, config Config) (_ *Cluster, err error) {
 	defer client.CloseIdleConnections()
 	api := probe{client: client, server: c.Info.Server}
 
+	if config.Node != nil { // its runtime has time to load meanwhile
+		if err := c.startRuntime(*config.Node); err != nil {
+			return nil, err
+		}
+	}
 	// etcd and the API server load at the same time; the API server retries until etcd answers.
 	store, err := c.start(config, "etcd", etcdArguments())
 	if err != nil {
 		return nil, err
 	}
-	server, err := c.start(config, "kube-apiserver", config.apiServerArguments(c.port.number))
+	server, err := c.start(config, "kube-apiserver", config.apiServerArguments(c.number))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +103,7 @@ func Start(ctx context.Context, config Config) (_ *Cluster, err error) {
 		return nil, err
 	}
 	if config.ControllerManager {
-		manager, err := c.start(config, "kube-controller-manager", controllerManagerArguments())
+		manager, err := c.start(config, "kube-controller-manager", config.controllerManagerArguments())
 		if err != nil {
 			return nil, err
 		}
@@ -103,16 +111,24 @@ func Start(ctx context.Context, config Config) (_ *Cluster, err error) {
 			return nil, err
 		}
 	}
-	return c, c.Info.write()
+	if config.Node != nil {
+		if err := c.startNode(ctx, config, api); err != nil {
+			return nil, err
+		}
+	}
+	return c, c.Info.Write()
 }
 
 // prepare makes the directory and reserves the port.
 func (c *Cluster) prepare(config Config) error {
-	dir, err := makeDir(config.Dir)
-	if err != nil {
-		return err
+	dir := config.Dir
+	if config.Node == nil {
+		var err error
+		if dir, err = MakeDir(config.Dir); err != nil {
+			return err
+		}
+		c.temporary = config.Dir == ""
 	}
-	c.temporary = config.Dir == ""
 	c.Info = Info{
 		Kubeconfig: filepath.Join(dir, adminKubeconfig),
 		PID:        os.Getpid(),
@@ -130,15 +146,29 @@ func (c *Cluster) prepare(config Config) error {
 			return fmt.Errorf("write audit policy: %w", err)
 		}
 	}
-	if c.port, err = reservePort(); err != nil {
+	if err := c.choosePort(config); err != nil {
 		return err
 	}
-	c.Info.Server = "https://" + net.JoinHostPort(loopback, strconv.Itoa(c.port.number))
+	c.Info.Server = "https://" + net.JoinHostPort(loopback, strconv.Itoa(c.number))
 	return nil
 }
 
-// makeDir returns the absolute path of an empty directory that only this user can enter.
-func makeDir(name string) (string, error) {
+// choosePort takes the port that was told, or reserves any.
+func (c *Cluster) choosePort(config Config) error {
+	if config.Node != nil {
+		c.number = config.Node.Port
+		return nil
+	}
+	var err error
+	if c.port, err = reservePort(); err != nil {
+		return err
+	}
+	c.number = c.port.number
+	return nil
+}
+
+// MakeDir returns the absolute path of an empty directory that only this user can enter: the one that is named, or a temporary one.
+func MakeDir(name string) (string, error) {
 	if name == "" {
 		dir, err := os.MkdirTemp("", "coaming-sandbox-")
 		if err != nil {
@@ -164,7 +194,12 @@ func makeDir(name string) (string, error) {
 }
 
 func (c *Cluster) start(config Config, name string, args []string) (*process, error) {
-	p, err := startProcess(config.Executable, c.Info.Dir, name, args, c.ended)
+	return c.startProgram(name, append([]string{config.Executable, name}, args...))
+}
+
+// startProgram starts something that is not linked into the executable; name is what it is called in errors and logs.
+func (c *Cluster) startProgram(name string, command []string) (*process, error) {
+	p, err := startProcess(name, command, c.Info.Dir, c.ended)
 	if err != nil {
 		return nil, err
 	}

@@ -75,10 +75,10 @@ func TestMakeDir(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(full, "thesis"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := makeDir(full); err == nil {
+	if _, err := MakeDir(full); err == nil {
 		t.Error("a directory with something in it was accepted")
 	}
-	dir, err := makeDir(filepath.Join(t.TempDir(), "new", "one"))
+	dir, err := MakeDir(filepath.Join(t.TempDir(), "new", "one"))
 	if err != nil {
 		t.Fatal(err)
 	}

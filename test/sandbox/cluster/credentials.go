@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coaming/coaming/test/sandbox/kubeconfig"
+	"github.com/coaming/coaming/test/sandbox/node"
 	"github.com/coaming/coaming/test/sandbox/pki"
 )
 
@@ -22,13 +24,22 @@ const (
 	proxyCAName       = "front-proxy-ca"
 	proxyClientName   = "front-proxy-client"
 	tokenKeyName      = "service-account"
-	adminKubeconfig   = "kubeconfig" // in the sandbox's directory itself, where a person looks first
+	kubeletClientName = "kubelet-client"  // the API server's, to the kubelet
+	kubeletName       = "kubelet-serving" // the kubelet's own
+	adminKubeconfig   = "kubeconfig"      // in the sandbox's directory itself, where a person looks first
 	managerKubeconfig = pkiDir + "/controller-manager.kubeconfig"
 )
 
 var (
 	admin             = User{Name: "sandbox-admin", Groups: []string{"system:masters"}}
 	controllerManager = User{Name: "system:kube-controller-manager"}
+
+	// nodeUsers are those of a node's programs, by the path of their kubeconfig.
+	nodeUsers = map[string]User{
+		pkiDir + "/scheduler.kubeconfig":  {Name: "system:kube-scheduler"},
+		pkiDir + "/kubelet.kubeconfig":    {Name: "system:node:" + node.Name, Groups: []string{"system:nodes"}},
+		pkiDir + "/kube-proxy.kubeconfig": {Name: "system:kube-proxy"},
+	}
 )
 
 // User is somebody who shows a client certificate to the API server.
@@ -72,9 +83,9 @@ func newKubeconfig(ca *pki.Authority, server string, user User, now time.Time) (
 	return kubeconfig.New(server, ca.CertPEM(), user.Name, client)
 }
 
-// writeCredentials fills dir with all that the components and the administrator need to trust each other.
-func writeCredentials(dir, server string, now time.Time) (*pki.Authority, error) {
-	at := func(name string) string { return filepath.Join(dir, pkiDir, name) }
+// writeCredentials fills the directory with all that the components and the administrator need to trust each other.
+func writeCredentials(config Config, info Info, now time.Time) (*pki.Authority, error) {
+	at := func(name string) string { return filepath.Join(info.Dir, pkiDir, name) }
 	ca, err := pki.NewAuthority("sandbox", now)
 	if err != nil {
 		return nil, err
@@ -83,23 +94,23 @@ func writeCredentials(dir, server string, now time.Time) (*pki.Authority, error)
 	if err != nil {
 		return nil, err
 	}
-	serving, err := ca.Sign(pki.Leaf{
-		CommonName: "kube-apiserver",
-		DNSNames: []string{
-			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-		},
-		IPs: []net.IP{net.ParseIP(loopback), net.ParseIP(serviceIP)},
-	}.Valid(now))
-	if err != nil {
+	leaves := map[string]pki.Leaf{servingName: servingLeaf(config)}
+	users := map[string]User{adminKubeconfig: admin, managerKubeconfig: controllerManager}
+	if config.Node != nil {
+		leaves[kubeletClientName] = pki.Leaf{CommonName: "kube-apiserver", Organizations: admin.Groups}
+		leaves[kubeletName] = pki.Leaf{CommonName: "system:node:" + node.Name, Organizations: []string{"system:nodes"}, IPs: []net.IP{net.ParseIP(node.Address)}}
+		maps.Copy(users, nodeUsers)
+	}
+	pairs := map[string]pki.Pair{caName: ca.Pair(), proxyCAName: proxyCA.Pair()}
+	if pairs[proxyClientName], err = proxyCA.Sign(pki.Leaf{CommonName: proxyClientName}.Valid(now)); err != nil {
 		return nil, err
 	}
-	proxyClient, err := proxyCA.Sign(pki.Leaf{CommonName: proxyClientName}.Valid(now))
-	if err != nil {
-		return nil, err
+	for name, leaf := range leaves {
+		if pairs[name], err = ca.Sign(leaf.Valid(now)); err != nil {
+			return nil, err
+		}
 	}
-	for name, pair := range map[string]pki.Pair{
-		caName: ca.Pair(), proxyCAName: proxyCA.Pair(), servingName: serving, proxyClientName: proxyClient,
-	} {
+	for name, pair := range pairs {
 		if err := pair.Write(at(name)); err != nil {
 			return nil, err
 		}
@@ -107,16 +118,31 @@ func writeCredentials(dir, server string, now time.Time) (*pki.Authority, error)
 	if err := pki.WriteSigningKey(at(tokenKeyName)); err != nil {
 		return nil, err
 	}
-	for path, user := range map[string]User{adminKubeconfig: admin, managerKubeconfig: controllerManager} {
-		data, err := newKubeconfig(ca, server, user, now)
+	for path, user := range users {
+		data, err := newKubeconfig(ca, info.Server, user, now)
 		if err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(dir, path), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(info.Dir, path), data, 0o600); err != nil {
 			return nil, fmt.Errorf("write kubeconfig: %w", err)
 		}
 	}
 	return ca, nil
+}
+
+// servingLeaf is the API server's, for every name and address that it is reached by.
+func servingLeaf(config Config) pki.Leaf {
+	leaf := pki.Leaf{
+		CommonName: "kube-apiserver",
+		DNSNames: []string{
+			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+		},
+		IPs: []net.IP{net.ParseIP(loopback), net.ParseIP(serviceIP)},
+	}
+	if config.Node != nil {
+		leaf.IPs = append(leaf.IPs, net.ParseIP(node.Address))
+	}
+	return leaf
 }
 
 // adminClient asks the API server as its administrator.

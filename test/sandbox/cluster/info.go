@@ -22,6 +22,21 @@ type Info struct {
 	Version string `json:"version"`
 	// AuditLog is the path of the audit log, one JSON event a line; absent without --audit.
 	AuditLog string `json:"auditLog,omitempty"`
+	// Node is the node, absent without one.
+	Node *NodeInfo `json:"node,omitempty"`
+}
+
+// NodeInfo is what a test needs to know of the node.
+type NodeInfo struct {
+	// Name is that of its object.
+	Name string `json:"name"`
+	// Address is the node's, PodRange what its pods' addresses are taken from.
+	Address  string `json:"address"`
+	PodRange string `json:"podRange"`
+	// Outside are the addresses of the machine outside of the cluster (`sandbox in --outside`).
+	Outside []string `json:"outside"`
+	// First is the process, as the machine counts, with which everything of the node ends.
+	First int `json:"first"`
 }
 
 const infoFile = "sandbox.json"
@@ -39,7 +54,8 @@ func ReadInfo(dir string) (Info, error) {
 	return info, nil
 }
 
-func (i Info) write() error {
+// Write keeps it in the sandbox's directory, for ReadInfo.
+func (i Info) Write() error {
 	data, err := json.Marshal(i)
 	if err != nil {
 		return fmt.Errorf("encode sandbox: %w", err)

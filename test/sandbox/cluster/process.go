@@ -22,9 +22,9 @@ type process struct {
 	err  error
 }
 
-// startProcess runs executable as the named component in dir. The kernel kills the child when the calling thread ends,
+// startProcess runs a command, which is called name in errors and logs, in dir. The kernel kills the child when the calling thread ends,
 // so the caller has to be locked to a thread that lives as long as the sandbox. The process is sent to ended when it is over.
-func startProcess(executable, dir, name string, args []string, ended chan<- *process) (*process, error) {
+func startProcess(name string, command []string, dir string, ended chan<- *process) (*process, error) {
 	path := filepath.Join(dir, logDir, name+".log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -32,7 +32,7 @@ func startProcess(executable, dir, name string, args []string, ended chan<- *pro
 	}
 	defer log.Close() // the child has its own descriptor
 
-	cmd := exec.Command(executable, append([]string{name}, args...)...) //nolint:noctx // Cluster.Stop ends it: a context's end would not wait for it
+	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // Cluster.Stop ends it: a context's end would not wait for it
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{

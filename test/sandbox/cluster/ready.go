@@ -59,23 +59,28 @@ func (p probe) podsPossible(ctx context.Context) error {
 }
 
 func (p probe) get(ctx context.Context, path string) error {
+	_, err := p.read(ctx, path)
+	return err
+}
+
+func (p probe) read(ctx context.Context, path string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.server+path, nil)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", path, err)
+		return nil, fmt.Errorf("ask %s: %w", path, err)
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	if response.StatusCode == http.StatusOK {
-		return nil
+		return body, nil
 	}
-	return fmt.Errorf("%s says %s: %s", path, response.Status, gist(string(body)))
+	return nil, fmt.Errorf("%s says %s: %s", path, response.Status, gist(string(body)))
 }
 
 // gist keeps of a health report only the checks that fail, "[-]name failed: reason".

@@ -5,6 +5,7 @@
 package component
 
 import (
+	"context"
 	"maps"
 	"os"
 	"runtime/debug"
@@ -15,6 +16,9 @@ import (
 	"k8s.io/component-base/version"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 
 	_ "time/tzdata" // CronJobs may name a time zone, and a static binary finds none on the machine
 
@@ -24,8 +28,7 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"    // kubernetes_build_info
 )
 
-// mains is what each name runs; a main returns its exit code. A node's components (kubelet, kube-proxy, kube-scheduler)
-// would be three more lines, and minutes more to build.
+// mains is what each name runs; a main returns its exit code.
 var mains = map[string]func(args []string) int{
 	"etcd": etcd,
 	"kube-apiserver": func([]string) int {
@@ -33,6 +36,15 @@ var mains = map[string]func(args []string) int{
 	},
 	"kube-controller-manager": func([]string) int {
 		return cli.Run(controllermanager.NewControllerManagerCommand())
+	},
+	"kube-scheduler": func([]string) int {
+		return cli.Run(scheduler.NewSchedulerCommand())
+	},
+	"kubelet": func([]string) int {
+		return cli.Run(kubelet.NewKubeletCommand(context.Background()))
+	},
+	"kube-proxy": func([]string) int {
+		return cli.Run(proxy.NewProxyCommand())
 	},
 	"kubectl": kubectl,
 }

@@ -1,8 +1,10 @@
 // Command sandbox is a real Kubernetes control plane in one static binary, for the project's end-to-end tests and for a person.
 //
 //	sandbox up [flags]           start a control plane and stay in the foreground
+//	sandbox in [flags] COMMAND   run a command on the node of a running sandbox
+//	sandbox load [flags] PROGRAM give the node an image of one static program
 //	sandbox kubeconfig [flags]   print a kubeconfig for another user of a running sandbox
-//	sandbox COMPONENT [args]     become etcd, kube-apiserver, kube-controller-manager or kubectl
+//	sandbox COMPONENT [args]     become etcd, kube-apiserver, kubelet, kubectl, …
 //
 // The product's module must not import this one, whose dependencies are those of Kubernetes. Its tests run the binary, so
 // the command line and the output below are a contract.
@@ -20,7 +22,17 @@
 // of file: a test that holds the other end of that pipe takes its cluster with it, however it dies. If the sandbox
 // itself is killed, its processes die as well and only the directory stays.
 //
-// Exit codes: 0 ended as asked, 1 could not start or a component died (stderr has the end of its log), 2 usage.
+// With --node there is a node as well, on which pods run, in namespaces of its own (package enclosure), and the line has
+// "node": {"name", "address", "podRange", "outside", "first"}. Nothing of the machine changes but the directory and some
+// control groups, and they go even when the sandbox is killed.
+//
+// Exit codes: 0 ended as asked, 1 could not start or a component died (stderr has the end of its log), 2 usage,
+// 3 this machine cannot run a node (stderr says why).
+//
+// # sandbox in, sandbox load
+//
+// A command runs on the node, as root, or with --outside on the machine beyond the cluster; it finds KUBECONFIG and a
+// TMPDIR that it may write to. What is loaded is run by pods whose imagePullPolicy is Never or IfNotPresent.
 //
 // # sandbox kubeconfig
 //
@@ -39,8 +51,10 @@ import (
 )
 
 const usage = `usage:
-  sandbox up [--dir DIR] [--no-controller-manager] [--audit] [--apiserver-flag FLAG]...
+  sandbox up [--node [--dns FILE]] [--dir DIR] [--no-controller-manager] [--audit] [--apiserver-flag FLAG]...
              [--until-stdin-closes] [--timeout DURATION]
+  sandbox in --dir DIR [--outside] COMMAND [args]
+  sandbox load --dir DIR --image NAME PROGRAM
   sandbox kubeconfig --dir DIR --user NAME [--group GROUP]... [--expired]
   sandbox COMPONENT [args]     (%s)
 `
@@ -63,8 +77,14 @@ func run(name string, args []string) error {
 	switch name {
 	case "up":
 		return up(args)
+	case "in":
+		return in(args)
+	case "load":
+		return load(args)
 	case "kubeconfig":
 		return printKubeconfig(args)
+	case firstCommand, tenantCommand, broomCommand, runCommand:
+		return backstage(name, args)
 	case "help", "-h", "--help":
 		fmt.Printf(usage, strings.Join(component.Names(), ", "))
 		return nil
@@ -74,28 +94,46 @@ func run(name string, args []string) error {
 	}
 }
 
+// exitError is the exit code of a command that has run and said what there was to say.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
 func exitCode(err error) int {
+	code, coded := errors.AsType[exitError](err)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.Is(err, errUsage):
 		return 2
-	default:
-		fmt.Fprintf(os.Stderr, "sandbox: %v\n", err)
-		return 1
+	case coded:
+		return int(code)
 	}
+	fmt.Fprintf(os.Stderr, "sandbox: %v\n", err)
+	if errors.Is(err, errCannot) {
+		return 3
+	}
+	return 1
 }
 
 // parse reports a bad flag on stderr, as the flag package does, and refuses anything that is not a flag.
 func parse(flags *flag.FlagSet, args []string) error {
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return usageError(flags, fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+	}
+	return nil
+}
+
+// parseFlags leaves what follows the flags to the caller.
+func parseFlags(flags *flag.FlagSet, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
 		}
 		return errUsage
-	}
-	if flags.NArg() > 0 {
-		return usageError(flags, fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ func up(args []string) (err error) {
 	noManager := flags.Bool("no-controller-manager", false, "run etcd and the API server only")
 	audit := flags.Bool("audit", false, "write an audit log")
 	untilStdin := flags.Bool("until-stdin-closes", false, "end when stdin does")
+	withNode := flags.Bool("node", false, "run a node as well (Linux, root, control groups of version 1; containerd, runc, network plugins, nftables)")
+	dns := flags.String("dns", "", "CoreDNS for --node is this `FILE` (default: the one beside this program that is called like it and -dns)")
 	timeout := flags.Duration("timeout", time.Minute, "give up if not ready after this `DURATION`")
 	var serverFlags []string
 	flags.Func("apiserver-flag", "pass `FLAG` (--name=value, paths absolute) to the API server; may be repeated", func(s string) error {
@@ -57,7 +59,7 @@ func up(args []string) (err error) {
 	if human {
 		fmt.Fprintln(os.Stderr, "starting…")
 	}
-	sandbox, err := cluster.Start(ctx, cluster.Config{
+	config := cluster.Config{
 		Executable:        executable,
 		Version:           component.Version(),
 		Dir:               *dir,
@@ -65,7 +67,13 @@ func up(args []string) (err error) {
 		Audit:             *audit,
 		APIServerFlags:    serverFlags,
 		Timeout:           *timeout,
-	})
+	}
+	if *withNode {
+		if config.Node, err = nodeOf(executable, *dns); err != nil {
+			return err
+		}
+	}
+	sandbox, err := startSandbox(ctx, config)
 	if ctx.Err() != nil && err != nil {
 		return errors.New("told to stop before it was ready")
 	}
@@ -73,11 +81,36 @@ func up(args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sandbox.Stop()) }()
-	if err := announce(os.Stdout, sandbox.Info, human); err != nil {
+	if err := announce(os.Stdout, sandbox.info(), human); err != nil {
 		return err
 	}
 	return sandbox.Wait(ctx)
 }
+
+// running is a sandbox, with a node or without.
+type running interface {
+	info() cluster.Info
+	// Wait returns nil when ctx is over, or why the sandbox ended before.
+	Wait(ctx context.Context) error
+	// Stop ends it and takes everything of it away.
+	Stop() error
+}
+
+func startSandbox(ctx context.Context, config cluster.Config) (running, error) {
+	if config.Node != nil {
+		return startEnclosed(ctx, config)
+	}
+	c, err := cluster.Start(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return plain{c}, nil
+}
+
+// plain is a sandbox without a node.
+type plain struct{ *cluster.Cluster }
+
+func (p plain) info() cluster.Info { return p.Info }
 
 // announce says where the sandbox is, to a program or to a person.
 func announce(w io.Writer, info cluster.Info, human bool) error {
@@ -91,6 +124,9 @@ func announce(w io.Writer, info cluster.Info, human bool) error {
 	text += fmt.Sprintf("Logs are in %s/log.", info.Dir)
 	if info.AuditLog != "" {
 		text += fmt.Sprintf(" The audit log is %s.", info.AuditLog)
+	}
+	if info.Node != nil {
+		text += fmt.Sprintf("\nPods run. 'sandbox in --dir %s bash' is a shell on their node.", info.Dir)
 	}
 	text += " Ctrl-C ends the sandbox.\n"
 	if _, err := io.WriteString(w, text); err != nil {
