@@ -60,6 +60,9 @@ func (c *court) first(ctx context.Context) (*verdict.Result, []fix.Proposal, err
 	if c.settings, err = c.settingFlags.load(); err != nil {
 		return nil, nil, err
 	}
+	if err := checkBarred(c.settings, c.ids); err != nil {
+		return nil, nil, err
+	}
 	c.find(&c.excuses, reading.Objects, c.ids)
 	c.version = c.kubeVersion
 	for _, known := range []string{reading.Version, catalog.Newest} {
