@@ -42,8 +42,8 @@ func (c *court) trace(o *fact.Object, changes []rule.Change) (routes []fix.Route
 	return routes, ""
 }
 
-// doubtOf is why nobody knows what the object means: a key that stands twice, a value of a type that
-// the API server refuses.
+// doubtOf is why nobody knows what the object means: a key that stands twice, a pod that its controller fills in.
+// Whether a value of a type that the API server refuses is set right, the proof tells.
 func (c *court) doubtOf(o *fact.Object) string {
 	doubt, known := c.doubts[o]
 	if known {
@@ -52,7 +52,7 @@ func (c *court) doubtOf(o *fact.Object) string {
 	doubt = o.Doubt
 	for _, w := range fact.NewInventory([]*fact.Object{{Root: o.Root, APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, Origin: o.Origin}}, c.version, false).Workloads {
 		if doubt == "" {
-			doubt = w.Doubt()
+			doubt = w.Settled()
 		}
 	}
 	if c.doubts == nil {

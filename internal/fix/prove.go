@@ -201,7 +201,7 @@ func (p *prover) cleared(items []*item) []*item {
 		return items
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
-		if p.last.holds(it.Finding.Fingerprint) {
+		if p.last.keeps(&it.Finding) {
 			return false
 		}
 		it.state, it.along = Proved, true
@@ -334,7 +334,7 @@ func (p *prover) try(items []*item) (*trial, error) {
 	groups, asked := map[string]bool{}, map[string]bool{}
 	for _, it := range items {
 		groups[it.group], asked[it.Finding.Fingerprint] = true, true
-		if t.failed[it] == "" && after.holds(it.Finding.Fingerprint) {
+		if t.failed[it] == "" && after.keeps(&it.Finding) {
 			t.failed[it] = "the finding stays"
 		}
 	}
