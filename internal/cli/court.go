@@ -143,5 +143,8 @@ func (c *court) readCopy(ctx context.Context, changed fix.Copy) (*source.Reading
 			return nil, err
 		}
 	}
+	for _, a := range changed.Added {
+		reading.Objects = append(slices.Clip(reading.Objects), fact.NewObject(a.Value, a.Beside.Origin))
+	}
 	return reading, nil
 }

@@ -152,20 +152,44 @@ func (c *court) chartRoutes(o *fact.Object, changes []rule.Change) []fix.Route {
 			routes = fix.Values(fix.Place{File: filepath.ToSlash(file), Doc: doc}, changes)
 		}
 	}
+	own, added := parted(changes)
 	var patches []string
 	possible := false
-	for n := range max(1, mostChoices(changes)) {
-		patch, err := fix.Merge(o, o.Name, changes, n)
+	for n := range max(1, mostChoices(own)) {
+		if len(own) == 0 {
+			break
+		}
+		patch, err := fix.Merge(o, o.Name, own, n)
 		if err != nil {
 			patch = "" // of a candidate that the API server would refuse
 		}
 		possible = possible || patch != ""
 		patches = append(patches, patch)
 	}
-	if possible {
-		routes = append(routes, fix.Route{Source: o.Origin.Source, Patches: patches, Through: "an overlay beside the chart (--beside)"})
+	beside := fix.Route{Source: o.Origin.Source, Patches: patches, Through: "an overlay beside the chart (--beside)"}
+	if !possible && len(own) > 0 {
+		return routes
 	}
-	return routes
+	if len(added) > 0 {
+		place, err := fix.ServedPlace(o)
+		if err != nil {
+			return routes
+		}
+		beside.Edits = []fix.Edit{{Place: place, Changes: added}}
+	}
+	return append(routes, beside)
+}
+
+// parted are the changes of an object itself, and the objects that are added beside it.
+func parted(changes []rule.Change) (own, added []rule.Change) {
+	for _, c := range changes {
+		if c.Op == rule.FixAdd {
+			added = append(added, c)
+		} else {
+			own = append(own, c)
+		}
+	}
+	return own, added
 }
 
 // chartOf is the directory of the chart that rendered an object: the outermost that its template stands in.

@@ -533,7 +533,7 @@ func (p *prover) result() (*Result, error) {
 	}
 	res := &Result{Patches: map[string][]string{}}
 	var err error
-	if res.Files, res.Objects, err = p.sheets.finished(p.accepted); err != nil {
+	if res.Files, res.Objects, res.Added, err = p.sheets.finished(p.accepted); err != nil {
 		return nil, err
 	}
 	for _, it := range p.accepted {
@@ -560,7 +560,7 @@ func (p *prover) result() (*Result, error) {
 
 // hide leaves out the fixes whose changed lines hold a credential: a patch shows them.
 func (p *prover) hide() error {
-	files, _, err := p.sheets.finished(p.accepted)
+	files, _, _, err := p.sheets.finished(p.accepted)
 	if err != nil {
 		return err
 	}
@@ -588,7 +588,7 @@ func (p *prover) hide() error {
 
 // shows says whether the fix alone changes a line that holds a credential.
 func (p *prover) shows(it *item) bool {
-	files, _, err := newSheets().finished([]*item{it})
+	files, _, _, err := newSheets().finished([]*item{it})
 	if err != nil {
 		return true
 	}
