@@ -183,7 +183,9 @@ func besideFiles(res *fix.Result) map[string]string {
 }
 
 // overlayFolder is where what is laid over a chart is written.
-func overlayFolder(from string) string { return "overlay/" + safeName(strings.TrimPrefix(from, "helm:")) }
+func overlayFolder(from string) string {
+	return "overlay/" + safeName(strings.TrimPrefix(from, "helm:"))
+}
 
 // safeName is a name without what a path could mind.
 func safeName(s string) string {

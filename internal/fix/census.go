@@ -30,6 +30,9 @@ func takeCensus(res *verdict.Result) census {
 		key := findingKey(f.Fingerprint, f.Verdict)
 		if c[key] == nil {
 			c[key] = &fault{group: groupOf(f), file: f.Location.File, text: f.Rule + " at " + f.Subject.String(), message: f.Message, fingerprint: f.Fingerprint}
+			if f.Verdict == verdict.Unknown && f.Reason != "" {
+				c[key].message = f.Reason
+			}
 			c[key].words = strings.Join([]string{f.Rule, f.Verdict.String(), c[key].group, f.Message}, "\x00")
 		}
 		c[key].count += 1 + len(f.Also)
