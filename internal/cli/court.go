@@ -60,6 +60,9 @@ func (c *court) first(ctx context.Context) (*verdict.Result, []fix.Proposal, err
 	if c.settings, err = c.settingFlags.load(); err != nil {
 		return nil, nil, err
 	}
+	if err := checkBarred(c.settings, c.ids); err != nil {
+		return nil, nil, err
+	}
 	c.find(&c.excuses, reading.Objects, c.ids)
 	c.version = c.kubeVersion
 	for _, known := range []string{reading.Version, catalog.Newest} {
@@ -134,11 +137,39 @@ func (c *court) readCopy(ctx context.Context, changed fix.Copy) (*source.Reading
 				reading.Objects[i] = &own
 			}
 		}
+		reading.Objects = withoutMade(reading.Objects, changed.Objects)
 	}
 	for _, name := range slices.Sorted(maps.Keys(changed.Patches)) {
 		if err := c.patched(ctx, reading, name, changed.Patches[name]); err != nil {
 			return nil, err
 		}
 	}
+	for _, a := range changed.Added {
+		reading.Objects = append(slices.Clip(reading.Objects), fact.NewObject(a.Value, a.Beside.Origin))
+	}
 	return reading, nil
+}
+
+// withoutMade are the objects without those that controllers made of changed ones (replica sets, pods, jobs): they are
+// made anew of what the change leaves, and what was made of the old template says nothing of it.
+func withoutMade(objects []*fact.Object, changed map[*fact.Object]document.Value) []*fact.Object {
+	owners := map[string]bool{}
+	for o := range changed {
+		if uid := o.Root.At("metadata", "uid").Str(); uid != "" {
+			owners[uid] = true
+		}
+	}
+	for before := -1; before != len(owners); {
+		before = len(owners)
+		objects = slices.DeleteFunc(objects, func(o *fact.Object) bool {
+			for _, ref := range o.Root.At("metadata", "ownerReferences").Items() {
+				if ref.Get("controller").Bool() && owners[ref.Get("uid").Str()] {
+					owners[o.Root.At("metadata", "uid").Str()] = true
+					return true
+				}
+			}
+			return false
+		})
+	}
+	return objects
 }

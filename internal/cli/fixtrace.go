@@ -42,8 +42,8 @@ func (c *court) trace(o *fact.Object, changes []rule.Change) (routes []fix.Route
 	return routes, ""
 }
 
-// doubtOf is why nobody knows what the object means: a key that stands twice, a value of a type that
-// the API server refuses.
+// doubtOf is why nobody knows what the object means: a key that stands twice, a pod that its controller fills in.
+// Whether a value of a type that the API server refuses is set right, the proof tells.
 func (c *court) doubtOf(o *fact.Object) string {
 	doubt, known := c.doubts[o]
 	if known {
@@ -52,7 +52,7 @@ func (c *court) doubtOf(o *fact.Object) string {
 	doubt = o.Doubt
 	for _, w := range fact.NewInventory([]*fact.Object{{Root: o.Root, APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, Origin: o.Origin}}, c.version, false).Workloads {
 		if doubt == "" {
-			doubt = w.Doubt()
+			doubt = w.Settled()
 		}
 	}
 	if c.doubts == nil {
@@ -152,20 +152,44 @@ func (c *court) chartRoutes(o *fact.Object, changes []rule.Change) []fix.Route {
 			routes = fix.Values(fix.Place{File: filepath.ToSlash(file), Doc: doc}, changes)
 		}
 	}
+	own, added := parted(changes)
 	var patches []string
 	possible := false
-	for n := range max(1, mostChoices(changes)) {
-		patch, err := fix.Merge(o, o.Name, changes, n)
+	for n := range max(1, mostChoices(own)) {
+		if len(own) == 0 {
+			break
+		}
+		patch, err := fix.Merge(o, o.Name, own, n)
 		if err != nil {
 			patch = "" // of a candidate that the API server would refuse
 		}
 		possible = possible || patch != ""
 		patches = append(patches, patch)
 	}
-	if possible {
-		routes = append(routes, fix.Route{Source: o.Origin.Source, Patches: patches, Through: "an overlay beside the chart (--beside)"})
+	beside := fix.Route{Source: o.Origin.Source, Patches: patches, Through: "an overlay beside the chart (--beside)"}
+	if !possible && len(own) > 0 {
+		return routes
 	}
-	return routes
+	if len(added) > 0 {
+		place, err := fix.ServedPlace(o)
+		if err != nil {
+			return routes
+		}
+		beside.Edits = []fix.Edit{{Place: place, Changes: added}}
+	}
+	return append(routes, beside)
+}
+
+// parted are the changes of an object itself, and the objects that are added beside it.
+func parted(changes []rule.Change) (own, added []rule.Change) {
+	for _, c := range changes {
+		if c.Op == rule.FixAdd {
+			added = append(added, c)
+		} else {
+			own = append(own, c)
+		}
+	}
+	return own, added
 }
 
 // chartOf is the directory of the chart that rendered an object: the outermost that its template stands in.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/fix"
 	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
@@ -109,7 +110,7 @@ func (p *pending) write() error {
 // writeBeside writes patches of what is not changed in place: for a cluster's objects, and over
 // what charts render.
 func (o *fixOptions) writeBeside(env *Env, res *fix.Result) error {
-	if len(res.Objects)+len(res.Patches) == 0 {
+	if len(res.Objects)+len(res.Patches)+len(res.Added) == 0 {
 		return nil
 	}
 	files := besideFiles(res)
@@ -136,11 +137,23 @@ func (o *fixOptions) writeBeside(env *Env, res *fix.Result) error {
 	return err
 }
 
-// besideFiles are the patches by file name. Patches of a cluster's objects are for
+// besideFiles are the patches, and the new objects, by file name. Patches of a cluster's objects are for
 // kubectl patch --type=json --patch-file.
 func besideFiles(res *fix.Result) map[string]string {
 	files := map[string]string{}
 	var script strings.Builder
+	added := map[string][]string{} // by folder
+	for _, a := range res.Added {
+		o := fact.NewObject(a.Value, a.Beside.Origin)
+		dir, name := "cluster", safeName(strings.Join([]string{o.Namespace, o.GroupKind(), o.Name}, "."))+".yaml"
+		if o.Origin.Served {
+			fmt.Fprintf(&script, "kubectl apply -f %s\n", quoteShell(name))
+		} else {
+			dir = overlayFolder(o.Origin.Source)
+			added[dir] = append(added[dir], name)
+		}
+		files[dir+"/"+name] = document.YAML(a.Value)
+	}
 	for i := range res.Objects {
 		obj := &res.Objects[i]
 		o := obj.Object
@@ -155,11 +168,23 @@ func besideFiles(res *fix.Result) map[string]string {
 	if script.Len() > 0 {
 		files["cluster/apply.sh"] = "#!/bin/sh -e\n# Run it in this folder, once you have read what it patches.\n" + script.String()
 	}
-	for from, patches := range res.Patches {
-		dir := "overlay/" + safeName(strings.TrimPrefix(from, "helm:"))
-		files[dir+"/kustomization.yaml"] = "# Write what the chart renders to rendered.yaml: helm template ... > rendered.yaml\n" + source.Overlay("rendered.yaml", patches)
+	patches := map[string][]string{}
+	for from, list := range res.Patches {
+		patches[overlayFolder(from)] = list
+	}
+	for dir := range added {
+		patches[dir] = patches[dir] // one that adds only has a kustomization, too
+	}
+	for dir, list := range patches {
+		files[dir+"/kustomization.yaml"] = "# Write what the chart renders to rendered.yaml: helm template ... > rendered.yaml\n" +
+			source.Overlay(list, append([]string{"rendered.yaml"}, added[dir]...)...)
 	}
 	return files
+}
+
+// overlayFolder is where what is laid over a chart is written.
+func overlayFolder(from string) string {
+	return "overlay/" + safeName(strings.TrimPrefix(from, "helm:"))
 }
 
 // safeName is a name without what a path could mind.

@@ -8,11 +8,13 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -22,6 +24,7 @@ import (
 type policyExportOptions struct {
 	ruleFlags
 	settingFlags
+	exceptionFlags
 	modes       []string
 	selector    string
 	kubeVersion string
@@ -54,6 +57,10 @@ changed: objects that were there before can still be labelled and deleted.`,
 	flags := cmd.Flags()
 	o.ruleFlags.register(flags)
 	o.settingFlags.register(flags)
+	flags.StringArrayVar(&o.files, "exceptions", nil, "a `FILE` of exceptions; may be given several times ("+defaultExceptions+" otherwise, where there is one)")
+	flags.StringSliceVar(&o.from, "exceptions-from", []string{"files"}, "who may grant exceptions: `SOURCES` files, or none")
+	flags.IntVar(&o.maxDays, "exception-max-days", int(judge.DefaultLifetime/(24*time.Hour)), "leave out exceptions that expire more than `DAYS` ahead")
+	completeFlag(cmd, "exceptions-from", "files", "none")
 	flags.StringSliceVar(&o.modes, "mode", []string{"deny"}, "what becomes of a violation: `MODE` deny, or warn, audit")
 	flags.StringVar(&o.selector, "namespace-selector", "kubernetes.io/metadata.name notin ("+strings.Join(policy.SystemNamespaces, ",")+")",
 		"label `SELECTOR` of the namespaces that the policies hold in; \"\" for all")
@@ -70,7 +77,10 @@ changed: objects that were there before can still be labelled and deleted.`,
 
 // check reports every problem of the options at once.
 func (o *policyExportOptions) check() error {
-	var errs []error
+	errs := o.exceptionFlags.check()
+	if o.takes("inline") || o.takes("cluster") {
+		errs = append(errs, errors.New("--exceptions-from: a policy is made of files alone: files, or none"))
+	}
 	actions, err := policy.Actions(o.modes)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("--mode: %w", err))
@@ -110,6 +120,9 @@ func (o *policyExportOptions) run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
+	if err := o.exempt(env); err != nil {
+		return err
+	}
 	var all []exported
 	for _, r := range rules {
 		e := exported{rule: r.Rule}
@@ -121,6 +134,21 @@ func (o *policyExportOptions) run(ctx context.Context, env *Env) error {
 		return listExports(env.Stdout, all)
 	}
 	return o.write(env, all)
+}
+
+// exempt makes the exceptions a part of the policies, and tells what does not become one.
+func (o *policyExportOptions) exempt(env *Env) error {
+	x, err := o.exceptionFlags.load()
+	if err != nil {
+		return err
+	}
+	o.find(&x, nil, o.ids)
+	exempted := policy.Exempt(x.exceptions, env.Now(), o.lifetime())
+	for _, note := range exempted.Notes {
+		_, _ = fmt.Fprintln(env.Stderr, note)
+	}
+	o.options.Conditions = func(r *rule.Rule) []policy.Condition { return exempted.Conditions(r.ID) }
+	return nil
 }
 
 // write writes the policies, and tells on standard error what was not written.

@@ -160,22 +160,38 @@ func readLocal(paths []string) ([]*rule.Compiled, error) {
 }
 
 func ruleExplainCommand(env *Env) *cobra.Command {
-	return &cobra.Command{
+	settings := &settingFlags{}
+	cmd := &cobra.Command{
 		Use:   "explain RULE-FILE OBJECT-FILE",
 		Short: "Show how a rule comes out on an object: each part of its expressions with its value",
 		Long: `Show how a rule comes out on the objects of a file: for each part that it is asked about the verdict, and each part of its expressions with its value.
-Credentials are masked. The rule is a file, or the id of a built-in rule.
+Credentials are masked. The rule is a file, or the id of a built-in rule. Where no settings are told, those of the rule's examples count.
 Exit codes: 0 the rule passes; 1 it fails; 2 wrong usage; 3 it is unknown.`,
 		Example: `  coaming rule explain our-rules/our-registry.yaml deploy/web.yaml`,
 		Args:    cobra.ExactArgs(2),
-		RunE:    func(cmd *cobra.Command, args []string) error { return explainRule(cmd, env, args[0], args[1]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return explainRule(cmd, env, settings, args) },
 	}
+	settings.register(cmd.Flags())
+	settings.complete(cmd)
+	return cmd
 }
 
-func explainRule(cmd *cobra.Command, env *Env, ruleFile, objectFile string) error {
+// explainRule explains a rule on an object with the settings that are told, else with those of the rule's examples.
+func explainRule(cmd *cobra.Command, env *Env, flags *settingFlags, args []string) error {
+	ruleFile, objectFile := args[0], args[1]
 	r, err := oneRule(cmd, env, ruleFile)
 	if err != nil {
 		return err
+	}
+	settings, err := flags.load()
+	if err != nil {
+		return err
+	}
+	if told := len(settings.Registries)+len(settings.Publishers)+len(settings.PrivateRegistries) > 0; told {
+		own := *r
+		plain := *r.Rule
+		plain.Settings, own.Rule = settings, &plain
+		r = &own
 	}
 	objects, err := readObjects(objectFile)
 	if err != nil {

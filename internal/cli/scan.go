@@ -159,6 +159,9 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err != nil {
 		return nil, err
 	}
+	if err := checkBarred(settings, o.ids); err != nil {
+		return nil, err
+	}
 	excuses, err := o.exceptionFlags.load()
 	if err != nil {
 		return nil, err

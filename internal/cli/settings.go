@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -54,6 +55,18 @@ func (f *settingFlags) load() (rule.Settings, error) {
 		}
 	}
 	return settings, errors.Join(errs...)
+}
+
+// checkBarred refuses ids of rules that there are not: what nobody is barred from would look barred.
+func checkBarred(s rule.Settings, ids []string) error {
+	var errs []error
+	for _, word := range s.InlineBarred {
+		var severity verdict.Severity
+		if severity.UnmarshalText([]byte(word)) != nil && !slices.Contains(ids, word) {
+			errs = append(errs, fmt.Errorf("exceptions.inline.barred: there is no rule %q%s", word, nearest(word, ids)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // path is the file of settings that is to be read; "" where there is none.

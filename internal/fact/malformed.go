@@ -1,6 +1,7 @@
 package fact
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,6 +92,38 @@ func (kinds kindsOf) doubt(v document.Value, at string) string {
 func refused(at string, v document.Value, want document.Kind) string {
 	return at + " is a " + v.Kind().String() + ", not a " + want.String() + ", which the API server refuses"
 }
+
+// refuses says whether the field at a path, or one around it, is of a wrong kind.
+func (kinds kindsOf) refuses(v document.Value, at []document.Step) bool {
+	field := ""
+	for _, s := range at {
+		field = strings.TrimPrefix(field+"."+s.Key, ".")
+		v = v.Get(s.Key)
+		for want, fields := range kinds {
+			if k := v.Kind(); slices.Contains(fields, field) && k > document.Null && k != want {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Refuses says whether the API server refuses the workload for the field at a path, which begins at the object's
+// root with the template where Path has it: what is set right there takes a doubt away.
+func (w *Workload) Refuses(at []document.Step) bool {
+	n := len(w.Path)
+	if w.doubt != "" || len(at) <= n || !begins(at, w.Path) {
+		return false
+	}
+	at = at[n:]
+	if len(at) > 2 && slices.Contains(ContainerFields, at[0].Key) {
+		return containerKinds.refuses(w.Spec.Get(at[0].Key).Index(at[1].Index), at[2:])
+	}
+	return specKinds.refuses(w.Spec, at)
+}
+
+// Settled says why the workload cannot be told whatever its fields are set to; "" for nearly all.
+func (w *Workload) Settled() string { return w.doubt }
 
 // Doubt says why the workload as written cannot run as it is: a field of a kind that the API server
 // refuses; "" for nearly all. What does not fail on such a workload is unknown.

@@ -133,7 +133,7 @@ func PlaceOf(o *fact.Object) Place {
 	return Place{File: o.Origin.File, Doc: o.Root.Doc(), Begin: o.Root.Steps()}
 }
 
-// ServedPlace is an object that a server sent, as a text of its own.
+// ServedPlace is an object that a server sent, or a chart rendered, as a text of its own.
 func ServedPlace(o *fact.Object) (Place, error) {
 	doc, fault := document.ParseJSON(string(o.Root.AppendJSON(nil)))
 	if fault != nil {

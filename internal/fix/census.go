@@ -30,6 +30,9 @@ func takeCensus(res *verdict.Result) census {
 		key := findingKey(f.Fingerprint, f.Verdict)
 		if c[key] == nil {
 			c[key] = &fault{group: groupOf(f), file: f.Location.File, text: f.Rule + " at " + f.Subject.String(), message: f.Message, fingerprint: f.Fingerprint}
+			if f.Verdict == verdict.Unknown && f.Reason != "" {
+				c[key].message = f.Reason
+			}
 			c[key].words = strings.Join([]string{f.Rule, f.Verdict.String(), c[key].group, f.Message}, "\x00")
 		}
 		c[key].count += 1 + len(f.Also)
@@ -54,9 +57,14 @@ func (c census) holds(fingerprint string) bool {
 	return c[findingKey(fingerprint, verdict.Fail)] != nil
 }
 
+// keeps says whether a finding is still there: of what was unknown, whether it is, or fails now.
+func (c census) keeps(f *verdict.Finding) bool {
+	return c.holds(f.Fingerprint) || f.Verdict == verdict.Unknown && c[findingKey(f.Fingerprint, verdict.Unknown)] != nil
+}
+
 // news are what is in c more often than before. Some fingerprints are made of an item that a fix changes (a rule of
 // a role): what another rule says there in the same words is no news, and not gone either. Of the findings that are
-// fixed, whose fingerprints asked holds, no such is excused: they are to go.
+// fixed, whose fingerprints asked holds, no such is excused: they are to go. Nor is it news that what was unknown fails.
 func (c census) news(before census, asked map[string]bool) []*fault {
 	vanished := map[string][]string{}
 	for key, old := range before {
@@ -69,6 +77,9 @@ func (c census) news(before census, asked map[string]bool) []*fault {
 		f := c[key]
 		if old := before[key]; old != nil && old.count >= f.count {
 			continue
+		}
+		if f.fingerprint != "" && before[key] == nil && before[findingKey(f.fingerprint, verdict.Unknown)] != nil {
+			continue // what was unknown is decided
 		}
 		if keys := vanished[f.words]; len(keys) > 0 && before[key] == nil {
 			vanished[f.words] = keys[1:]

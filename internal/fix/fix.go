@@ -28,6 +28,14 @@ type Copy struct {
 	Objects map[*fact.Object]document.Value
 	// Patches are strategic merge patches of what a chart renders, by the chart's source.
 	Patches map[string][]string
+	// Added are new objects that stand in no file: beside what a server sent, or a chart rendered.
+	Added []Addition
+}
+
+// Addition is a new object, and the one that it is for, whose source it has.
+type Addition struct {
+	Beside *fact.Object
+	Value  document.Value
 }
 
 // Place is an object in the text that it is written in.
@@ -37,7 +45,7 @@ type Place struct {
 	Doc  *document.Doc
 	// Begin is where the object begins in the document: in a list of objects, at its item.
 	Begin []document.Step
-	// Served is the object where a server sent it: there is no file, and the text is made of it.
+	// Served is the object where a server sent it, or a chart rendered it: there is no file, and the text is made of it.
 	Served *fact.Object
 }
 
@@ -123,6 +131,8 @@ type Result struct {
 	Objects []Object
 	// Patches are strategic merge patches of charts, by source.
 	Patches map[string][]string
+	// Added are new objects that stand in no file.
+	Added []Addition
 	// Rounds is how often a copy was judged.
 	Rounds int
 	after  census

@@ -201,7 +201,7 @@ func (p *prover) cleared(items []*item) []*item {
 		return items
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
-		if p.last.holds(it.Finding.Fingerprint) {
+		if p.last.keeps(&it.Finding) {
 			return false
 		}
 		it.state, it.along = Proved, true
@@ -334,7 +334,7 @@ func (p *prover) try(items []*item) (*trial, error) {
 	groups, asked := map[string]bool{}, map[string]bool{}
 	for _, it := range items {
 		groups[it.group], asked[it.Finding.Fingerprint] = true, true
-		if t.failed[it] == "" && after.holds(it.Finding.Fingerprint) {
+		if t.failed[it] == "" && after.keeps(&it.Finding) {
 			t.failed[it] = "the finding stays"
 		}
 	}
@@ -533,7 +533,7 @@ func (p *prover) result() (*Result, error) {
 	}
 	res := &Result{Patches: map[string][]string{}}
 	var err error
-	if res.Files, res.Objects, err = p.sheets.finished(p.accepted); err != nil {
+	if res.Files, res.Objects, res.Added, err = p.sheets.finished(p.accepted); err != nil {
 		return nil, err
 	}
 	for _, it := range p.accepted {
@@ -560,7 +560,7 @@ func (p *prover) result() (*Result, error) {
 
 // hide leaves out the fixes whose changed lines hold a credential: a patch shows them.
 func (p *prover) hide() error {
-	files, _, err := p.sheets.finished(p.accepted)
+	files, _, _, err := p.sheets.finished(p.accepted)
 	if err != nil {
 		return err
 	}
@@ -588,7 +588,7 @@ func (p *prover) hide() error {
 
 // shows says whether the fix alone changes a line that holds a credential.
 func (p *prover) shows(it *item) bool {
-	files, _, err := newSheets().finished([]*item{it})
+	files, _, _, err := newSheets().finished([]*item{it})
 	if err != nil {
 		return true
 	}

@@ -35,6 +35,7 @@ type made struct {
 	splices []document.Splice
 	after   string // of a served object, its JSON
 	added   []document.Value
+	touched bool // the object itself is changed, not only one added beside it
 	err     error
 }
 
@@ -64,7 +65,10 @@ func (s *sheets) compose(items []*item) (c Copy, failed map[*item]string) {
 		if m.served == nil {
 			files[key.file] = append(files[key.file], m)
 		} else if doc, err := document.ParseJSON(m.after); err == nil {
-			c.Objects[m.served] = doc.Root()
+			if m.touched {
+				c.Objects[m.served] = doc.Root()
+			}
+			c.Added = m.beside(c.Added)
 		}
 	}
 	for file, list := range files {
@@ -87,6 +91,16 @@ func (s *sheets) compose(items []*item) (c Copy, failed map[*item]string) {
 		}
 	}
 	return c, failed
+}
+
+// beside adds the new objects to those there are, each once.
+func (m *made) beside(list []Addition) []Addition {
+	for _, v := range m.added {
+		if !slices.ContainsFunc(list, func(a Addition) bool { return equal(a.Value, v) }) {
+			list = append(list, Addition{m.served, v})
+		}
+	}
+	return list
 }
 
 // collect sorts the edits of fixes by document.
@@ -154,11 +168,10 @@ func (m *made) edit(w *wish) error {
 	return err
 }
 
-var errAddServed = errors.New("a new object is not a patch of an old one: apply it by itself")
-
 func (m *made) change(draft *document.Draft, it *item, e *Edit, c *rule.Change) error {
 	steps := append(slices.Clip(e.Place.Begin), c.Steps...)
 	values := it.values(c)
+	m.touched = m.touched || c.Op != rule.FixAdd
 	switch c.Op {
 	case rule.FixRemove:
 		if draft.Remove(steps) {
@@ -188,7 +201,8 @@ func (m *made) change(draft *document.Draft, it *item, e *Edit, c *rule.Change) 
 		}
 	case rule.FixAdd:
 		if m.served != nil {
-			return errAddServed
+			m.added = append(m.added, values...)
+			return nil
 		}
 		return m.add(draft, e, values)
 	}
@@ -284,20 +298,24 @@ func behind(source string, added []document.Value) string {
 }
 
 // finished are the changed files and objects of the fixes that were proved.
-func (s *sheets) finished(items []*item) (files []File, objects []Object, err error) {
+func (s *sheets) finished(items []*item) (files []File, objects []Object, added []Addition, err error) {
 	wishes, order := collect(items)
 	parts := map[string][]*made{}
 	for _, key := range order {
 		m := s.make(key, wishes[key])
 		switch {
 		case m.err != nil:
-			return nil, nil, m.err
+			return nil, nil, nil, m.err
 		case m.served == nil:
 			parts[key.file] = append(parts[key.file], m)
 		default:
+			added = m.beside(added)
+			if !m.touched {
+				continue
+			}
 			after, err := document.ParseJSON(m.after)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, nil, err
 			}
 			o := Object{Object: m.served, Before: m.served.Root, After: after.Root()}
 			o.Operations = operations(nil, o.Before, o.After, "")
@@ -308,14 +326,14 @@ func (s *sheets) finished(items []*item) (files []File, objects []Object, err er
 		list := parts[file]
 		text, splices, err := join(list)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		f := File{Path: file, Before: list[0].doc.Source().Content(), After: text, Splices: splices}
 		if len(splices) > 0 {
 			files = append(files, f)
 		}
 	}
-	return files, objects, nil
+	return files, objects, added, nil
 }
 
 // valueText is a candidate as it is shown and chosen.

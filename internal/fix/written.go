@@ -36,7 +36,7 @@ func Write(routes []Route) (*Written, error) {
 	}
 	items = slices.DeleteFunc(items, func(it *item) bool { return failed[it] != "" })
 	var err error
-	if w.Result.Files, w.Result.Objects, err = s.finished(items); err != nil {
+	if w.Result.Files, w.Result.Objects, w.Result.Added, err = s.finished(items); err != nil {
 		return nil, err
 	}
 	w.Result.Patches = w.Copy.Patches

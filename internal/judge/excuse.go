@@ -91,6 +91,9 @@ func (e *entry) settle(in *Input) {
 		e.refuse(e.Fault, e.Remedy)
 	case len(problems) > 0:
 		e.refuse(problems[0].Text, problems[0].Remedy)
+	case in.barred(&e.Exception) != "":
+		e.refuse("the settings bar exceptions that stand in what is judged for "+in.barred(&e.Exception),
+			"Have it granted in a file of exceptions, or change exceptions.inline.barred.")
 	case !in.Now.Before(e.Expires):
 		e.Standing = verdict.Expired
 		e.Advice = "Mend what it excused, or have its owner renew it with a new day."
@@ -134,6 +137,21 @@ func (e *entry) close() verdict.LedgerEntry {
 		}
 	}
 	return e.LedgerEntry
+}
+
+// barred is the first of an exception's rules that the settings bar from being excused where it stands; "" for none.
+func (in *Input) barred(e *verdict.Exception) string {
+	if !e.Grant.Inline() || len(in.Settings.InlineBarred) == 0 {
+		return ""
+	}
+	for _, id := range e.Rules {
+		for _, r := range in.Rules {
+			if r.ID == id && in.Settings.Bars(id, r.Severity) {
+				return id
+			}
+		}
+	}
+	return ""
 }
 
 // asks says whether any of the rules was asked of everything.

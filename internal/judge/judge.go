@@ -43,7 +43,8 @@ type Input struct {
 	Forgetful bool
 	// Rate asks for the risk of every finding.
 	Rate bool
-	// Propose is told of every fail of a rule that has a fix what the fix comes to there; may be nil.
+	// Propose is told of every fail of a rule that has a fix what the fix comes to there, and of what is unknown because the
+	// field that the fix changes is of a wrong type; may be nil.
 	// Several goroutines call it, in no order.
 	Propose func(Proposal)
 	// Asked is told of every question before it is answered, by one goroutine at a time when Width
@@ -51,7 +52,7 @@ type Input struct {
 	Asked Asked
 }
 
-// Proposal is what a rule's fix comes to at one fail.
+// Proposal is what a rule's fix comes to at one finding.
 type Proposal struct {
 	Finding verdict.Finding
 	Object  *fact.Object

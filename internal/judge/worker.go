@@ -231,6 +231,7 @@ func (w *worker) settle(q *question, r *rule.Compiled, v verdict.Verdict, reason
 	switch {
 	case q.doubt != "" && v == verdict.Pass:
 		w.note(r, *q.matched, item, steps, unknown(r, q.doubt))
+		w.propose(r, q, steps)
 	case v == verdict.Pass && q.object != nil && q.object.Doubt != "":
 		// What is judged may not be what is meant. The ledger's gap tells it once.
 		w.tallies.count(r.ID, verdict.Unknown)
@@ -238,6 +239,7 @@ func (w *worker) settle(q *question, r *rule.Compiled, v verdict.Verdict, reason
 		w.tallies.count(r.ID, verdict.Pass)
 	case v == verdict.Unknown:
 		w.note(r, *q.matched, item, steps, unknown(r, reason))
+		w.propose(r, q, steps)
 	case q.leftOpen(r, item):
 	default:
 		w.note(r, *q.matched, item, steps, outcome{verdict: v, message: w.masker.saying(r.Message(q.scope))})
@@ -248,16 +250,25 @@ func (w *worker) settle(q *question, r *rule.Compiled, v verdict.Verdict, reason
 // propose tells what the rule's fix comes to at the fail that was noted last.
 func (w *worker) propose(r *rule.Compiled, q *question, steps []document.Step) {
 	f := &w.findings[len(w.findings)-1]
-	if w.Propose == nil || q.object == nil || f.Verdict != verdict.Fail || len(r.Fix) == 0 {
+	if w.Propose == nil || q.object == nil || f.Verdict != verdict.Fail && q.doubt == "" || len(r.Fix) == 0 {
 		return
 	}
 	changes, err := r.Changes(q.scope, append(slices.Clip(q.path), steps...))
+	if f.Verdict != verdict.Fail && (err != nil || !mistyped(q.workload, changes)) {
+		return
+	}
 	if q.workload != nil {
 		for i := range changes {
 			changes[i].Steps = q.workload.Place(changes[i].Steps)
 		}
 	}
 	w.Propose(Proposal{Finding: *f, Object: q.object, Changes: changes, Err: err})
+}
+
+// mistyped says whether changes set a field right that the API server refuses for its type: the rule could not
+// decide, and its fix is the right type of what is secure.
+func mistyped(w *fact.Workload, changes []rule.Change) bool {
+	return w != nil && slices.ContainsFunc(changes, func(c rule.Change) bool { return w.Refuses(c.Steps) })
 }
 
 // outcome is what a finding tells of a judgement.

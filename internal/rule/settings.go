@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/google/cel-go/common/types"
 
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/verdict"
 )
 
 // Settings is what users tell rules of their own estate, the variable of that name. A list that is
@@ -18,6 +20,14 @@ type Settings struct {
 	Registries, Publishers []string
 	// PrivateRegistries give images only to who logs in.
 	PrivateRegistries []string
+	// InlineBarred are severities, and ids of rules, whose findings nothing that stands in what is judged may excuse. No
+	// rule reads it.
+	InlineBarred []string
+}
+
+// Bars says whether what stands in what is judged may not excuse findings of a rule.
+func (s Settings) Bars(id string, severity verdict.Severity) bool {
+	return slices.Contains(s.InlineBarred, id) || slices.Contains(s.InlineBarred, severity.String())
 }
 
 // settingForms are the lists of a settings file and what their entries look like.
@@ -61,7 +71,8 @@ func settingsOf(file string, root document.Value, doubt *document.Error) (Settin
 	for _, f := range settingForms {
 		keys = append(keys, f.key)
 	}
-	p.fields(root, "settings", keys...)
+	p.fields(root, "settings", append(keys, "exceptions")...)
+	s.InlineBarred = p.barred(root.Get("exceptions"))
 	for _, f := range settingForms {
 		list := root.Get(f.key)
 		if k := list.Kind(); k > document.Null && k != document.List {
@@ -74,6 +85,30 @@ func settingsOf(file string, root document.Value, doubt *document.Error) (Settin
 		}
 	}
 	return s, errors.Join(p.errs...)
+}
+
+// barred reads exceptions.inline.barred: severities and ids of rules.
+func (p *parser) barred(exceptions document.Value) []string {
+	for _, key := range []string{"inline", "barred"} {
+		if exceptions.Kind() <= document.Null {
+			return nil
+		}
+		p.fields(exceptions, "exceptions", key)
+		exceptions = exceptions.Get(key)
+	}
+	if k := exceptions.Kind(); k > document.Null && k != document.List {
+		p.fault(exceptions, "exceptions.inline.barred is no list")
+	}
+	var list []string
+	for _, item := range exceptions.Items() {
+		var severity verdict.Severity
+		if word := item.Str(); severity.UnmarshalText([]byte(word)) != nil && !ruleID.MatchString(word) {
+			p.fault(item, "exceptions.inline.barred: %q is neither a severity nor the id of a rule", word)
+		} else {
+			list = append(list, word)
+		}
+	}
+	return list
 }
 
 // Set gives a list its entries in place of those it has: what a flag says outranks the file.

@@ -20,15 +20,18 @@ func TestParseSettings(t *testing.T) {
 		"comment": {"# nothing yet\n", Settings{}, nil},
 		"all": {
 			"registries: [Registry.example.com, '*.pkg.example.com', 'localhost:5000']\npublishers: [docker.io/library, 'localhost:5000/team/sub']\nprivateRegistries: [registry.example.com]\n",
-			Settings{[]string{"registry.example.com", "*.pkg.example.com", "localhost:5000"}, []string{"docker.io/library", "localhost:5000/team/sub"}, []string{"registry.example.com"}},
+			Settings{[]string{"registry.example.com", "*.pkg.example.com", "localhost:5000"}, []string{"docker.io/library", "localhost:5000/team/sub"}, []string{"registry.example.com"}, nil},
 			nil,
 		},
-		"null":          {"registries: null\n", Settings{}, nil},
-		"every problem": {"registries: [https://a, a/b, 3]\nregistry: [a]\npublishers: docker.io\n", Settings{}, []string{"s.yaml:1:", "https://a", "a/b", `s.yaml:2:1: unknown key "registry"`, "s.yaml:3:1: publishers is no list"}},
-		"a list":        {"- a\n", Settings{}, []string{"settings is no map"}},
-		"two documents": {"registries: []\n---\nregistries: []\n", Settings{}, []string{"want one YAML map"}},
-		"no YAML":       {"registries: [\n", Settings{}, []string{"s.yaml:"}},
-		"a key twice":   {"registries: [a]\nregistries: [b]\n", Settings{}, []string{"s.yaml:"}},
+		"null":           {"registries: null\n", Settings{}, nil},
+		"every problem":  {"registries: [https://a, a/b, 3]\nregistry: [a]\npublishers: docker.io\n", Settings{}, []string{"s.yaml:1:", "https://a", "a/b", `s.yaml:2:1: unknown key "registry"`, "s.yaml:3:1: publishers is no list"}},
+		"barred":         {"exceptions: {inline: {barred: [critical, host-pid]}}\n", Settings{InlineBarred: []string{"critical", "host-pid"}}, nil},
+		"barred wrong":   {"exceptions: {inline: {barred: [Critical, 3], bared: []}, outline: {}}\n", Settings{}, []string{`"Critical" is neither`, `unknown key "bared"`, `unknown key "outline"`}},
+		"barred no list": {"exceptions: {inline: {barred: critical}}\n", Settings{}, []string{"exceptions.inline.barred is no list"}},
+		"a list":         {"- a\n", Settings{}, []string{"settings is no map"}},
+		"two documents":  {"registries: []\n---\nregistries: []\n", Settings{}, []string{"want one YAML map"}},
+		"no YAML":        {"registries: [\n", Settings{}, []string{"s.yaml:"}},
+		"a key twice":    {"registries: [a]\nregistries: [b]\n", Settings{}, []string{"s.yaml:"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

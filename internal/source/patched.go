@@ -62,10 +62,13 @@ func KustomizationFile(dir string) string {
 	return ""
 }
 
-// Overlay is the kustomization that puts patches over a file of rendered objects.
-func Overlay(rendered string, patches []string) string {
+// Overlay is the kustomization that puts patches over files of objects.
+func Overlay(patches []string, files ...string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- %s\npatches:\n", rendered)
+	fmt.Fprintf(&b, "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- %s\n", strings.Join(files, "\n- "))
+	if len(patches) > 0 {
+		b.WriteString("patches:\n")
+	}
 	for _, p := range patches {
 		b.WriteString("- patch: |-\n")
 		for line := range strings.Lines(p) {
@@ -87,7 +90,7 @@ func Patched(ctx context.Context, objects []*fact.Object, patches []string) ([]*
 		all.WriteString("---\n" + document.YAML(o.Root))
 		origins[o.GroupKind()+" "+o.Namespace+" "+o.Name] = o.Origin
 	}
-	err := errors.Join(fs.WriteFile("rendered.yaml", []byte(all.String())), fs.WriteFile("kustomization.yaml", []byte(Overlay("rendered.yaml", patches))))
+	err := errors.Join(fs.WriteFile("rendered.yaml", []byte(all.String())), fs.WriteFile("kustomization.yaml", []byte(Overlay(patches, "rendered.yaml"))))
 	if err != nil {
 		return nil, fmt.Errorf("write overlay: %w", err)
 	}

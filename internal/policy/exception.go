@@ -1,0 +1,142 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/cel-go/common/ast"
+
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Exempted are exceptions as match conditions, by the id of their rules.
+type Exempted struct {
+	byRule map[string][]Condition
+	// Notes tell, for each exception that no policy can hold or hold exactly, why.
+	Notes []string
+}
+
+// mostExempted bounds the match conditions that exceptions take of a policy: the API server takes 64 of all kinds.
+const mostExempted = 56
+
+// controllers are the accounts by which Kubernetes makes the objects that belong to others.
+var controllers = func() []string {
+	list := []string{"system:kube-controller-manager"}
+	for _, name := range []string{"cronjob", "daemon-set", "deployment", "job", "replicaset", "replication", "statefulset"} {
+		list = append(list, "system:serviceaccount:kube-system:"+name+"-controller")
+	}
+	return list
+}()
+
+// Exempt makes match conditions of the exceptions that stand at a moment. A policy judges one whole object, and sees no
+// calendar: an exception for single findings, containers or images is not one for an object, and the conditions
+// hold until the policies are written again.
+func Exempt(list []verdict.Exception, now time.Time, lifetime time.Duration) *Exempted {
+	x := &Exempted{byRule: map[string][]Condition{}}
+	for i := range list {
+		e := &list[i]
+		if why := unfit(e, now, lifetime); why != "" {
+			x.note(e, "not in the policies: "+why)
+			continue
+		}
+		condition := Condition{fmt.Sprintf("exception-%d-until-%s", i+1, e.Expires.Format(time.DateOnly)), exemption(e)}
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(e.Rules))) {
+			if len(x.byRule[id]) == mostExempted {
+				x.note(e, "not in the policy of "+id+", which has no room for more")
+				continue
+			}
+			x.byRule[id] = append(x.byRule[id], condition)
+		}
+		x.note(e, "in the policies until they are written again; it ends on "+e.Expires.Format(time.DateOnly))
+		if e.AtMost > 0 {
+			x.note(e, fmt.Sprintf("a policy does not count: it is not held to %d findings", e.AtMost))
+		}
+		if e.Selector.Name != "" && e.Namespace == "" {
+			x.note(e, "it names no namespace: a policy excuses what has the name in each")
+		}
+	}
+	return x
+}
+
+func (x *Exempted) note(e *verdict.Exception, text string) {
+	x.Notes = append(x.Notes, fmt.Sprintf("%s:%d: exception of %s for %s: %s", e.Location.File, e.Location.Line, e.Owner, strings.Join(e.Rules, ", "), text))
+}
+
+// Conditions are those of a rule's policy.
+func (x *Exempted) Conditions(rule string) []Condition { return x.byRule[rule] }
+
+// unfit is why an exception cannot be a match condition; "" where it can.
+func unfit(e *verdict.Exception, now time.Time, lifetime time.Duration) string {
+	problems := e.Problems()
+	switch {
+	case e.Fault != "":
+		return e.Fault
+	case len(problems) > 0:
+		return problems[0].Text
+	case !now.Before(e.Expires):
+		return "it has expired"
+	case e.Expires.Sub(now) > lifetime:
+		return fmt.Sprintf("it expires more than %d days ahead", int(lifetime.Hours()/24))
+	case len(e.Fingerprints) > 0:
+		return "it is for single findings, and a policy judges objects: name the object by kind and name"
+	case e.Container != "":
+		return "it is for one container, and a policy judges all of an object"
+	case e.Image != "":
+		return "it is for an image, and a policy judges all containers of an object"
+	}
+	return ""
+}
+
+// exemption is the expression that is false for what the exception is for: the objects themselves, and what
+// Kubernetes' controllers make of them.
+func exemption(e *verdict.Exception) string {
+	parts := []string{}
+	s := &e.Selector
+	if e.Namespace != "" {
+		parts = append(parts, `(object.kind == "Namespace" && object.apiVersion == "v1" ? object.metadata.name : object.metadata.?namespace.orValue("")) == `+quotedText(e.Namespace))
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
+		parts = append(parts, `object.metadata.?labels[?`+quotedText(key)+`].orValue("") == `+quotedText(s.Labels[key]))
+	}
+	if s.Kind != "" {
+		own := kindIs("object", s.Kind)
+		if s.Name != "" {
+			own += ` && object.metadata.?name.orValue("") == ` + quotedText(s.Name) + ` || ` + madeOf(s)
+		}
+		parts = append(parts, "("+own+")")
+	}
+	return "!(" + strings.Join(parts, " && ") + ")"
+}
+
+// madeOf holds for what controllers make of an object that is named: its own pods, replica sets and jobs, and the
+// pods of these, whose owner's name is the object's and a part that the controller adds.
+func madeOf(s *verdict.Selector) string {
+	owner := `o.?controller.orValue(false) && (` + kindIs("o", s.Kind) + ` && o.name == ` + quotedText(s.Name)
+	between := map[string]string{"Deployment": "ReplicaSet", "CronJob": "Job"}
+	kind, _, _ := strings.Cut(s.Kind, ".")
+	if made := between[kind]; made != "" {
+		owner += ` || o.kind == ` + quotedText(made) + ` && o.name.startsWith(` + quotedText(s.Name+"-") + `) && !o.name.substring(` + fmt.Sprint(len([]rune(s.Name))+1) + `).contains("-")`
+	}
+	printedNames, _ := printed(textList(controllers))
+	return `request.userInfo.username in ` + printedNames + ` && object.metadata.?ownerReferences.orValue([]).exists(o, ` + owner + `))`
+}
+
+// kindIs says whether an object, or a reference to one, is of a kind, "Kind" or "Kind.group".
+func kindIs(what, kind string) string {
+	name, group, grouped := strings.Cut(kind, ".")
+	text := what + `.kind == ` + quotedText(name)
+	if grouped {
+		text += ` && ` + what + `.apiVersion.startsWith(` + quotedText(group+"/") + `)`
+	}
+	return text
+}
+
+// quotedText is a text as an expression writes it.
+func quotedText(s string) string {
+	var e ast.Expr = text(s)
+	written, _ := printed(e) // of a literal there is no error
+	return written
+}
