@@ -97,7 +97,7 @@ func (a *admission) joins(t *Taken) {
 		t.Evidence = append(t.Evidence, a.evidence)
 	}
 	if t.Doubt == "" {
-		t.Doubt = a.doubt
+		t.Doubt, t.Elsewhere = a.doubt, a.object == nil
 	}
 }
 

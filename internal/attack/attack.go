@@ -52,6 +52,9 @@ type Taken struct {
 	// Doubt says why it may not be possible after all; "" for what is certain. Doubt of an object in
 	// the evidence need not be told again.
 	Doubt string
+	// Elsewhere marks a doubt about an object that was not read at all: files are seldom the whole of a
+	// cluster, and of what they leave out rules say nothing.
+	Elsewhere bool
 	// Effort is the step's own unless it is given; Joint cannot be.
 	Effort Effort
 	// Joint marks what ties two nodes together and is no deed: it costs nothing, and is told only

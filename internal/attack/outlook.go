@@ -51,6 +51,7 @@ const none = -2
 // NewOutlook looks at every node of a graph.
 func NewOutlook(g *Graph) *Outlook {
 	o := &Outlook{graph: g}
+	leftOut := func(e *Edge) bool { return e.Elsewhere && !g.World.Inventory.Live }
 	for goal := range goals {
 		var set []int32
 		for i, n := range g.Nodes {
@@ -58,13 +59,13 @@ func NewOutlook(g *Graph) *Outlook {
 				set = append(set, int32(i)) //nolint:gosec // as in Graph.node
 			}
 		}
-		o.leads[goal] = g.close(set, &g.in, func(e *Edge) int32 { return e.From }, func(e *Edge) bool { return e.Step == nil || !e.Step.Network })
+		o.leads[goal] = g.close(set, &g.in, func(e *Edge) int32 { return e.From }, func(e *Edge) bool { return (e.Step == nil || !e.Step.Network) && !leftOut(e) })
 	}
 	var from []int32
 	if i, known := g.Find(Node{Kind: Internet}); known {
 		from = append(from, i)
 	}
-	o.reached = g.close(from, &g.out, func(e *Edge) int32 { return e.To }, func(*Edge) bool { return true })
+	o.reached = g.close(from, &g.out, func(e *Edge) int32 { return e.To }, func(e *Edge) bool { return !leftOut(e) })
 	return o
 }
 

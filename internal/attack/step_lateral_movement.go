@@ -15,7 +15,8 @@ var lateralMovement = Step{
 	Why: "Within the cluster every pod reaches every other unless network policies say no, and programs trust what comes from inside. The step assumes a flaw in what is served, whose use wants skill; " +
 		"it looks at ports that containers declare, and at those that services lead to.",
 	Fix:    "Let each pod be reached by its clients alone: a NetworkPolicy that denies by default, and one for each way that is used.",
-	Effort: Hard,
+	Effort:  Hard,
+	Network: true,
 	Find: func(w *World, take func(Taken)) {
 		m := &movement{w: w, n: w.Network(), take: take, tied: map[int]bool{}, isolated: map[*Pods]bool{}, closing: map[string][]Change{}}
 		m.closable = !m.otherPolicies()

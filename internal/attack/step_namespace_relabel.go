@@ -6,7 +6,7 @@ import (
 )
 
 var namespaceRelabel = Step{
-	ID: "namespace-relabel", Title: "Take the Pod Security standard off a namespace, and run what it forbade", Technique: "T1562.001",
+	ID: "namespace-relabel", Title: "Take the Pod Security standard off a namespace, and run what it forbade", Technique: "T1685",
 	Needs: "an identity that may update or patch a namespace which enforces a standard, and run pods in it",
 	Gives: "root on every node",
 	Why: "The standard is a label of the namespace, and who may change the namespace removes it; a Role is enough, for the API server judges a request for a namespace by the rights held in it. " +

@@ -21,7 +21,7 @@ var techniques = map[string]string{
 	"T1552.005": "Unsecured Credentials: Cloud Instance Metadata API",
 	"T1552.007": "Unsecured Credentials: Container API",
 	"T1557":     "Adversary-in-the-Middle",
-	"T1562.001": "Impair Defenses: Disable or Modify Tools",
+	"T1685":     "Disable or Modify Tools",
 	"T1572":     "Protocol Tunneling",
 	"T1609":     "Container Administration Command",
 	"T1610":     "Deploy Container",

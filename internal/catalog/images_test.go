@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/coaming/coaming/internal/catalog"
@@ -38,6 +39,37 @@ func checkImages(t *testing.T, root document.Value) {
 	for base, end := range root.Get("bases").Fields() {
 		if !day.MatchString(end.Text()) {
 			t.Errorf("%s ends on %q", base, end.Text())
+		}
+	}
+}
+
+// TestBasesAreTheImages holds that an image ends on the day on which what it is built upon does: each word for
+// a base is one release of a distribution's own image, and each such release with an end has its word.
+func TestBasesAreTheImages(t *testing.T) {
+	root := wholeFile(t, "support/images.yaml")
+	own := map[string]string{}
+	for _, entry := range root.Get("images").Items() {
+		for _, n := range entry.Get("names").Items() {
+			for cycle, end := range entry.Get("cycles").Fields() {
+				switch {
+				case end.Kind() == document.Null:
+				case n.Str() == "docker.io/library/alpine" && strings.HasPrefix(cycle, "3."):
+					own["alpine"+cycle] = end.Text()
+				case (n.Str() == "docker.io/library/debian" || n.Str() == "docker.io/library/ubuntu") && cycle[0] > '9':
+					own[cycle] = end.Text()
+				}
+			}
+		}
+	}
+	for word, end := range root.Get("bases").Fields() {
+		if own[word] != end.Text() {
+			t.Errorf("%s ends on %s, and the image of that release on %q", word, end.Text(), own[word])
+		}
+		delete(own, word)
+	}
+	for word, end := range own {
+		if end >= "2019-07" { // before that no official image that is still pulled was built on it
+			t.Errorf("%s ends on %s, and no word for a base says so", word, end)
 		}
 	}
 }

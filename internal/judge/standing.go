@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -56,8 +57,13 @@ var gravest = []attack.Goal{attack.ToAdmin, attack.ToMachine, attack.ToEverySecr
 func (j *judgement) comesTo(starts func() []start) rule.Fact {
 	return rule.Lazy(func(name string) (rule.Fact, error) {
 		list := starts()
-		if name == "by" {
+		switch name {
+		case "by":
 			return rule.Text(j.how(list)), nil
+		case "possible":
+			return rule.Bool(len(list) > 0), nil
+		case "sure":
+			return rule.Bool(slices.ContainsFunc(list, func(s start) bool { return s.doubt == "" })), nil
 		}
 		goal, known := outcomeGoals[name]
 		if !known && name != "there" {

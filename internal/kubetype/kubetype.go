@@ -106,12 +106,14 @@ type (
 		Consoles          []string                                `json:"consoles"`
 	}
 	outcome struct {
-		There   bool   `json:"there"`
-		Admin   bool   `json:"admin"`
-		Node    bool   `json:"node"`
-		Secrets bool   `json:"secrets"`
-		Cloud   bool   `json:"cloud"`
-		By      string `json:"by"`
+		There    bool   `json:"there"`
+		Sure     bool   `json:"sure"`
+		Possible bool   `json:"possible"`
+		Admin    bool   `json:"admin"`
+		Node     bool   `json:"node"`
+		Secrets  bool   `json:"secrets"`
+		Cloud    bool   `json:"cloud"`
+		By       string `json:"by"`
 	}
 	network struct {
 		Internet   bool `json:"internet"`

@@ -155,6 +155,7 @@ func (n *Network) admits(ranges document.Value, i int) bool {
 type target struct {
 	pod   int
 	ports Ports
+	doubt string // why it is not known where the service leads; "" when it is
 }
 
 // targets are the pods that a service selects, with the ports that lead to them: all of the
@@ -172,13 +173,18 @@ func (n *Network) targets(service *fact.Object, port document.Value) []target {
 			continue
 		}
 		var ports Ports
+		doubt := ""
 		for _, v := range spec.Get("ports").Items() {
 			if port.Kind() > document.Null && v.Get("port").Text() != port.Text() && v.Get("name").Text() != port.Text() {
 				continue
 			}
+			if _, isInt := v.Get("port").Int(); !isInt {
+				ports, doubt = AllPorts(), "a port of its Service is no number, which the API server refuses"
+				break
+			}
 			ports = ports.Union(e.targetPort(v))
 		}
-		list = append(list, target{i, ports})
+		list = append(list, target{i, ports, doubt})
 	}
 	return list
 }
@@ -214,6 +220,9 @@ func (n *Network) addWays(w Way, clients Set, seen []int, t target) {
 // addWay adds one client, to a way that is alike where there is one.
 func (n *Network) addWay(w Way, client int, t target, a Access) {
 	a = a.on(t.ports)
+	if w.Doubt == "" {
+		w.Doubt = t.doubt
+	}
 	if w.Doubt != "" {
 		a = Access{Unknown: a.Open.Union(a.Unknown)}
 	}
