@@ -43,7 +43,7 @@ func (c *chain) joins(t *Taken) {
 			return
 		}
 	}
-	if !first.Binding.Shipped && first.Subject.Value.Exists() {
+	if ours(first.Binding) && first.Subject.Value.Exists() {
 		change := Change{
 			Object: first.Binding.Object, Edits: []Edit{Remove(first.Subject.Value)},
 			Title: "Take " + c.who.Title() + " out of " + title(first.Binding.Object),

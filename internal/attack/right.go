@@ -119,13 +119,18 @@ func (r *Right) Taken(to Node) Taken {
 		{b.Object, r.Subject.Value, title(b.Object) + " gives " + r.Who.Title() + " the " + role},
 		{r.Rule.Object, r.Rule.Value, role + " allows " + ruleText(r.Rule, r.Danger)},
 	}
-	if !b.Shipped && r.Subject.Value.Exists() {
+	if ours(b) && r.Subject.Value.Exists() {
 		t.Changes = append(t.Changes, Change{
 			Object: b.Object, Edits: []Edit{Remove(r.Subject.Value)},
 			Title: "Take " + r.Who.Title() + " out of " + title(b.Object),
 		})
 	}
 	return t
+}
+
+// ours says whether a person changes the binding: Kubernetes makes its own anew whenever an API server starts.
+func ours(b *rbac.Binding) bool {
+	return !b.Shipped && b.Object.Labels().Get("kubernetes.io/bootstrapping").Str() != "rbac-defaults"
 }
 
 // ruleText is what of a rule a danger goes by: "create on pods/exec".

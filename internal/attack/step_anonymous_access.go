@@ -12,7 +12,7 @@ var anonymousAccess = Step{
 	Effort: Trivial,
 	Find: func(w *World, take func(Taken)) {
 		for _, b := range w.Rights.Bindings() {
-			if b.Shipped {
+			if !ours(b) {
 				continue
 			}
 			for i := range b.Subjects {

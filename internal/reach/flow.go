@@ -183,7 +183,8 @@ func (c *collector) meet(n *Network, source, target *half) {
 				continue
 			}
 			a := s.network.and(t.network)
-			if t.mesh.Nothing() || a.Nothing() && n.hosts.empty() {
+			// Of what is closed only what shares a node is told.
+			if t.mesh.Nothing() || a.Nothing() && !source.members.meets(n.hosts) && !target.members.meets(n.hosts) {
 				continue
 			}
 			c.split(n, source.members.and(t.peers), target.members.and(s.peers), a, t.mesh)
