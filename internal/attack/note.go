@@ -11,11 +11,19 @@ import (
 // mostNotes is how many things that were not looked at are told one by one.
 const mostNotes = 5
 
-// Notes say what was not looked at in which something may stand that allows more steps.
+// Notes say what was not looked at in which something may stand that allows more steps, and which
+// bindings give what nobody has read.
 func (w *World) Notes() []string {
 	var notes []string
 	kinds := Kinds()
 	more := 0
+	for _, reason := range w.Rights.Unread() {
+		if len(notes) == mostNotes {
+			more++
+			continue
+		}
+		notes = append(notes, "more may be possible: "+reason)
+	}
 	for i := range w.in.Gaps {
 		gap := &w.in.Gaps[i]
 		if gap.Code == verdict.GapDuplicate || gap.Code == verdict.GapWrongType {

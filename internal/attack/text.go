@@ -166,8 +166,11 @@ func placeOf(e *Evidence) string {
 		return ""
 	}
 	l := rbac.Place(e.Object, e.At)
-	if l.Line == 0 {
+	switch {
+	case l.Line == 0:
 		return l.File
+	case l.Rendered:
+		return l.File + ", rendered line " + strconv.Itoa(l.Line)
 	}
 	return l.File + ":" + strconv.Itoa(l.Line)
 }

@@ -191,9 +191,8 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	}
 	o.find(&excuses, reading.Objects, o.ids)
 	reading.Coverage.Exclusions = append(reading.Coverage.Exclusions, excluded...)
-	inventory := fact.NewInventory(reading.Objects, version, reading.Live)
 	res := judge.Judge(judge.Input{
-		Inventory:  inventory,
+		Inventory:  fact.NewInventory(reading.Objects, version, reading.Live),
 		Rate:       seesPaths(kinds),
 		Coverage:   reading.Coverage,
 		Rules:      rules,
@@ -207,7 +206,6 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 		Progress:   bar.stage("judging"),
 	})
 	bar.clear()
-	rate(res, inventory, kinds)
 	return res, nil
 }
 

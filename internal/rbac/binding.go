@@ -243,3 +243,25 @@ func (id *Identity) principals() func(func(principal) bool) {
 
 // Bindings is every binding, in the order in which it was read, then those that come with Kubernetes.
 func (m *Model) Bindings() []*Binding { return m.bindings().all }
+
+// Unread says of which bindings nobody knows what they give, each in one sentence: their role was not
+// read, or is in doubt.
+func (m *Model) Unread() []string {
+	var reasons []string
+	for _, b := range m.bindings().all {
+		if len(b.Subjects) == 0 {
+			continue
+		}
+		if b.Role == nil {
+			if reason := m.lost(b); reason != "" {
+				reasons = append(reasons, reason)
+			}
+			continue
+		}
+		if _, doubts := m.RulesOf(b.Role); len(doubts) > 0 && !b.Shipped {
+			reasons = append(reasons, doubts[0])
+		}
+	}
+	slices.Sort(reasons)
+	return slices.Compact(reasons)
+}
