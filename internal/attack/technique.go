@@ -21,12 +21,12 @@ var techniques = map[string]string{
 	"T1552.005": "Unsecured Credentials: Cloud Instance Metadata API",
 	"T1552.007": "Unsecured Credentials: Container API",
 	"T1557":     "Adversary-in-the-Middle",
-	"T1685":     "Disable or Modify Tools",
 	"T1572":     "Protocol Tunneling",
 	"T1609":     "Container Administration Command",
 	"T1610":     "Deploy Container",
 	"T1611":     "Escape to Host",
 	"T1649":     "Steal or Forge Authentication Certificates",
+	"T1685":     "Disable or Modify Tools",
 }
 
 // TechniqueTitle is what MITRE ATT&CK calls the step's technique.
