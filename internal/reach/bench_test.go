@@ -3,7 +3,6 @@ package reach
 import (
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -12,23 +11,29 @@ import (
 )
 
 // cluster makes an inventory of that many pods in the shape of real ones: some applications have
-// hundreds of pods and most a few, namespaces differ as much, and there are 2% as many policies: one
-// that denies by default for half of the namespaces, and allowances between applications.
-func cluster(t testing.TB, pods int) *fact.Inventory {
+// hundreds of pods and most a few, namespaces differ as much, and every pod has an address. There are
+// 5% as many services, of which a tenth are open to outside and as many behind an Ingress, and 2% as many
+// policies: one that denies by default for half of the namespaces, and allowances between applications.
+// With a mesh, half of the namespaces are in it, and of the policies as many again are its own.
+func cluster(t testing.TB, pods int, mesh bool) *fact.Inventory {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, uint64(pods)))
 	skewed := func(n int) int { return int(float64(n) * random.Float64() * random.Float64() * random.Float64()) }
 	spaces, apps := pods/100+1, pods/20+1
 	var objects []*fact.Object
-	add := func(text string) {
-		doc, err := document.ParseJSON(text)
+	add := func(format string, args ...any) {
+		doc, err := document.ParseJSON(fmt.Sprintf(format, args...))
 		if err != nil {
 			t.Fatal(err)
 		}
 		objects = append(objects, fact.NewObject(doc.Root(), &fact.Origin{Source: "made"}))
 	}
 	for i := range spaces {
-		add(fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns-%d","labels":{"team":"team-%d"}}}`, i, i%20))
+		injection := ""
+		if mesh && i%2 == 0 {
+			injection = `,"istio-injection":"enabled"`
+		}
+		add(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns-%d","labels":{"team":"team-%d"%s}}}`, i, i%20, injection)
 	}
 	type app struct{ name, space int }
 	all := make([]app, apps)
@@ -37,35 +42,52 @@ func cluster(t testing.TB, pods int) *fact.Inventory {
 	}
 	for i := range pods {
 		a := all[skewed(apps)]
-		add(fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"pod-%d","namespace":"ns-%d","labels":{"app":"app-%d","tier":"tier-%d"}},"spec":{"containers":[{"name":"a","image":"a","ports":[{"name":"http","containerPort":8080}]}]}}`, i, a.space, a.name, a.name%3))
+		add(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"pod-%d","namespace":"ns-%d","labels":{"app":"app-%d","tier":"tier-%d"}},"spec":{"serviceAccountName":"app-%d","containers":[{"name":"a","image":"a","ports":[{"name":"http","containerPort":8080}]}]},"status":{"podIP":"10.%d.%d.%d"}}`,
+			i, a.space, a.name, a.name%3, a.name, i>>16, i>>8&255, i&255)
+	}
+	for i := range pods / 20 {
+		a, kind := all[i%apps], "ClusterIP"
+		if i%10 == 0 {
+			kind = "LoadBalancer"
+		}
+		add(`{"apiVersion":"v1","kind":"Service","metadata":{"name":"svc-%d","namespace":"ns-%d"},"spec":{"type":%q,"selector":{"app":"app-%d"},"ports":[{"name":"http","port":80,"targetPort":"http"}]}}`, i, a.space, kind, a.name)
+		if i%10 == 1 {
+			add(`{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"in-%d","namespace":"ns-%d"},"spec":{"defaultBackend":{"service":{"name":"svc-%d","port":{"number":80}}}}}`, i, a.space, i)
+		}
 	}
 	for i := range pods / 50 {
 		a, b := all[skewed(apps)], all[skewed(apps)]
 		spec := fmt.Sprintf(`{"podSelector":{"matchLabels":{"app":"app-%d"}},"ingress":[{"from":[{"podSelector":{"matchLabels":{"app":"app-%d"}},"namespaceSelector":{"matchLabels":{"team":"team-%d"}}}],"ports":[{"port":"http"}]}]}`, a.name, b.name, b.space%20)
+		if mesh {
+			add(`{"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":{"name":"a-%d","namespace":"ns-%d"},"spec":{"selector":{"matchLabels":{"app":"app-%d"}},"rules":[{"from":[{"source":{"principals":["cluster.local/ns/ns-%d/sa/app-%d"]}}],"to":[{"operation":{"ports":["8080"]}}]}]}}`, i, a.space, a.name, b.space, b.name)
+		}
 		switch {
 		case i < spaces/2:
 			a.space, spec = i, `{"podSelector":{},"policyTypes":["Ingress"]}`
 		case i%5 == 0:
 			spec = fmt.Sprintf(`{"podSelector":{"matchLabels":{"app":"app-%d"}},"policyTypes":["Egress"],"egress":[{"to":[{"namespaceSelector":{}}],"ports":[{"port":53,"protocol":"UDP"}]},{"to":[{"ipBlock":{"cidr":"203.0.%d.0/24"}}]}]}`, a.name, i%250)
 		}
-		add(fmt.Sprintf(`{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"p-%d","namespace":"ns-%d"},"spec":%s}`, i, a.space, spec))
+		add(`{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"p-%d","namespace":"ns-%d"},"spec":%s}`, i, a.space, spec)
 	}
-	return fact.NewInventory(objects, "1.36", false)
+	return fact.NewInventory(objects, "1.36", true)
 }
 
 // BenchmarkFlows reads a cluster's policies and finds all of who can talk to whom.
 func BenchmarkFlows(b *testing.B) {
-	for _, pods := range []int{1_000, 10_000, 100_000} {
-		b.Run(strconv.Itoa(pods), func(b *testing.B) {
-			inventory := cluster(b, pods)
-			b.ReportAllocs()
-			for b.Loop() {
-				n := New(Input{Inventory: inventory})
-				flows := n.Flows()
-				b.ReportMetric(float64(len(n.Endpoints)), "endpoints")
-				b.ReportMetric(float64(len(flows)), "flows")
-			}
-		})
+	for _, mesh := range []bool{false, true} {
+		for _, pods := range []int{1_000, 10_000, 100_000} {
+			b.Run(fmt.Sprintf("mesh=%t/%d", mesh, pods), func(b *testing.B) {
+				inventory := cluster(b, pods, mesh)
+				b.ReportAllocs()
+				for b.Loop() {
+					n := New(Input{Inventory: inventory})
+					flows := n.Flows()
+					b.ReportMetric(float64(len(n.Endpoints)), "endpoints")
+					b.ReportMetric(float64(len(flows)), "flows")
+					b.ReportMetric(float64(len(n.Ways)), "ways")
+				}
+			})
+		}
 	}
 }
 

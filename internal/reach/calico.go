@@ -149,7 +149,7 @@ func (c *calicoReader) side(p *policy, list document.Value, d direction) *side {
 // narrowed says whether a rule asks for what is not followed here: ports of the source, properties
 // of its own end, a version of IP.
 func (c *calicoReader) narrowed(item, own document.Value) bool {
-	for _, field := range []string{"ipVersion", "notProtocol", "icmp", "notICMP"} {
+	for _, field := range []string{"ipVersion", "icmp", "notICMP"} {
 		if item.Get(field).Kind() > document.Null && !isICMP(item) {
 			return true
 		}
@@ -330,19 +330,22 @@ func accountLookup(e *Endpoint) lookup {
 func (c *portChoice) setCalico(item document.Value) error {
 	var within Ports
 	protocol := item.Get("protocol")
-	p, known := ParseProtocol(protocol.Text())
-	switch number, isInt := protocol.Int(); {
+	p, known := calicoProtocol(protocol)
+	switch _, isInt := protocol.Int(); {
 	case protocol.Kind() <= document.Null:
 		within = AllPorts()
-	case isICMP(item):
-	case isInt && (number == 6 || number == 17 || number == 132):
-		p = map[int64]Protocol{6: TCP, 17: UDP, 132: SCTP}[number]
-		within = PortRange(p, 1, lastPort)
-	case isInt || strings.EqualFold(protocol.Str(), "UDPLite"):
 	case known:
 		within = PortRange(p, 1, lastPort)
+	case isICMP(item) || isInt || strings.EqualFold(protocol.Str(), "UDPLite"): // of no ports
 	default:
 		return errPlain("protocol is not understood")
+	}
+	if not := item.Get("notProtocol"); not.Kind() > document.Null {
+		p, known := calicoProtocol(not)
+		if !known {
+			return errPlain("notProtocol is not understood")
+		}
+		within[p] = nil
 	}
 	c.fixed = within
 	if list := item.At("destination", "ports"); list.Len() > 0 {
@@ -359,6 +362,18 @@ func (c *portChoice) setCalico(item document.Value) error {
 		c.fixed = c.fixed.Minus(against.fixed)
 	}
 	return nil
+}
+
+// calicoProtocol reads a protocol, by name or number.
+func calicoProtocol(v document.Value) (Protocol, bool) {
+	if number, isInt := v.Int(); isInt {
+		p, known := map[int64]Protocol{6: TCP, 17: UDP, 132: SCTP}[number]
+		return p, known
+	}
+	if v.Str() == "" {
+		return 0, false
+	}
+	return ParseProtocol(v.Str())
 }
 
 // addCalico reads ports: numbers, "first:last", and names.

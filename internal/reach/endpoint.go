@@ -1,9 +1,12 @@
 package reach
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -269,7 +272,7 @@ func (n *Network) findPods(w *words) {
 		e.ips = podAddresses(workload)
 		var meshes []byte
 		if n.meshes[istio] || n.meshes[linkerd] {
-			e.mesh = n.meshOf(workload, ns)
+			e.mesh = n.meshOf(workload, ns, e.open)
 			meshes = append(append([]byte(e.mesh.key()), 0), w.trialKey(e.mesh.identity)...)
 		}
 		b := append([]byte(ns.name), 0, boolByte(e.open), boolByte(e.HostNetwork))
@@ -282,8 +285,9 @@ func (n *Network) findPods(w *words) {
 		b = append(w.project(append(b, 0), workload.Labels()), 0)
 		b = appendNamed(b, e.named)
 		b = append(append(b, 0), meshes...)
-		for _, ip := range e.ips {
-			b = append(b, ip.String()...)
+		b = binary.AppendUvarint(b, uint64(len(e.ips)))
+		for _, ip := range e.ips { // of one class are those that lie in the same blocks
+			b = binary.AppendUvarint(b, uint64(n.partOf(ip.Addr())))
 		}
 		i, known := index[string(b)]
 		if !known {
@@ -361,8 +365,8 @@ func (e *Endpoint) openLabel(key string) bool {
 	return e.open || generates(e.Workloads[0]) && slices.Contains(generated, key)
 }
 
-// findAddresses makes the classes of addresses and nodes.
-func (n *Network) findAddresses(objects []*fact.Object) {
+// findParts cuts all addresses at the borders of the blocks that the policies name.
+func (n *Network) findParts(objects []*fact.Object) {
 	found := map[netip.Prefix]bool{}
 	for _, o := range objects {
 		blocksIn(o.Root.Get("spec"), found)
@@ -371,31 +375,51 @@ func (n *Network) findAddresses(objects []*fact.Object) {
 	for _, o := range n.inventory.OfKind("Service") {
 		blocksIn(o.Root.At("spec", "loadBalancerSourceRanges"), found)
 	}
+	for _, p := range n.linkerd.networks {
+		found[p] = true
+	}
 	for p := range found {
 		if p.Bits() == 0 {
 			delete(found, p) // it cuts nothing
 		}
 	}
+	parts, rest := partition(found)
+	n.rest = len(parts)
+	for i, s := range parts {
+		n.parts = append(n.parts, part{s, i})
+	}
+	for kind, spans := range rest {
+		for _, s := range spans {
+			n.parts = append(n.parts, part{s, n.rest + kind})
+		}
+	}
+	slices.SortFunc(n.parts, func(a, b part) int { return a.span.first.Compare(b.span.first) })
+}
+
+// partOf is the class of an address, by its place in the order of the parts.
+func (n *Network) partOf(a netip.Addr) int {
+	i := sort.Search(len(n.parts), func(i int) bool { return a.Less(n.parts[i].span.first) })
+	return n.parts[i-1].endpoint
+}
+
+// findAddresses makes the classes of nodes, and of addresses from the parts.
+func (n *Network) findAddresses() {
 	n.node = len(n.Endpoints)
 	n.nodes = n.node + 1
 	n.Endpoints = append(n.Endpoints, &Endpoint{Kind: Node}, &Endpoint{Kind: Nodes})
-	parts, rest := partition(found)
-	add := func(rest bool, spans ...addresses) {
-		if len(spans) == 0 {
-			return
-		}
-		for _, s := range spans {
-			n.parts = append(n.parts, part{s, len(n.Endpoints)})
-		}
-		n.Endpoints = append(n.Endpoints, &Endpoint{Kind: Addresses, Blocks: blocks(spans), Rest: rest, Public: isPublic(spans[0].first)})
+	spans := map[int][]addresses{}
+	for _, p := range n.parts {
+		spans[p.endpoint] = append(spans[p.endpoint], p.span)
 	}
-	for _, s := range parts {
-		add(false, s)
+	at := map[int]int{}
+	for _, class := range slices.Sorted(maps.Keys(spans)) {
+		at[class] = len(n.Endpoints)
+		list := spans[class]
+		n.Endpoints = append(n.Endpoints, &Endpoint{Kind: Addresses, Blocks: blocks(list), Rest: class >= n.rest, Public: isPublic(list[0].first)})
 	}
-	for _, spans := range rest {
-		add(true, spans...)
+	for i := range n.parts {
+		n.parts[i].endpoint = at[n.parts[i].endpoint]
 	}
-	slices.SortFunc(n.parts, func(a, b part) int { return a.span.first.Compare(b.span.first) })
 }
 
 // index makes the sets by which selectors find endpoints.

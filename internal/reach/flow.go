@@ -33,6 +33,12 @@ func (r *row) access() Access {
 
 // and is what both ends let through.
 func (a Access) and(b Access) Access {
+	switch {
+	case a.Open.Full():
+		return b
+	case b.Open.Full():
+		return a
+	}
 	open := a.Open.Intersect(b.Open)
 	return Access{open, a.Open.Union(a.Unknown).Intersect(b.Open.Union(b.Unknown)).Minus(open)}
 }

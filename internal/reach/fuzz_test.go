@@ -9,7 +9,13 @@ import (
 )
 
 // FuzzNetwork reads whatever objects: it must not fail, and its flows must agree with its pairs.
-func FuzzNetwork(f *testing.F) {
+func FuzzNetwork(f *testing.F) { fuzzNetwork(f, base, tables) }
+
+// FuzzMesh is FuzzNetwork in a cluster with meshes.
+func FuzzMesh(f *testing.F) { fuzzNetwork(f, meshBase, meshTables) }
+
+func fuzzNetwork(f *testing.F, base string, tables map[string]table) {
+	f.Helper()
 	for _, table := range tables {
 		f.Add(table.policies)
 	}

@@ -181,9 +181,9 @@ var (
 	notHTTP = map[string]bool{"tcp": true, "tls": true, "https": true, "mongo": true, "mysql": true, "redis": true}
 )
 
-// declaredPorts are the ports of a pod on which services declare HTTP, and those on which they declare
+// spokenPorts are the ports of a pod on which services declare HTTP, and those on which they declare
 // none. Where services disagree neither is certain.
-func (n *Network) declaredPorts(w *fact.Workload) (http, opaque Ports) {
+func (n *Network) spokenPorts(w *fact.Workload) (http, opaque Ports) {
 	var other Ports
 	var e *Endpoint
 	for _, o := range n.servicesOf(w) {
@@ -315,6 +315,10 @@ func (n *Network) istioTarget(o *fact.Object, ref document.Value) some {
 
 // sourceFields are the fields of a source, and of what it must not be.
 var sourceFields = [][2]string{
-	{"principals", "notPrincipals"}, {"namespaces", "notNamespaces"}, {"serviceAccounts", "notServiceAccounts"},
-	{"ipBlocks", "notIpBlocks"}, {"remoteIpBlocks", "notRemoteIpBlocks"}, {"requestPrincipals", "notRequestPrincipals"},
+	{"principals", "notPrincipals"},
+	{"namespaces", "notNamespaces"},
+	{"serviceAccounts", "notServiceAccounts"},
+	{"ipBlocks", "notIpBlocks"},
+	{"remoteIpBlocks", "notRemoteIpBlocks"},
+	{"requestPrincipals", "notRequestPrincipals"},
 }

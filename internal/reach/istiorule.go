@@ -194,3 +194,27 @@ func (r *istioReader) ports(values document.Value, path string) Ports {
 	}
 	return ports
 }
+
+// readsHTTP says whether a rule of a policy asks for anything that only requests of HTTP have.
+func readsHTTP(o *fact.Object) bool {
+	for _, r := range o.Root.At("spec", "rules").Items() {
+		for _, f := range r.Get("from").Items() {
+			if v := f.Get("source"); v.Get("requestPrincipals").Len()+v.Get("notRequestPrincipals").Len() > 0 {
+				return true
+			}
+		}
+		for _, t := range r.Get("to").Items() {
+			for _, field := range httpOperations {
+				if t.At("operation", field).Len() > 0 {
+					return true
+				}
+			}
+		}
+		for _, w := range r.Get("when").Items() {
+			if strings.HasPrefix(w.Get("key").Str(), "request.") {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -17,6 +17,9 @@ const (
 	clusterAuthenticated   = "cluster-authenticated"
 	denyInbound            = "deny"
 	auditInbound           = "audit"
+
+	// unseenInbound is for pods whose namespace, which may name one, was not read.
+	unseenInbound = "unseen"
 )
 
 // usualClusterNetworks are the addresses that Linkerd takes for the cluster's, unless it is told others.
@@ -96,10 +99,17 @@ func (n *Network) joinLinkerd(m *mesh, w *fact.Workload, ns *namespace) {
 	case !ns.known:
 		m.linkerd.in = maybe
 	}
-	if inbound, at := get(linkerdInbound); inbound.Exists() {
+	inbound, at := get(linkerdInbound)
+	switch {
+	case inbound.Exists():
 		m.inbound, m.inboundAt = inbound.Text(), at
+	case !ns.known:
+		m.inbound, m.inboundAt = unseenInbound, w.Object
 	}
 	skipped, _ := get(linkerdSkipInbound)
+	if !skipped.Exists() && !ns.known {
+		m.linkerd.in = min(m.linkerd.in, maybe) // its namespace may take ports out of the proxy
+	}
 	var ok bool
 	if m.linkerd.bypass, ok = portList(skipped.Text()); !ok {
 		m.linkerd.in = min(m.linkerd.in, maybe)
@@ -152,6 +162,8 @@ func (n *Network) inboundRules(inbound, path string, ports portChoice) (rules []
 		peers = n.clusterPeers().and(n.clients[linkerd])
 	case denyInbound, "":
 		peers = newSome(len(n.Endpoints))
+	case unseenInbound:
+		peers = sureOf(n.everything()).doubted()
 	default:
 		return nil, false
 	}

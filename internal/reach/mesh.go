@@ -107,6 +107,7 @@ var outboundAnnotations = map[direction][]string{
 func (n *Network) findMeshes(objects []*fact.Object, gaps *verdict.GapIndex) {
 	for _, o := range objects {
 		n.meshes[istio] = n.meshes[istio] || o.Group() == istioGroup
+		n.readsHTTP = n.readsHTTP || o.GroupKind() == istioAuthorization && readsHTTP(o)
 		n.meshes[linkerd] = n.meshes[linkerd] || o.Group() == linkerdGroup
 	}
 	for _, g := range gaps.Hiding(isMeshKind) {
@@ -138,13 +139,14 @@ func annotationsOf(o *fact.Object) document.Value {
 	return o.Root.At("metadata", "annotations")
 }
 
-// meshOf is what the meshes make of a workload's pods.
-func (n *Network) meshOf(w *fact.Workload, ns *namespace) mesh {
+// meshOf is what the meshes make of a workload's pods; of open ones others fill in the template.
+func (n *Network) meshOf(w *fact.Workload, ns *namespace, open bool) mesh {
 	m := mesh{identity: identity{fact.Place(w.Object.Namespace), w.ServiceAccount()}}
-	leaves := w.Leaves != fact.Nothing || w.Doubt() != ""
 	if n.meshes[istio] {
 		n.joinIstio(&m, w, ns)
-		m.http, m.opaque = n.declaredPorts(w)
+		if n.readsHTTP {
+			m.http, m.opaque = n.spokenPorts(w)
+		}
 		if m.either {
 			m.http = Ports{}
 		}
@@ -157,11 +159,14 @@ func (n *Network) meshOf(w *fact.Workload, ns *namespace) mesh {
 	}
 	for _, d := range []direction{istio, linkerd} {
 		p := m.of(d)
-		if leaves && p.in == yes {
+		if open && p.in == yes {
 			p.in = maybe // the template may be filled in with what takes it out
 		}
 		if p.known = p.in; d == istio && n.tlsDoubt {
 			p.known = min(p.known, maybe)
+		}
+		if d == linkerd && !ns.known {
+			p.known = min(p.known, maybe) // its namespace may let it out past its proxy
 		}
 		for _, key := range outboundAnnotations[d] {
 			if w.Annotations().Get(key).Exists() || annotationsOf(ns.object).Get(key).Exists() && d == linkerd {

@@ -220,8 +220,10 @@ var meshTables = map[string]table{
 ---
 {apiVersion: policy.linkerd.io/v1beta3, kind: Server, metadata: {name: s, namespace: shut}, spec: {podSelector: {matchLabels: {app: z}}, port: 80, accessPolicy: all-unauthenticated}}`, []ask{
 		{"lin/k", "shut/x", "9090/TCP " + noTCP, "none"},
-		{"lin/k", "shut/y1", "all", "none"}, {"lin/j", "shut/y1", noTCP, "none"},
-		{"lin/j", "shut/z", "all", "none"}, {"8.8.8.8", "shut/z", "80/TCP " + noTCP, "none"},
+		{"lin/k", "shut/y1", "all", "none"},
+		{"lin/j", "shut/y1", noTCP, "none"},
+		{"lin/j", "shut/z", "all", "none"},
+		{"8.8.8.8", "shut/z", "80/TCP " + noTCP, "none"},
 	}},
 	"Linkerd: what its controller is told is the default": {`{apiVersion: apps/v1, kind: Deployment, metadata: {name: linkerd-destination, namespace: linkerd}, spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: policy, image: a, args: [--default-policy=all-authenticated]}]}}}}`, []ask{
 		{"lin/k", "lin/l", "all", "none"}, {"lin/j", "lin/l", noTCP, "none"},

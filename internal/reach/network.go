@@ -48,6 +48,7 @@ type Network struct {
 	node       int // the node that the pod at the other end runs on
 	nodes      int // all other nodes
 	parts      []part
+	rest       int // the first class of parts that no block holds, until they are endpoints
 	podBlocks  []netip.Prefix
 	told       bool // whether podBlocks were told, or are only usual
 	nodeBlocks []netip.Prefix
@@ -59,10 +60,11 @@ type Network struct {
 	meshes     [gates]bool // which may decide
 	members    [gates]some // pods with a proxy before them
 	clients    [gates]some // pods whose own connections carry their identity
-	waypointed Set        // pods that may be behind a waypoint of Istio
+	waypointed Set         // pods that may be behind a waypoint of Istio
 	byIdentity map[identity][]int
 	istioRoot  string // the namespace whose policies are for all of Istio's mesh
 	tlsDoubt   bool   // whether clients of Istio's mesh may send plaintext to it
+	readsHTTP  bool   // whether policies of it ask what requests of HTTP say
 	plaintext  bool   // whether proxies of it take no TLS on some port
 	linkerd    linkerdDefaults
 	services   map[string][]*fact.Object // by namespace and one label of what they select
@@ -75,7 +77,7 @@ type Network struct {
 // part is a part of all addresses, and the endpoint that stands for it.
 type part struct {
 	span     addresses
-	endpoint int
+	endpoint int // before there are any, its class: those that lie in the same blocks
 }
 
 // Note is something that makes answers unknown.
@@ -100,8 +102,9 @@ func New(in Input) *Network {
 	n.findBackends()
 	w := n.wordsOf(objects)
 	n.findNamespaces(w, in.Gaps)
+	n.findParts(objects)
 	n.findPods(w)
-	n.findAddresses(objects)
+	n.findAddresses()
 	n.index()
 	n.findMembers()
 	if n.meshes[istio] {

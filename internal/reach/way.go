@@ -268,6 +268,9 @@ func (n *Network) controllers() Set {
 	return s
 }
 
+// targetSides are the directions of which the policies of a connection's target decide.
+var targetSides = [...]direction{ingress, istio, linkerd}
+
 // router finds the ways through routes. Their connections come from the pods of a controller; where
 // these are not to be seen, from anywhere.
 type router struct {
@@ -284,16 +287,19 @@ func (r *router) to(pod int) Access {
 		return a
 	}
 	type alike struct {
-		egress, row int
-		host        bool
+		egress int
+		rows   [len(targetSides)]int
+		host   bool
 	}
 	var a Access
 	seen := map[alike]bool{}
 	for i := range r.from.All() {
-		key := alike{egress: r.profileOf[egress][i], row: -1, host: r.sharesNode(i, pod)}
-		if at := r.profileOf[ingress][pod]; at >= 0 {
-			rows := r.profiles[ingress][at].rows
-			key.row = slices.IndexFunc(rows, func(row row) bool { return row.peers.has(i) })
+		key := alike{egress: r.profileOf[egress][i], host: r.sharesNode(i, pod)}
+		for k, d := range targetSides {
+			if at := r.profileOf[d][pod]; at >= 0 {
+				rows := r.profiles[d][at].rows
+				key.rows[k] = slices.IndexFunc(rows, func(row row) bool { return row.peers.has(i) })
+			}
 		}
 		if seen[key] {
 			continue
