@@ -186,10 +186,8 @@ func (r *rater) add(k objectKey, o *fact.Object, at document.Value, below []stri
 		steps = append(steps, document.Step{Key: key})
 	}
 	p := spot{path: o.Root.PathText(steps), edge: edge, whole: strings.HasSuffix(o.Kind, "RoleBinding")}
-	for _, known := range r.by[k] {
-		if known == p {
-			return
-		}
+	if slices.Contains(r.by[k], p) {
+		return
 	}
 	r.by[k] = append(r.by[k], p)
 }

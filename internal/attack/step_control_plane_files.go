@@ -36,9 +36,16 @@ var controlPlaneFiles = Step{
 
 // clusterKeys are where control planes keep what is as good as cluster-admin.
 var clusterKeys = []place{
-	{"/etc/kubernetes/admin.conf", false}, {"/etc/kubernetes/super-admin.conf", false}, {"/etc/kubernetes/pki", true}, {"/var/lib/etcd", true},
-	{"/etc/rancher/k3s", true}, {"/etc/rancher/rke2", true}, {"/var/lib/rancher/k3s/server", true}, {"/var/lib/rancher/rke2/server", true},
-	{"/var/lib/k0s/pki", true}, {"/root" + "/.kube", true},
+	{"/etc/kubernetes/admin.conf", false},
+	{"/etc/kubernetes/super-admin.conf", false},
+	{"/etc/kubernetes/pki", true},
+	{"/var/lib/etcd", true},
+	{"/etc/rancher/k3s", true},
+	{"/etc/rancher/rke2", true},
+	{"/var/lib/rancher/k3s/server", true},
+	{"/var/lib/rancher/rke2/server", true},
+	{"/var/lib/k0s/pki", true},
+	{"/root" + "/.kube", true},
 }
 
 // controlPlaneRoles are the labels and taints of control plane nodes.

@@ -10,7 +10,7 @@ var endpointExposed = Step{
 	Gives: "commands in that container",
 	Why: "Whatever strangers can send requests to is attacked by them, and no program is known to have no flaw. The step assumes one in what is " +
 		"served, whose use wants skill; it says nothing of the program itself. A route of which the controller was not read is taken to work: somebody wrote it.",
-	Fix:    "Let no more in than must be: an address range, an authenticating proxy, no way from outside at all.",
+	Fix:     "Let no more in than must be: an address range, an authenticating proxy, no way from outside at all.",
 	Effort:  Hard,
 	Network: true,
 	Find: func(w *World, take func(Taken)) {

@@ -42,9 +42,17 @@ var escapeRuntimeSocket = Step{
 
 // sockets are they. /var/run is a link to /run.
 var sockets = []place{
-	{"/run/containerd/containerd.sock", false}, {"/run/docker.sock", false}, {"/run/crio/crio.sock", false}, {"/run/cri-dockerd.sock", false},
-	{"/run/k3s/containerd/containerd.sock", false}, {"/run/podman/podman.sock", false}, {"/run/buildkit/buildkitd.sock", false},
-	{"/run/dockershim.sock", false}, {"/run/host-containerd/containerd.sock", false}, {"/run/systemd/private", false}, {"/run/dbus/system_bus_socket", false},
+	{"/run/containerd/containerd.sock", false},
+	{"/run/docker.sock", false},
+	{"/run/crio/crio.sock", false},
+	{"/run/cri-dockerd.sock", false},
+	{"/run/k3s/containerd/containerd.sock", false},
+	{"/run/podman/podman.sock", false},
+	{"/run/buildkit/buildkitd.sock", false},
+	{"/run/dockershim.sock", false},
+	{"/run/host-containerd/containerd.sock", false},
+	{"/run/systemd/private", false},
+	{"/run/dbus/system_bus_socket", false},
 	{"/var/snap/microk8s/common/run/containerd.sock", false},
 }
 

@@ -13,7 +13,7 @@ var instanceMetadata = Step{
 	Gives: "the identity that the node has in the cloud",
 	Why: "The service hands the credentials of the machine's own role to whoever asks from it. A pod on the network of its node asks as the node does; whether it answers other pods is up to the cloud's " +
 		"settings: the hop limit of AWS, the metadata server of GKE.",
-	Fix:    "Forbid egress to 169.254.169.254 by network policy, set the hop limit to 1, or link accounts to roles of their own in place of the node's.",
+	Fix:     "Forbid egress to 169.254.169.254 by network policy, set the hop limit to 1, or link accounts to roles of their own in place of the node's.",
 	Effort:  Easy,
 	Network: true,
 	Find: func(w *World, take func(Taken)) {

@@ -29,7 +29,8 @@ var kubeletOpen = Step{
 					take(Taken{
 						From: b.Node, To: PodsIn(""), Doubt: doubt,
 						Evidence: []Evidence{
-							{o, anonymous, title(o) + " lets anybody in"}, {o, mode, title(o) + " allows everything"},
+							{o, anonymous, title(o) + " lets anybody in"},
+							{o, mode, title(o) + " allows everything"},
 							{p.Object, p.networkValue(), "no policy keeps the pods of " + p.Node.Title() + " from their nodes"},
 						},
 						Changes: []Change{

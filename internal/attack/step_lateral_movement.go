@@ -14,7 +14,7 @@ var lateralMovement = Step{
 	Gives: "commands in that container",
 	Why: "Within the cluster every pod reaches every other unless network policies say no, and programs trust what comes from inside. The step assumes a flaw in what is served, whose use wants skill; " +
 		"it looks at ports that containers declare, and at those that services lead to.",
-	Fix:    "Let each pod be reached by its clients alone: a NetworkPolicy that denies by default, and one for each way that is used.",
+	Fix:     "Let each pod be reached by its clients alone: a NetworkPolicy that denies by default, and one for each way that is used.",
 	Effort:  Hard,
 	Network: true,
 	Find: func(w *World, take func(Taken)) {

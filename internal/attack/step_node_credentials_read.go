@@ -13,6 +13,12 @@ var nodeCredentialsRead = Step{
 
 // credentials are where kubelets of usual distributions keep their key, or other pods' tokens.
 var credentials = []place{
-	{"/var/lib/kubelet/pki", true}, {"/var/lib/kubelet/pods", true}, {"/etc/kubernetes/kubelet.conf", false}, {"/var/lib/kubelet/kubeconfig", false},
-	{"/var/lib/rancher/k3s/agent", true}, {"/var/lib/rancher/rke2/agent", true}, {"/var/lib/k0s/kubelet", true}, {"/var/snap/microk8s/current/credentials", true},
+	{"/var/lib/kubelet/pki", true},
+	{"/var/lib/kubelet/pods", true},
+	{"/etc/kubernetes/kubelet.conf", false},
+	{"/var/lib/kubelet/kubeconfig", false},
+	{"/var/lib/rancher/k3s/agent", true},
+	{"/var/lib/rancher/rke2/agent", true},
+	{"/var/lib/k0s/kubelet", true},
+	{"/var/snap/microk8s/current/credentials", true},
 }

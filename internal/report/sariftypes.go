@@ -28,7 +28,7 @@ type (
 		Kind         string                `json:"kind"`
 		Level        string                `json:"level"`
 		Baseline     string                `json:"baselineState,omitempty"` // §3.27.24
-		Rank         *float64              `json:"rank,omitempty"` // §3.27.25
+		Rank         *float64              `json:"rank,omitempty"`          // §3.27.25
 		Message      sarifText             `json:"message"`
 		Locations    []sarifLocation       `json:"locations"`
 		Related      []sarifLocation       `json:"relatedLocations,omitempty"` // the same fault of the same object, read again

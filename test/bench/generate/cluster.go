@@ -2,6 +2,7 @@ package generate
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -126,9 +127,7 @@ func (c *Cluster) put(apiVersion, kind, namespace, name string, rest thing) thin
 		meta["namespace"] = namespace
 	}
 	o := thing{"apiVersion": apiVersion, "kind": kind, "metadata": meta}
-	for key, v := range rest {
-		o[key] = v
-	}
+	maps.Copy(o, rest)
 	c.things = append(c.things, o)
 	return o
 }

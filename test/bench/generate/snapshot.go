@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -108,9 +109,7 @@ func withUID(o thing) thing {
 	meta := o["metadata"].(thing)
 	namespace, _ := meta["namespace"].(string)
 	stored := thing{"uid": uid(o["kind"].(string), namespace, meta["name"].(string)), "creationTimestamp": "2026-08-14T09:12:51Z", "resourceVersion": "48151623"}
-	for key, v := range meta {
-		stored[key] = v
-	}
+	maps.Copy(stored, meta)
 	made := thing{"metadata": stored}
 	for key, v := range o {
 		if key != "metadata" {
@@ -159,9 +158,7 @@ func (o *owner) replicaSet(revision int) thing {
 
 func withLabel(template thing, key, value string) thing {
 	labels := thing{key: value}
-	for k, v := range template["metadata"].(thing)["labels"].(thing) {
-		labels[k] = v
-	}
+	maps.Copy(labels, template["metadata"].(thing)["labels"].(thing))
 	return labels
 }
 
