@@ -117,6 +117,7 @@ type share struct {
 // half is endpoints that share what some gates let through.
 type half struct {
 	members span
+	hosts   bool // whether any is on its node's network
 	shares  []share
 }
 
@@ -134,12 +135,13 @@ func (n *Network) halves(of ...direction) []half {
 		if !known {
 			k = len(list)
 			at[key] = k
-			list = append(list, half{span{Set: newSet(len(n.Endpoints))}, n.shares(of, key[:])})
+			list = append(list, half{members: span{Set: newSet(len(n.Endpoints))}, shares: n.shares(of, key[:])})
 		}
 		list[k].members.add(i)
 	}
 	for i := range list {
 		list[i].members = spanOf(list[i].members.Set)
+		list[i].hosts = list[i].members.Set.meets(n.hosts)
 	}
 	return list
 }
@@ -195,12 +197,17 @@ func (c *collector) meet(n *Network, source, target *half) {
 				continue
 			}
 			a := s.network.and(t.network)
-			if a.Nothing() && !n.hosts.meetsBoth(source.members.Set, t.peers.Set) && !n.hosts.meetsBoth(target.members.Set, s.peers.Set) {
-				continue // no policy closes what shares a node, and none of these does
+			if a.Nothing() && !n.sharesNodes(source, t.peers) && !n.sharesNodes(target, s.peers) {
+				continue // of what is closed only what shares a node is told
 			}
 			c.split(n, source.members.and(t.peers.Set), target.members.and(s.peers.Set), a, t.mesh)
 		}
 	}
+}
+
+// sharesNodes says whether any of some members that a half has in common with peers is on its node's network.
+func (n *Network) sharesNodes(h *half, peers span) bool {
+	return h.hosts && n.hosts.meetsBoth(h.members.Set, peers.Set)
 }
 
 // split leaves out what is between two ends outside of the cluster, and marks what shares a node.
