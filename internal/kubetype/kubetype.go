@@ -157,10 +157,10 @@ type (
 		Presence string              `json:"presence"`
 	}
 	subject struct {
-		Kind      string `json:"kind"`
-		Name      string `json:"name"`
-		Namespace string `json:"namespace"`
-		Presence  string `json:"presence"`
+		Kind      string  `json:"kind"`
+		Name      string  `json:"name"`
+		Namespace string  `json:"namespace"`
+		Presence  string  `json:"presence"`
 		LeadsTo   outcome `json:"leadsTo"`
 	}
 	selected struct {

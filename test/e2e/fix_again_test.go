@@ -104,7 +104,7 @@ spec:
 		}
 		ran++
 		var words []string
-		for _, word := range strings.Fields(args) {
+		for word := range strings.FieldsSeq(args) {
 			word = strings.Trim(word, "'")
 			if strings.HasSuffix(word, ".json") || strings.HasSuffix(word, ".yaml") {
 				word = filepath.Join(dir, "cluster", word)
