@@ -37,6 +37,13 @@ func Enter(pid int, outside bool, cmd *exec.Cmd) (int, error) {
 			return 0, fmt.Errorf("enter network outside: %w", err)
 		}
 	}
+	alive, held, err := os.Pipe()
+	if err != nil {
+		return 0, fmt.Errorf("make pipe: %w", err)
+	}
+	defer alive.Close()
+	defer held.Close()
+	cmd.ExtraFiles = []*os.File{alive}
 	err = cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), nil
@@ -49,10 +56,23 @@ func Enter(pid int, outside bool, cmd *exec.Cmd) (int, error) {
 
 // DieWithParent becomes a program that the kernel kills when the thread that started this process ends. Whoever starts it
 // from another namespace of processes cannot ask for that (os/exec would miss the parent, which cannot be seen from here).
+//
+// Its third descriptor is a pipe that Enter holds open, which tells of a parent that ended before.
 func DieWithParent(program string, args []string) error {
+	const alive = 3
 	runtime.LockOSThread() // the signal is that of the thread that becomes the program
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("follow parent: %w", err)
+	}
+	watch := []unix.PollFd{{Fd: alive}}
+	if _, err := unix.Poll(watch, 0); err != nil {
+		return fmt.Errorf("look for parent: %w", err)
+	}
+	if watch[0].Revents&unix.POLLHUP != 0 {
+		return errors.New("the parent has ended")
+	}
+	if err := unix.Close(alive); err != nil {
+		return fmt.Errorf("look for parent: %w", err)
 	}
 	if err := unix.Exec(program, append([]string{program}, args...), os.Environ()); err != nil {
 		return fmt.Errorf("run %s: %w", program, err)
