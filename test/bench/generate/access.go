@@ -62,7 +62,7 @@ func (c *Cluster) clusterRole(name string, rules list) {
 }
 
 func (c *Cluster) bindCluster(name, role string, subjects ...any) {
-	c.put(rbacVersion, "ClusterRoleBinding", "", name, thing{"roleRef": roleRef("ClusterRole", role), "subjects": list(subjects)})
+	c.put(rbacVersion, "ClusterRoleBinding", "", name, thing{"roleRef": roleRef("ClusterRole", role), "subjects": subjects})
 }
 
 func roleRef(kind, name string) thing {
@@ -127,7 +127,7 @@ func (c *Cluster) bindTeam(i int) {
 		c.put(rbacVersion, "RoleBinding", ns.name, name, thing{"roleRef": roleRef(kind, role), "subjects": list{subject}})
 	}
 	own := func(subject thing, rules ...any) {
-		c.put(rbacVersion, "Role", ns.name, name, thing{"rules": list(rules)})
+		c.put(rbacVersion, "Role", ns.name, name, thing{"rules": rules})
 		bind("Role", name, subject)
 	}
 	who := account(ns.name, "default")

@@ -114,10 +114,9 @@ func (c *Cluster) team() *namespace {
 }
 
 // add puts an owner into its namespace.
-func (c *Cluster) add(o *owner) *owner {
+func (c *Cluster) add(o *owner) {
 	c.owners = append(c.owners, o)
 	o.namespace.owners = append(o.namespace.owners, o)
-	return o
 }
 
 // put adds another object.

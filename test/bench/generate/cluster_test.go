@@ -2,7 +2,6 @@ package generate
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,7 +25,7 @@ func TestForms(t *testing.T) {
 	if err := c.Snapshot(path); err != nil {
 		t.Fatal(err)
 	}
-	files, err := source.Files(context.Background(), source.FileOptions{Paths: []string{filepath.Join(dir, "files")}})
+	files, err := source.Files(t.Context(), source.FileOptions{Paths: []string{filepath.Join(dir, "files")}})
 	if err != nil {
 		t.Fatal(err)
 	}

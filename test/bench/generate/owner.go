@@ -70,10 +70,10 @@ func (c *Cluster) addApplications() {
 		app := apps[c.skewed(len(apps))]
 		o := &owner{namespace: ns, app: app, name: fmt.Sprintf("%s-%05d", app, i), replicas: min(c.replicas(), left), pod: c.application(ns)}
 		o.kind, o.pod.image = c.kind(), "registry.example.com/"+ns.name+"/"+o.name+":1."+c.pick("4.0", "5.2", "7.1")
-		switch {
-		case o.kind == "CronJob":
+		switch o.kind {
+		case "CronJob":
 			o.replicas = 0 // it runs now and then
-		case o.kind == "Pod":
+		case "Pod":
 			o.replicas = 1
 		}
 		// About half run as an account of their own.

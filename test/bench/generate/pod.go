@@ -2,6 +2,7 @@ package generate
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ func (o *owner) template(served bool) thing {
 	labels := thing{"app.kubernetes.io/name": o.app, "app.kubernetes.io/instance": o.name, "tier": tier(o.app), "team": team(o.namespace.name)}
 	meta := thing{"labels": labels}
 	if o.pod.port != 0 {
-		meta["annotations"] = thing{"prometheus.io/scrape": "true", "prometheus.io/port": fmt.Sprint(o.pod.port)}
+		meta["annotations"] = thing{"prometheus.io/scrape": "true", "prometheus.io/port": strconv.Itoa(o.pod.port)}
 	}
 	return thing{"metadata": meta, "spec": o.spec(served)}
 }
