@@ -7,7 +7,7 @@ import (
 	"github.com/coaming/coaming/internal/rule"
 )
 
-// StoreOf is the data store that an image runs, "PostgreSQL", by the last part of its repository; ""
+// StoreOf is the data store that an image runs, "PostgreSQL", by the last parts of its repository; ""
 // for all other images.
 func StoreOf(image string) string { return programOf(programs().stores, image) }
 
@@ -16,7 +16,14 @@ func ConsoleOf(image string) string { return programOf(programs().consoles, imag
 
 func programOf(known map[string]string, image string) string {
 	name, _ := rule.SplitImage(image)
-	return known[strings.ToLower(name[strings.LastIndex(name, "/")+1:])]
+	parts := strings.Split(strings.ToLower(name), "/")
+	last := parts[len(parts)-1]
+	if len(parts) > 1 {
+		if program := known[parts[len(parts)-2]+"/"+last]; program != "" {
+			return program
+		}
+	}
+	return known[last]
 }
 
 // programNames are the programs by the last part of their images' repositories.

@@ -11,7 +11,7 @@ import (
 // checkPrograms holds that no repository stands for two programs.
 func checkPrograms(t *testing.T, root document.Value) {
 	only(t, root, "stores", "consoles")
-	name := regexp.MustCompile(`^[a-z0-9._-]+$`)
+	name := regexp.MustCompile(`^([a-z0-9._-]+/)?[a-z0-9._-]+$`)
 	seen := map[string]bool{}
 	for _, key := range []string{"stores", "consoles"} {
 		if root.Get(key).Len() == 0 {
@@ -42,6 +42,9 @@ func TestPrograms(t *testing.T) {
 		"":                                     {},
 		"postgres/":                            {},
 		"nginx":                                {},
+		"kubernetesui/dashboard:v2.7.0":        {console: "Kubernetes Dashboard"},
+		"mcr.microsoft.com/mssql/server:2022":  {store: "SQL Server"},
+		"example.com/my/dashboard":             {},
 	}
 	for image, want := range tests {
 		if got := catalog.StoreOf(image); got != want.store {

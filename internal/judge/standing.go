@@ -98,6 +98,16 @@ var (
 	wayKinds    = []string{service, "Ingress.networking.k8s.io"}
 )
 
+// missedWay says why a way into a namespace ("" for any) may have been missed; "" when none may.
+func (j *judgement) missedWay(namespace string) string {
+	for _, kind := range wayKinds {
+		if reason := j.gaps.Missed(kind, namespace); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
 // missedAny is a NotSeen where an object of one of the kinds may have been missed, anywhere.
 func (j *judgement) missedAny(kinds []string) error {
 	for _, kind := range kinds {
@@ -152,13 +162,22 @@ func (j *judgement) leadsTo(w *fact.Workload) rule.Fact {
 func (j *judgement) exposed(w *fact.Workload) rule.Fact {
 	return j.comesTo(j.containersOf(w, func(n attack.Node) (bool, string) {
 		doubt, known := j.around().ways[n]
+		if !known {
+			doubt = j.missedWay(w.Object.Namespace)
+		}
 		return known && doubt == "", doubt
 	}))
 }
 
 // reached is the same of the containers that a path from the internet leads to, over others too.
 func (j *judgement) reached(w *fact.Workload) rule.Fact {
-	return j.comesTo(j.containersOf(w, j.around().Reached))
+	return j.comesTo(j.containersOf(w, func(n attack.Node) (bool, string) {
+		reached, doubt := j.around().Reached(n)
+		if !reached && doubt == "" {
+			doubt = j.missedWay("")
+		}
+		return reached, doubt
+	}))
 }
 
 // identityLeadsTo is what an identity comes to by its rights.
@@ -176,7 +195,7 @@ func (j *judgement) network(w *fact.Workload) rule.Fact {
 		case "metadata":
 			return connects(n.Metadata(w), "whether its pods connect to the cloud's metadata")
 		case "clients", "strangers":
-			c, ok := n.Clients(w)
+			c, ok := n.Clients(w, serving(w))
 			return crowd(c, ok, fact.Place(w.Object.Namespace), name == "strangers")
 		case "servers":
 			c, ok := n.Servers(w)
@@ -186,6 +205,21 @@ func (j *judgement) network(w *fact.Workload) rule.Fact {
 		}
 		return nil, nil
 	})
+}
+
+// serving is the containers whose clients are asked for: of a workload that runs a data store or a console
+// those that do, and not what stands beside them; nil for all.
+func serving(w *fact.Workload) func(*fact.Container) bool {
+	runs := func(c *fact.Container) bool {
+		image := c.Value.Get("image").Str()
+		return catalog.StoreOf(image) != "" || catalog.ConsoleOf(image) != ""
+	}
+	for i := range w.Containers {
+		if w.Containers[i].Role == fact.App && runs(&w.Containers[i]) {
+			return runs
+		}
+	}
+	return nil
 }
 
 func connects(v reach.Verdict, what string) (rule.Fact, error) {
@@ -298,7 +332,7 @@ func (j *judgement) strangersOf(namespace string, inwards bool) (rule.Fact, erro
 
 func (j *judgement) crowdOf(w *fact.Workload, inwards bool) (*reach.Crowd, bool) {
 	if inwards {
-		return j.around().neighbours().Clients(w)
+		return j.around().neighbours().Clients(w, nil)
 	}
 	return j.around().neighbours().Servers(w)
 }

@@ -56,14 +56,15 @@ func (n *Network) Neighbours() *Neighbours {
 	return b
 }
 
-// Clients are the pods that connect to a port on which the workload's containers listen: those that
-// they declare, or any where they declare none. ok is false for a workload that policies do not hold.
-func (b *Neighbours) Clients(w *fact.Workload) (c *Crowd, ok bool) {
+// Clients are the pods that connect to a port on which the workload's containers listen, or those of them
+// that serve says (nil for all): the ports that they declare, or any that no other container declares where
+// they declare none. ok is false for a workload that policies do not hold.
+func (b *Neighbours) Clients(w *fact.Workload, serve func(*fact.Container) bool) (c *Crowd, ok bool) {
 	i, ok := b.network.Of(w)
 	if !ok || b.network.hosts.has(i) {
 		return nil, false
 	}
-	ports := declaredPorts(w)
+	ports := declaredPorts(w, serve)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := served{i, ports.key()}
@@ -138,19 +139,25 @@ func (b *Neighbours) connects(w *fact.Workload, to Set) Verdict {
 	return best
 }
 
-// declaredPorts are those that a workload's containers name, or all where they name none.
-func declaredPorts(w *fact.Workload) Ports {
-	var ports Ports
+// declaredPorts are those that some of a workload's containers name, or where they name none, all that the
+// others do not.
+func declaredPorts(w *fact.Workload, serve func(*fact.Container) bool) Ports {
+	var own, others Ports
 	for i := range w.Containers {
-		for _, v := range w.Containers[i].Value.Get("ports").Items() {
+		c := &w.Containers[i]
+		into := &own
+		if serve != nil && !serve(c) {
+			into = &others
+		}
+		for _, v := range c.Value.Get("ports").Items() {
 			number, isInt := v.Get("containerPort").Int()
 			if p, ok := ParseProtocol(v.Get("protocol").Str()); ok && isInt {
-				ports = ports.Union(PortRange(p, int(number), int(number)))
+				*into = into.Union(PortRange(p, int(number), int(number)))
 			}
 		}
 	}
-	if ports.Empty() {
-		return AllPorts()
+	if own.Empty() {
+		return AllPorts().Minus(others)
 	}
-	return ports
+	return own
 }
