@@ -59,7 +59,10 @@ func NewOutlook(g *Graph) *Outlook {
 				set = append(set, int32(i)) //nolint:gosec // as in Graph.node
 			}
 		}
-		o.leads[goal] = g.close(set, &g.in, func(e *Edge) int32 { return e.From }, func(e *Edge) bool { return (e.Step == nil || !e.Step.Network) && !leftOut(e) })
+		o.leads[goal] = g.close(set, &g.in, func(e *Edge) int32 { return e.From }, func(e *Edge) bool {
+			// What cluster-admin gives beyond itself is no goal of its own.
+			return (e.Step == nil || !e.Step.Network) && !leftOut(e) && g.Nodes[e.From].Kind != ClusterAdmin
+		})
 	}
 	var from []int32
 	if i, known := g.Find(Node{Kind: Internet}); known {
