@@ -54,8 +54,8 @@ var besides = map[string][]string{
 	"internal/rule":    {"internal/rbac"}, // what RBAC rules grant is known in one place
 	// Rules ask the graph of attacks, and the network beneath it, through named facts.
 	"internal/judge": {"internal/attack", "internal/reach"},
-	// A trial of a rule is a judgement, and a rule from outside is held to the types of its facts.
-	"internal/workbench": {"internal/judge", "internal/kubetype"},
+	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
+	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
 	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place
 	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known
 }

@@ -45,20 +45,15 @@ func (f *customFlags) all(ctx context.Context, env *Env, sources []string, read 
 	if err != nil {
 		return nil, err
 	}
-	rules := make([]*rule.Compiled, 0, len(builtIn))
-	taken := make(map[string]string, len(builtIn))
-	for _, r := range builtIn {
-		c, err := rule.Compile(r, catalog.Checked)
-		if err != nil {
-			return nil, err
-		}
-		rules, taken[r.ID] = append(rules, c), "a built-in rule"
+	rules, err := compileBuiltIn(builtIn)
+	if err != nil {
+		return nil, err
 	}
 	files, err := f.files(ctx, env, sources)
 	if err != nil {
 		return nil, err
 	}
-	own, err := workbench.Read(files, taken)
+	own, err := workbench.Read(files, idsOf(builtIn))
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +65,19 @@ func (f *customFlags) all(ctx context.Context, env *Env, sources []string, read 
 	slices.SortStableFunc(rules, func(a, b *rule.Compiled) int {
 		return cmp.Or(slices.Index(rule.Practices, a.Practice)-slices.Index(rule.Practices, b.Practice), strings.Compare(a.ID, b.ID))
 	})
+	return rules, nil
+}
+
+// compileBuiltIn makes built-in rules ready to judge.
+func compileBuiltIn(builtIn []*rule.Rule) ([]*rule.Compiled, error) {
+	rules := make([]*rule.Compiled, 0, len(builtIn))
+	for _, r := range builtIn {
+		c, err := rule.Compile(r, catalog.Checked)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, c)
+	}
 	return rules, nil
 }
 

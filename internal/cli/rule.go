@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,36 +100,64 @@ func ruleTestCommand(env *Env) *cobra.Command {
 		Use:   "test FILE|DIR...",
 		Short: "Hold rules to their own examples, and to what is demanded of built-in ones",
 		Long: `Hold rules to their own examples: each bad one must fail and each good one pass, and nothing be unknown. Texts, paths, control ids and messages
-are held to what is demanded of the built-in rules. Every problem is told at once, each with its place.
+are held to what is demanded of the built-in rules. A rule's fix is made on each bad example, with every candidate that it would offer, and judged again:
+the finding must go, no rule, built-in or tested beside it, may find anything new, and a second run must find nothing to do.
+Every problem is told at once, each with its place.
 Exit codes: 0 all is well; 1 a rule does not do what its examples say; 2 wrong usage, or a rule that is none.`,
 		Example: `  coaming rule test our-rules/`,
 		Args:    cobra.MinimumNArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return testRules(env, args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return testRules(cmd.Context(), env, args) },
 	}
 }
 
-func testRules(env *Env, paths []string) error {
+func testRules(ctx context.Context, env *Env, paths []string) error {
 	rules, err := readLocal(paths)
 	if err != nil {
 		return err
 	}
-	failed, problems, examples := 0, 0, 0
+	all, err := askedBeside(rules)
+	if err != nil {
+		return err
+	}
+	failed, problems, examples, fixed := 0, 0, 0, 0
 	for _, r := range rules {
 		examples += len(r.Bad) + len(r.Good)
-		faults := rule.Faults(rule.InOrder(errors.Join(workbench.Lint(r, env.Now()), workbench.Try(r, env.Now()))))
+		proved, unproved := workbench.Prove(ctx, r, all, env.Now())
+		faults := rule.Faults(rule.InOrder(errors.Join(workbench.Lint(r, env.Now()), workbench.Try(r, env.Now()), unproved)))
 		for _, fault := range faults {
 			_, _ = fmt.Fprintln(env.Stdout, fault)
 		}
+		fixed += proved
 		if problems += len(faults); len(faults) > 0 {
 			failed++
 		}
 	}
+	counts := fmt.Sprintf("%s, %d examples", counted(len(rules), "rule"), examples)
+	if slices.ContainsFunc(rules, fixes) {
+		counts += fmt.Sprintf(", %d of them with a proved fix", fixed)
+	}
 	if failed > 0 {
-		_, _ = fmt.Fprintf(env.Stdout, "%s, %d examples: %s in %s\n", counted(len(rules), "rule"), examples, counted(problems, "problem"), counted(failed, "rule"))
+		_, _ = fmt.Fprintf(env.Stdout, "%s: %s in %s\n", counts, counted(problems, "problem"), counted(failed, "rule"))
 		return exitError(verdict.ExitFindings)
 	}
-	_, _ = fmt.Fprintf(env.Stdout, "%s, %d examples: all as they should be\n", counted(len(rules), "rule"), examples)
+	_, _ = fmt.Fprintf(env.Stdout, "%s: all as they should be\n", counts)
 	return nil
+}
+
+func fixes(r *rule.Compiled) bool { return len(r.Fix) > 0 }
+
+// askedBeside are the rules that a fixed example is judged by: all that a scan with the rules would ask; none
+// where no rule has a fix.
+func askedBeside(rules []*rule.Compiled) ([]*rule.Compiled, error) {
+	if !slices.ContainsFunc(rules, fixes) {
+		return nil, nil
+	}
+	brief, err := catalog.Brief()
+	if err != nil {
+		return nil, err
+	}
+	builtIn, err := compileBuiltIn(brief)
+	return append(builtIn, rules...), err
 }
 
 func counted(n int, noun string) string {

@@ -18,11 +18,16 @@ import (
 
 func builtInIDs() (map[string]string, error) {
 	rules, err := catalog.Brief()
-	taken := make(map[string]string, len(rules))
-	for _, r := range rules {
+	return idsOf(rules), err
+}
+
+// idsOf are the ids of built-in rules, as workbench.Read wants them.
+func idsOf(builtIn []*rule.Rule) map[string]string {
+	taken := make(map[string]string, len(builtIn))
+	for _, r := range builtIn {
 		taken[r.ID] = "a built-in rule"
 	}
-	return taken, err
+	return taken
 }
 
 func ruleBundleCommand(env *Env) *cobra.Command {

@@ -101,10 +101,12 @@ func Judge(r *rule.Compiled, objects []document.Value, now time.Time, asked judg
 	}
 	list := make([]*fact.Object, 0, len(objects))
 	for _, v := range objects {
-		if v.Kind() == document.Map && v.Get("kind").Str() != "" {
+		if isObject(v) {
 			list = append(list, fact.NewObject(v, &fact.Origin{Source: "files", File: r.File}))
 		}
 	}
 	inventory := fact.NewInventory(list, version, live)
 	return judge.Judge(judge.Input{Inventory: inventory, Rules: []*rule.Compiled{r}, Settings: r.Settings, Now: now, Asked: asked}), inventory
 }
+
+func isObject(v document.Value) bool { return v.Kind() == document.Map && v.Get("kind").Str() != "" }

@@ -1,7 +1,7 @@
 // Package workbench is where rules are written and tried: it reads rule files from outside the
 // catalogue into rules that can judge, holds a rule to its own examples and to what the catalogue
-// demands of its rules, begins a new one, shows how an assertion came out on one object, and writes
-// a rule's page. It reads no file and judges through internal/judge alone.
+// demands of its rules, proves its fix on the bad ones, begins a new one, shows how an assertion came
+// out on one object, and writes a rule's page. It reads no file and judges through internal/judge alone.
 package workbench
 
 import (
