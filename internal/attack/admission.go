@@ -35,9 +35,9 @@ type admission struct {
 	object *fact.Object
 }
 
-// Admits says whether a namespace lets in pods that take their node: privileged ones, or with a folder of
+// letsIn says whether a namespace lets in pods that take their node: privileged ones, or with a folder of
 // it. Other policies that are there may still refuse them, which is doubt.
-func (w *World) Admits(namespace string) (a admission, admits bool) {
+func (w *World) letsIn(namespace string) (a admission, admits bool) {
 	a = admission{namespace: namespace, object: w.Inventory.Find("Namespace", "", namespace)}
 	a.level, a.evidence, a.doubt = w.Level(namespace)
 	if a.doubt == "" {
@@ -46,10 +46,10 @@ func (w *World) Admits(namespace string) (a admission, admits bool) {
 	return a, a.level == "privileged"
 }
 
-// AdmitsSomewhere is a namespace that lets such pods in, one of which that is sure before others.
-func (w *World) AdmitsSomewhere() (best admission, admits bool) {
+// letsInSomewhere is a namespace that lets such pods in, one of which that is sure before others.
+func (w *World) letsInSomewhere() (best admission, admits bool) {
 	for _, namespace := range w.spaces() {
-		a, yes := w.Admits(namespace)
+		a, yes := w.letsIn(namespace)
 		if yes && (!admits || a.doubt == "") {
 			best, admits = a, true
 		}

@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -101,7 +100,7 @@ func worldIn(t *testing.T, dir string, files map[string]string) *World {
 			t.Fatal(err)
 		}
 	}
-	reading, err := source.Files(context.Background(), source.FileOptions{Paths: []string{dir}, MaxFile: 1 << 24, MaxTotal: 1 << 28})
+	reading, err := source.Files(t.Context(), source.FileOptions{Paths: []string{dir}, MaxFile: 1 << 24, MaxTotal: 1 << 28})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func (g *Graph) tie(from, to Node) {
 // expand ties scopes, workloads and classes of nodes that a step names to their members. Scopes of
 // scopes come behind those that named them.
 func (g *Graph) expand() {
-	for i := 0; i < len(g.Nodes); i++ {
+	for i := 0; i < len(g.Nodes); i++ { //nolint:intrange // the list grows meanwhile
 		n := g.Nodes[i]
 		switch {
 		case n.Kind == Workload:

@@ -81,8 +81,7 @@ func (h *hitting) parts() [][][]int {
 	for i := range leader {
 		leader[i] = i
 	}
-	var find func(int) int
-	find = func(i int) int {
+	find := func(i int) int {
 		for leader[i] != i {
 			leader[i] = leader[leader[i]]
 			i = leader[i]

@@ -135,7 +135,7 @@ func SecretNode(namespace, name string) Node {
 	return Node{Kind: Secret, Namespace: fact.Place(namespace), Name: name}
 }
 
-// Scopes: whoever has one has each of its members. Of a namespace, or "" of all.
+// PodsIn is every pod of a namespace, or "" of all: as of every scope, whoever has it has each of its members.
 func PodsIn(namespace string) Node { return Node{Kind: Scope, Namespace: namespace, Name: "pods"} }
 
 // SecretsIn is every secret of a namespace, or "" of all.

@@ -35,6 +35,7 @@ func (goal Goal) is(n Node) bool {
 		return n == SecretsIn("")
 	case ToCloud:
 		return n.Kind == CloudIdentity
+	case goals: // is their number
 	}
 	return false
 }

@@ -143,7 +143,7 @@ func (f *finder) fromFootholds(entry int32, m measure, back *reached) {
 			f.sure(&f.sureFrom, to)
 		}
 	}
-	if f.g.Nodes[entry].Kind != Internet && back.by[entry] >= 0 && !(m == certain && f.sureFrom[entry]) {
+	if f.g.Nodes[entry].Kind != Internet && back.by[entry] >= 0 && (m != certain || !f.sureFrom[entry]) {
 		if f.add(entry, f.g.rest(back, entry), m) && m != certain {
 			f.sure(&f.sureFrom, entry)
 		}

@@ -215,8 +215,8 @@ func beneath(path, above string) bool {
 // findings and steps have many that have nothing to do with each other.
 func tells(path string) bool {
 	last := path[strings.LastIndexByte(path, '.')+1:]
-	switch {
-	case last == "" || last == "spec" || last == "metadata" || last == "template" || last == "securityContext" || last == "capabilities" || last == "labels" || last == "annotations":
+	switch last {
+	case "", "spec", "metadata", "template", "securityContext", "capabilities", "labels", "annotations":
 		return false
 	}
 	for _, list := range fact.ContainerFields {

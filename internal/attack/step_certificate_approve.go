@@ -33,8 +33,8 @@ var certificateApprove = Step{
 const certGroup = "certificates.k8s.io"
 
 // needs adds to a step the first of several rights that whoever has a right has, too.
-func (w *World) needs(r *Right, t *Taken, any ...rbac.Query) bool {
-	for _, q := range any {
+func (w *World) needs(r *Right, t *Taken, anyOf ...rbac.Query) bool {
+	for _, q := range anyOf {
 		if c, doubt, may := w.mayAlso(r, q); may {
 			c.joins(t)
 			t.Doubt = cmp.Or(t.Doubt, doubt)

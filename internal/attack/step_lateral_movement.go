@@ -85,7 +85,7 @@ func (m *movement) tie(i int, hub Node) {
 }
 
 // attack takes the step to the containers of pods that listen on one of the ports.
-func (m *movement) attack(hub Node, p *Pods, ports reach.Ports, doubt string) (any bool) {
+func (m *movement) attack(hub Node, p *Pods, ports reach.Ports, doubt string) (taken bool) {
 	if ports.Empty() {
 		return false
 	}
@@ -94,7 +94,7 @@ func (m *movement) attack(hub Node, p *Pods, ports reach.Ports, doubt string) (a
 		if !b.Serves() || !at.Exists() {
 			continue
 		}
-		any = true
+		taken = true
 		t := Taken{
 			From: hub, To: b.Node, Doubt: doubt,
 			Evidence: []Evidence{{p.Object, at, b.Node.Title() + " listens on port " + port + ", and no policy keeps the other pod out"}},
@@ -102,7 +102,7 @@ func (m *movement) attack(hub Node, p *Pods, ports reach.Ports, doubt string) (a
 		}
 		m.take(t)
 	}
-	return any
+	return taken
 }
 
 // listens is where it says that a container listens on one of the ports, and on which: the container itself,

@@ -17,7 +17,7 @@ var podCreateNode = Step{
 	Find: func(w *World, take func(Taken)) {
 		for _, r := range w.RightsTo("run-pods") {
 			if r.Namespace != "" {
-				a, admits := w.Admits(r.Namespace)
+				a, admits := w.letsIn(r.Namespace)
 				if !admits {
 					continue
 				}
@@ -30,7 +30,7 @@ var podCreateNode = Step{
 				continue
 			}
 			t := w.runs(r, r.Taken(AllMachines()))
-			if a, admits := w.AdmitsSomewhere(); admits && a.doubt == "" {
+			if a, admits := w.letsInSomewhere(); admits && a.doubt == "" {
 				a.joins(&t)
 			} else if c, doubt, may := w.mayAlso(r, rbac.Query{Verb: "create", Resource: "namespaces", Wide: true}); may {
 				c.joins(&t)

@@ -11,7 +11,7 @@ var podDebugNode = Step{
 	Find: func(w *World, take func(Taken)) {
 		for _, r := range w.RightsTo("debug") {
 			if r.Namespace == "" && len(r.Names()) == 0 {
-				if a, admits := w.AdmitsSomewhere(); admits {
+				if a, admits := w.letsInSomewhere(); admits {
 					t := r.Taken(AllMachines())
 					a.joins(&t)
 					take(t)
@@ -31,7 +31,7 @@ func (w *World) debugsNodes(r *Right, take func(Taken)) {
 		if seen[p.Machine] || len(names) > 0 && !p.isNamed(names) {
 			continue
 		}
-		a, admits := w.Admits(p.Namespace)
+		a, admits := w.letsIn(p.Namespace)
 		if !admits || !p.HostUsers() || p.OS() != "linux" {
 			continue
 		}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // TestStepsAreAllListed reads the package for files of steps, and compares them with the list.
@@ -216,15 +216,5 @@ func worldOf(t testing.TB, file string) *World {
 
 func worldFrom(t testing.TB, file, text string) *World {
 	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 {
-		t.Fatal(file, errs[0])
-	}
-	var objects []*fact.Object
-	for _, d := range docs {
-		if d.Root().Kind() == document.Map {
-			objects = append(objects, fact.NewObject(d.Root(), &fact.Origin{Source: "files", File: file}))
-		}
-	}
-	return NewWorld(Input{Inventory: fact.NewInventory(objects, "1.36", false)})
+	return NewWorld(Input{Inventory: fact.NewInventory(specimen.Objects(t, specimen.File(file), text), "1.36", false)})
 }

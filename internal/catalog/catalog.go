@@ -111,6 +111,19 @@ func readRule(path string, textOf func(path string) (string, error)) (*rule.Rule
 	return r, nil
 }
 
+// Compile makes built-in rules ready to judge.
+func Compile(rules []*rule.Rule) ([]*rule.Compiled, error) {
+	list := make([]*rule.Compiled, 0, len(rules))
+	for _, r := range rules {
+		c, err := rule.Compile(r, Checked)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
 // Checked serves the expressions that were checked when the program was built.
 func Checked(key string) []byte {
 	raw, found := checked()[key]

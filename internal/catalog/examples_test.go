@@ -18,6 +18,7 @@ import (
 	"github.com/coaming/coaming/internal/kubetype"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // now is the moment of all judgements here: the support calendar is compared with it.
@@ -29,13 +30,9 @@ func compiled(t *testing.T) []*rule.Compiled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list []*rule.Compiled
-	for _, r := range rules {
-		c, err := rule.Compile(r, catalog.Checked)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, c)
+	list, err := catalog.Compile(rules)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return list
 }
@@ -119,15 +116,7 @@ func TestHardened(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			docs, errs := document.Read(document.NewText(string(raw)), 1)
-			if len(errs) > 0 {
-				t.Fatal(errs)
-			}
-			var roots []document.Value
-			for _, d := range docs {
-				roots = append(roots, d.Root())
-			}
-			for _, f := range judgeObjects(rules, roots, "").Findings {
+			for _, f := range judgeObjects(rules, specimen.Values(t, string(raw)), "").Findings {
 				t.Errorf("%s %s: %s (%s) at %s", f.Verdict, f.Rule, f.Message, f.Reason, f.Path)
 			}
 		})

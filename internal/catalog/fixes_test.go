@@ -10,6 +10,7 @@ import (
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/workbench"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // unproved are the bad examples whose fix cannot be proved, by rule and index, each with its reason.
@@ -74,12 +75,7 @@ func decoded(t *testing.T, text string) map[string]error {
 	t.Helper()
 	strict := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, json.SerializerOptions{Yaml: true, Strict: true})
 	said := map[string]error{}
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	for _, d := range docs {
-		root := d.Root()
+	for _, root := range specimen.Values(t, text) {
 		_, _, err := strict.Decode([]byte(document.YAML(root)), nil, nil)
 		if kuberuntime.IsNotRegisteredError(err) || kuberuntime.IsMissingKind(err) || kuberuntime.IsMissingVersion(err) {
 			continue

@@ -9,6 +9,7 @@ import (
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/workbench"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 var day = regexp.MustCompile(`^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`)
@@ -124,16 +125,13 @@ func TestOneFindingForARetiredImage(t *testing.T) {
 		"k8s.gcr.io/ingress-nginx/controller:v1.1.0", "registry.k8s.io/ingress-nginx/controller:v1.14.0", "gcr.io/kubernetes-helm/tiller:v2.17.0", "gcr.io/google_containers/tiller:v2.0.0",
 		"k8s.gcr.io/pause:3.2", "gcr.io/kaniko-project/executor:v1.23.0", "jetstack/kube-lego:0.1.7", "quay.io/uswitch/kiam:v4.0",
 	} {
-		docs, errs := document.Read(document.NewText("{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: '"+image+"'}]}}"), 1)
-		if len(errs) > 0 {
-			t.Fatal(errs)
-		}
+		pod := specimen.Values(t, "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: '"+image+"'}]}}")
 		var told []string
 		for _, r := range compiled(t) {
 			if !slices.Contains(ending, r.ID) {
 				continue
 			}
-			if res, _ := workbench.Judge(r, []document.Value{docs[0].Root()}, now, nil); len(res.Findings) > 0 {
+			if res, _ := workbench.Judge(r, pod, now, nil); len(res.Findings) > 0 {
 				told = append(told, r.ID)
 			}
 		}

@@ -45,7 +45,7 @@ func (f *customFlags) all(ctx context.Context, env *Env, sources []string, read 
 	if err != nil {
 		return nil, err
 	}
-	rules, err := compileBuiltIn(builtIn)
+	rules, err := catalog.Compile(builtIn)
 	if err != nil {
 		return nil, err
 	}
@@ -65,19 +65,6 @@ func (f *customFlags) all(ctx context.Context, env *Env, sources []string, read 
 	slices.SortStableFunc(rules, func(a, b *rule.Compiled) int {
 		return cmp.Or(slices.Index(rule.Practices, a.Practice)-slices.Index(rule.Practices, b.Practice), strings.Compare(a.ID, b.ID))
 	})
-	return rules, nil
-}
-
-// compileBuiltIn makes built-in rules ready to judge.
-func compileBuiltIn(builtIn []*rule.Rule) ([]*rule.Compiled, error) {
-	rules := make([]*rule.Compiled, 0, len(builtIn))
-	for _, r := range builtIn {
-		c, err := rule.Compile(r, catalog.Checked)
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, c)
-	}
 	return rules, nil
 }
 

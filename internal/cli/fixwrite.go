@@ -173,7 +173,9 @@ func besideFiles(res *fix.Result) map[string]string {
 		patches[overlayFolder(from)] = list
 	}
 	for dir := range added {
-		patches[dir] = patches[dir] // one that adds only has a kustomization, too
+		if patches[dir] == nil {
+			patches[dir] = nil // one that adds only has a kustomization, too
+		}
 	}
 	for dir, list := range patches {
 		files[dir+"/kustomization.yaml"] = "# Write what the chart renders to rendered.yaml: helm template ... > rendered.yaml\n" +

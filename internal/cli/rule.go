@@ -156,7 +156,7 @@ func askedBeside(rules []*rule.Compiled) ([]*rule.Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	builtIn, err := compileBuiltIn(brief)
+	builtIn, err := catalog.Compile(brief)
 	return append(builtIn, rules...), err
 }
 

@@ -8,31 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
-
-// objects are those of a manifest.
-func objects(t testing.TB, text string, origin fact.Origin) []*fact.Object {
-	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 {
-		t.Fatalf("%v in:\n%s", errs[0], text)
-	}
-	var list []*fact.Object
-	for _, d := range docs {
-		if items := d.Root().Get("items"); items.Kind() == document.List {
-			for _, item := range items.Items() {
-				list = append(list, fact.NewObject(item, &origin))
-			}
-			continue
-		}
-		list = append(list, fact.NewObject(d.Root(), &origin))
-	}
-	return list
-}
 
 var manifest = fact.Origin{Source: "files", File: "a.yaml"}
 
@@ -56,9 +36,9 @@ expires: 2027-01-31
 	indented := "  " + strings.ReplaceAll(strings.TrimSpace(record), "\n", "\n  ") + "\n"
 	pod := "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n"
 	spelt := map[string][]verdict.Exception{
-		"object":     exception.Of(objects(t, "apiVersion: coaming.dev/v1alpha1\nkind: Exception\nmetadata: {name: a, namespace: coaming-system}\nspec:\n"+indented, manifest), true, true),
-		"annotation": exception.Of(objects(t, pod+"  annotations:\n    coaming.dev/ignore: |\n      "+line+"\n", manifest), true, true),
-		"comment":    exception.Of(objects(t, "# coaming:ignore "+line+"\n"+pod, manifest), true, true),
+		"object":     exception.Of(specimen.Objects(t, manifest, "apiVersion: coaming.dev/v1alpha1\nkind: Exception\nmetadata: {name: a, namespace: coaming-system}\nspec:\n"+indented), true, true),
+		"annotation": exception.Of(specimen.Objects(t, manifest, pod+"  annotations:\n    coaming.dev/ignore: |\n      "+line+"\n"), true, true),
+		"comment":    exception.Of(specimen.Objects(t, manifest, "# coaming:ignore "+line+"\n"+pod), true, true),
 	}
 	list, err := exception.File("f", "exceptions:\n- "+strings.TrimSpace(indented)+"\n")
 	if err != nil {
@@ -142,7 +122,7 @@ func TestDirectives(t *testing.T) {
 	}
 	for text, want := range tests {
 		quoted := strings.ReplaceAll(text, "'", "''")
-		list := exception.Of(objects(t, "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    coaming.dev/ignore: '"+quoted+"'\n", manifest), true, true)
+		list := exception.Of(specimen.Objects(t, manifest, "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    coaming.dev/ignore: '"+quoted+"'\n"), true, true)
 		if len(list) != 1 || !strings.Contains(list[0].Fault, want) {
 			t.Errorf("%q: %+v, want %q", text, list, want)
 		}
@@ -153,7 +133,7 @@ func TestDirectives(t *testing.T) {
 func TestComments(t *testing.T) {
 	const at = "coaming:ignore host-pid owner=a reason=b expires=2027-01-01"
 	text := "apiVersion: v1\nkind: List\nitems: # " + at + "\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n  spec:\n    # " + at + "\n    hostPID: true\n- # " + at + "\n  apiVersion: v1\n  kind: Pod\n  metadata: {name: b}\n"
-	list := exception.Of(objects(t, text, manifest), true, true)
+	list := exception.Of(specimen.Objects(t, manifest, text), true, true)
 	if len(list) != 3 {
 		t.Fatalf("%d exceptions, want 3: %+v", len(list), list)
 	}
@@ -173,17 +153,17 @@ func TestComments(t *testing.T) {
 		"above the second ---":          pod + "# " + at + "\n---\n" + pod,
 		"on an empty document's ---":    pod + "--- # " + at + "\n---\n" + pod,
 	} {
-		list := exception.Of(objects(t, text, manifest), true, true)
+		list := exception.Of(specimen.Objects(t, manifest, text), true, true)
 		if len(list) != 1 || list[0].Fault != "the comment stands at nothing" || list[0].Location.Line != 1+strings.Count(text[:strings.Index(text, at)], "\n") {
 			t.Errorf("%s: %+v", place, list)
 		}
 	}
-	if got := exception.Of(objects(t, text, manifest), false, true); len(got) > 0 {
+	if got := exception.Of(specimen.Objects(t, manifest, text), false, true); len(got) > 0 {
 		t.Errorf("comments count though inline exceptions are off: %+v", got)
 	}
 	served := manifest
 	served.Served = true
-	if got := exception.Of(objects(t, text, served), true, true); len(got) > 0 {
+	if got := exception.Of(specimen.Objects(t, served, text), true, true); len(got) > 0 {
 		t.Errorf("what a server sent has comments: %+v", got)
 	}
 }
@@ -275,7 +255,7 @@ func TestBaselineHoldsNothingElse(t *testing.T) {
 // BenchmarkNone looks for exceptions in 10,000 objects that hold none.
 func BenchmarkNone(b *testing.B) {
 	text := strings.Repeat("---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations: {a: b}\nspec:\n  # comments of coaming's users\n  containers:\n"+strings.Repeat("  - name: c\n    image: registry.example.com/c:1 # c\n    command: [c, cc, ccc]\n", 10), 10_000)
-	list := objects(b, text, manifest)
+	list := specimen.Objects(b, manifest, text)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		if len(exception.Of(list, true, true)) > 0 {

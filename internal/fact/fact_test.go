@@ -8,22 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // objects reads every document of the text.
 func objects(t testing.TB, text string) []*fact.Object {
 	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	var list []*fact.Object
-	for _, d := range docs {
-		list = append(list, fact.NewObject(d.Root(), &fact.Origin{Source: "files", File: "a.yaml"}))
-	}
-	return list
+	return specimen.Objects(t, specimen.File("a.yaml"), text)
 }
 
 // judged is the workloads of the text as "Kind/name", with how many others each stands for.

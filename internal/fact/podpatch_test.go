@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -144,7 +145,7 @@ func (s shapes) container(patch bool) func(string) map[string]any {
 			c["$patch"] = "delete"
 			return c
 		}
-		c["image"] = "i" + fmt.Sprint(s.IntN(2))
+		c["image"] = "i" + strconv.Itoa(s.IntN(2))
 		s.maybe(c, "command", []any{"a"}, []any{"b", "c"})
 		security := map[string]any{}
 		s.maybe(security, "privileged", true, false)
@@ -155,11 +156,11 @@ func (s shapes) container(patch bool) func(string) map[string]any {
 		} else {
 			s.maybe(c, "securityContext", security)
 		}
-		if env := s.items([]string{"A", "B", "C"}, func(n string) map[string]any { return map[string]any{"name": n, "value": fmt.Sprint(s.IntN(9))} }); env != nil {
+		if env := s.items([]string{"A", "B", "C"}, func(n string) map[string]any { return map[string]any{"name": n, "value": strconv.Itoa(s.IntN(9))} }); env != nil {
 			c["env"] = env
 		}
 		if mounts := s.items([]string{"/a", "/b"}, func(n string) map[string]any {
-			return map[string]any{"mountPath": n, "name": "v" + fmt.Sprint(s.IntN(3))}
+			return map[string]any{"mountPath": n, "name": "v" + strconv.Itoa(s.IntN(3))}
 		}); mounts != nil {
 			c["volumeMounts"] = mounts
 		}

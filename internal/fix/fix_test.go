@@ -18,6 +18,7 @@ import (
 	"github.com/coaming/coaming/internal/fix"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 func value(t *testing.T, text string) document.Value {
@@ -31,11 +32,7 @@ func value(t *testing.T, text string) document.Value {
 
 func objectOf(t *testing.T, file, text string) *fact.Object {
 	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 || len(docs) != 1 {
-		t.Fatalf("%d documents, %v", len(docs), errs)
-	}
-	return fact.NewObject(docs[0].Root(), &fact.Origin{Source: "files", File: file})
+	return fact.NewObject(specimen.Value(t, text), &fact.Origin{Source: "files", File: file})
 }
 
 // judges finds a fault for every key of a map that is true in a file's text, by a function of the test's.

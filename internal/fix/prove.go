@@ -68,8 +68,14 @@ func (it *item) values(c *rule.Change) []document.Value {
 	return c.Values
 }
 
-// maxRounds bounds how often everything is judged again.
-const maxRounds = 400
+// maxRounds bounds how often everything is judged again, and mostAgain how often before what was refused is left so.
+const (
+	maxRounds = 400
+	mostAgain = maxRounds * 3 / 4
+)
+
+// errSpent is the error of a trial for which no judgement is left.
+var errSpent = fmt.Errorf("fixes were not proved in %d judgements: choose fewer, with --rule or --finding", maxRounds)
 
 // prover makes copies and has them judged.
 type prover struct {
@@ -81,12 +87,14 @@ type prover struct {
 	accepted []*item
 	sheets   *sheets
 	rounds   int
+	most     int    // how often it may judge, for now
 	last     census // what the judgement of exactly the accepted fixes found
 }
 
 // run proves first what needs no person, then each candidate of every choice on top of that, and
 // last what was chosen.
 func (p *prover) run() error {
+	p.most = maxRounds
 	var plain, choices []*item
 	for _, it := range p.items {
 		switch {
@@ -108,46 +116,6 @@ func (p *prover) run() error {
 		return err
 	}
 	return p.again()
-}
-
-// mostPasses bounds how often what was refused is tried once more.
-const mostPasses = 4
-
-// again tries what was refused on top of what was accepted since, until nothing more holds: what a fix would have
-// brought may be mended by another, and what it clashed with may have been refused itself.
-func (p *prover) again() error {
-	for range mostPasses {
-		before := len(p.accepted)
-		var plain, choices []*item
-		for _, it := range p.items {
-			switch {
-			case it.Refused != "" || len(it.Routes) == 0 || it.state != Unproved && it.state != Clashed:
-			case it.Choices > 0:
-				choices = append(choices, it)
-			default:
-				plain = append(plain, it)
-			}
-		}
-		if before == 0 || len(plain)+len(choices) == 0 || p.rounds > maxRounds/4 {
-			return nil
-		}
-		for _, it := range slices.Concat(plain, choices) {
-			it.state, it.reason, it.at, it.choice, it.more = "", "", 0, -1, nil
-		}
-		if err := p.routes(p.cleared(plain)); err != nil {
-			return err
-		}
-		if err := p.candidates(choices); err != nil {
-			return err
-		}
-		if err := p.chosen(choices); err != nil {
-			return err
-		}
-		if len(p.accepted) <= before {
-			return nil
-		}
-	}
-	return nil
 }
 
 // routes proves fixes by their first route, those that fail by their second, and so on.
@@ -317,9 +285,10 @@ type trial struct {
 
 // try makes fixes on a copy and judges it.
 func (p *prover) try(items []*item) (*trial, error) {
-	if p.rounds++; p.rounds > maxRounds {
-		return nil, fmt.Errorf("fixes were not proved in %d judgements: choose fewer, with --rule or --finding", maxRounds)
+	if p.rounds >= p.most {
+		return nil, errSpent
 	}
+	p.rounds++
 	c, failed := p.sheets.compose(items)
 	res, proposals, err := p.court.Judge(p.ctx, c)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // TestClaims holds which persistent volumes stand behind a workload's claims.
@@ -74,7 +75,7 @@ func TestVersionFacts(t *testing.T) {
 	for version, want := range map[string]string{
 		"1.36": "36windows", "1.25": "25windows", "1.24": "24linux", "1.8": "8linux", "1.36+": "36windows", "2.1": "10001windows", "latest": "",
 	} {
-		in := judge.Input{Inventory: fact.NewInventory(read(t, file("a.yaml"), windows), version, false), Rules: []*rule.Compiled{asks}, Now: now}
+		in := judge.Input{Inventory: fact.NewInventory(specimen.Objects(t, specimen.File("a.yaml"), windows), version, false), Rules: []*rule.Compiled{asks}, Now: now}
 		f := judge.Judge(in).Findings[0]
 		if want == "" {
 			if f.Verdict != verdict.Unknown || !strings.Contains(f.Reason, `"latest" is none like 1.36`) {

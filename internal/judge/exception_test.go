@@ -16,6 +16,7 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 const (
@@ -275,7 +276,7 @@ func TestInlineReachesItsOwnTextAlone(t *testing.T) {
 		in := judge.Input{Rules: estateInput(t).Rules[:1], Now: now}
 		var objects []*fact.Object
 		for i, text := range texts {
-			objects = append(objects, read(t, file(fmt.Sprintf("%d.yaml", i)), text)...)
+			objects = append(objects, specimen.Objects(t, specimen.File(fmt.Sprintf("%d.yaml", i)), text)...)
 		}
 		in.Inventory = fact.NewInventory(objects, "1.36", false)
 		in.Exceptions = exception.Of(objects, true, true)

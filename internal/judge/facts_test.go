@@ -14,12 +14,13 @@ import (
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // said is what a rule's message says of the objects, which it makes of a named fact.
 func said(t *testing.T, live bool, match, says, text string) string {
 	t.Helper()
-	in := judge.Input{Inventory: fact.NewInventory(read(t, file("a.yaml"), text), "1.36", live), Now: now, Rules: []*rule.Compiled{newRule(t, "a", match, "assert: size("+says+") < 0", "says: '"+strings.ReplaceAll(says, "'", "''")+"'")}}
+	in := judge.Input{Inventory: fact.NewInventory(specimen.Objects(t, specimen.File("a.yaml"), text), "1.36", live), Now: now, Rules: []*rule.Compiled{newRule(t, "a", match, "assert: size("+says+") < 0", "says: '"+strings.ReplaceAll(says, "'", "''")+"'")}}
 	var list []string
 	for _, f := range judge.Judge(in).Findings {
 		text := f.Message
@@ -316,7 +317,7 @@ func TestExceptions(t *testing.T) {
 
 // TestDoubt demands that what passes on a doubtful object is counted as unknown.
 func TestDoubt(t *testing.T) {
-	objects := read(t, file("a.yaml"), aPod)
+	objects := specimen.Objects(t, specimen.File("a.yaml"), aPod)
 	objects[0].Doubt = "a key stands twice"
 	rules := []*rule.Compiled{newRule(t, "good", "match: container", "assert: 'true'"), newRule(t, "bad", "match: container", "assert: 'false'")}
 	res := judge.Judge(judge.Input{Inventory: fact.NewInventory(objects, "1.36", false), Rules: rules, Now: now})
@@ -345,7 +346,7 @@ func TestNamespaces(t *testing.T) {
 		{true, []string{"default"}, "", 7},
 		{false, []string{"nowhere"}, "", 7},
 	} {
-		in := judge.Input{Inventory: fact.NewInventory(read(t, file("a.yaml"), text), "1.36", test.live), Rules: []*rule.Compiled{policies, objects}, Now: now, Namespaces: test.namespaces}
+		in := judge.Input{Inventory: fact.NewInventory(specimen.Objects(t, specimen.File("a.yaml"), text), "1.36", test.live), Rules: []*rule.Compiled{policies, objects}, Now: now, Namespaces: test.namespaces}
 		res := judge.Judge(in)
 		var got []string
 		for _, f := range res.Findings {
@@ -407,7 +408,7 @@ func TestIndexedSelectors(t *testing.T) {
 		}
 		pod := fmt.Sprintf("---\n{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: %s}, spec: {containers: [{name: a}]}}\n", labels())
 		var want []string
-		objects := read(t, file("a.yaml"), text.String()+pod)
+		objects := specimen.Objects(t, specimen.File("a.yaml"), text.String()+pod)
 		for _, o := range objects[:len(objects)-1] {
 			if fact.Selects(o.Root.At("spec", "podSelector"), objects[len(objects)-1].Labels()) {
 				want = append(want, o.Name)

@@ -12,6 +12,7 @@ import (
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 const shop = `
@@ -49,7 +50,7 @@ rules:
 func fingerprints(t *testing.T, name, text string) []string {
 	t.Helper()
 	in := judge.Input{
-		Inventory: fact.NewInventory(read(t, file(name), text), "1.36", false), Now: now,
+		Inventory: fact.NewInventory(specimen.Objects(t, specimen.File(name), text), "1.36", false), Now: now,
 		Rules: all(t),
 	}
 	in.Rules = append(in.Rules,
@@ -186,7 +187,7 @@ func TestServed(t *testing.T) {
 		"securityContext":            {"- ", "  securityContext:", "    privileged: true", "    runAsUser: 0", "    capabilities: …"},
 		"nothing.there":              {"containers:", "  - ", "    name: app", "    image: nginx", "    securityContext: …"},
 	} {
-		in := judge.Input{Inventory: fact.NewInventory(read(t, origin, text), "1.36", true), Now: now, Rules: []*rule.Compiled{newRule(t, "a", "match: container", "assert: 'false'", "at: "+at)}}
+		in := judge.Input{Inventory: fact.NewInventory(specimen.Objects(t, origin, text), "1.36", true), Now: now, Rules: []*rule.Compiled{newRule(t, "a", "match: container", "assert: 'false'", "at: "+at)}}
 		f := judge.Judge(in).Findings[0]
 		if f.Location.Line != 0 || f.Location.Column != 0 || f.Excerpt.First != 1 {
 			t.Errorf("%s: at %+v, excerpt from line %d", at, f.Location, f.Excerpt.First)
@@ -221,7 +222,7 @@ func TestVariants(t *testing.T) {
 	}
 	var objects []*fact.Object
 	for i, text := range []string{pod("a", "x", "true"), pod("a", "z", "true"), pod("a", "x", "true"), pod("a", "v", `"?"`), pod("a", "w", "false"), pod("b", "x", "true"), pod("a", "u", "true")} {
-		objects = append(objects, read(t, file(fmt.Sprintf("%d.yaml", i)), text)...)
+		objects = append(objects, specimen.Objects(t, specimen.File(fmt.Sprintf("%d.yaml", i)), text)...)
 	}
 	privileged := newRule(t, "a", "match: container", "assert: '!container.securityContext.privileged'", "at: securityContext.privileged")
 	res := judge.Judge(judge.Input{Inventory: fact.NewInventory(objects, "1.36", false), Rules: []*rule.Compiled{privileged}, Now: now, Width: 3})

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/coaming/coaming/internal/catalog"
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 var now = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -43,43 +43,17 @@ func all(t testing.TB) []*rule.Compiled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list []*rule.Compiled
-	for _, r := range rules {
-		c, err := rule.Compile(r, catalog.Checked)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, c)
+	list, err := catalog.Compile(rules)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return list
 }
 
-// read makes objects of a file's text, lists opened.
-func read(t testing.TB, origin fact.Origin, text string) []*fact.Object {
-	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 {
-		t.Fatalf("%v in:\n%s", errs[0], text)
-	}
-	var objects []*fact.Object
-	for _, d := range docs {
-		if items := d.Root().Get("items"); items.Kind() == document.List {
-			for _, item := range items.Items() {
-				objects = append(objects, fact.NewObject(item, &origin))
-			}
-			continue
-		}
-		objects = append(objects, fact.NewObject(d.Root(), &origin))
-	}
-	return objects
-}
-
-func file(name string) fact.Origin { return fact.Origin{Source: "files", File: name} }
-
 // input is a judgement of one text.
 func input(t testing.TB, text string, rules ...*rule.Compiled) judge.Input {
 	t.Helper()
-	return judge.Input{Inventory: fact.NewInventory(read(t, file("a.yaml"), text), catalog.Newest, false), Rules: rules, Now: now}
+	return judge.Input{Inventory: fact.NewInventory(specimen.Objects(t, specimen.File("a.yaml"), text), catalog.Newest, false), Rules: rules, Now: now}
 }
 
 // outcomes are the findings as "rule verdict path", with the reason of an unknown.

@@ -8,6 +8,7 @@ import (
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // TestPresence holds when what a binding refers to is missing: in a cluster where it is not there,
@@ -50,8 +51,8 @@ func TestPresence(t *testing.T) {
 // TestPresenceBeside demands that files of another folder do not make an account missing, and that one
 // which may stand in what was not read makes it unknown.
 func TestPresenceBeside(t *testing.T) {
-	objects := append(read(t, file("a/b.yaml"), in("RoleBinding", "shop", "b", ", roleRef: {kind: ClusterRole, name: view}, subjects: [{kind: ServiceAccount, name: robot}]")),
-		read(t, file("c/d.yaml"), in("ServiceAccount", "shop", "man", ""))...)
+	objects := append(specimen.Objects(t, specimen.File("a/b.yaml"), in("RoleBinding", "shop", "b", ", roleRef: {kind: ClusterRole, name: view}, subjects: [{kind: ServiceAccount, name: robot}]")),
+		specimen.Objects(t, specimen.File("c/d.yaml"), in("ServiceAccount", "shop", "man", ""))...)
 	r := newRule(t, "a", "match: RoleBinding.rbac.authorization.k8s.io", "assert: binding.subjects.all(s, s.presence != 'missing')")
 	for name, test := range map[string]struct {
 		objects []*fact.Object
@@ -59,9 +60,9 @@ func TestPresenceBeside(t *testing.T) {
 		want    string
 	}{
 		"another folder":   {objects, nil, ""},
-		"the same folder":  {append(objects, read(t, file("a/c.yaml"), in("ServiceAccount", "shop", "maid", ""))...), nil, "fail"},
-		"a gap beside":     {append(objects, read(t, file("a/c.yaml"), in("ServiceAccount", "shop", "maid", ""))...), []verdict.Gap{{Code: verdict.GapSyntax}}, "unknown"},
-		"a gap of no kind": {append(objects, read(t, file("a/c.yaml"), in("ServiceAccount", "shop", "maid", ""))...), []verdict.Gap{{Code: verdict.GapSyntax, Kinds: []string{"Pod"}}}, "fail"},
+		"the same folder":  {append(objects, specimen.Objects(t, specimen.File("a/c.yaml"), in("ServiceAccount", "shop", "maid", ""))...), nil, "fail"},
+		"a gap beside":     {append(objects, specimen.Objects(t, specimen.File("a/c.yaml"), in("ServiceAccount", "shop", "maid", ""))...), []verdict.Gap{{Code: verdict.GapSyntax}}, "unknown"},
+		"a gap of no kind": {append(objects, specimen.Objects(t, specimen.File("a/c.yaml"), in("ServiceAccount", "shop", "maid", ""))...), []verdict.Gap{{Code: verdict.GapSyntax, Kinds: []string{"Pod"}}}, "fail"},
 	} {
 		res := judge.Judge(judge.Input{Inventory: fact.NewInventory(test.objects, "1.36", false), Rules: []*rule.Compiled{r}, Now: now, Coverage: verdict.Coverage{Gaps: test.gaps}})
 		var got strings.Builder
@@ -91,7 +92,7 @@ func TestOthers(t *testing.T) {
 		t.Errorf("needs %s", got)
 	}
 	for gap, want := range map[string]string{"ConfigMap": "unknown", "Secret": ""} {
-		in := judge.Input{Inventory: fact.NewInventory(read(t, file("a.yaml"), text), "1.36", false), Rules: []*rule.Compiled{r}, Now: now, Coverage: verdict.Coverage{Gaps: []verdict.Gap{{Code: verdict.GapForbidden, Kinds: []string{gap}}}}}
+		in := judge.Input{Inventory: fact.NewInventory(specimen.Objects(t, specimen.File("a.yaml"), text), "1.36", false), Rules: []*rule.Compiled{r}, Now: now, Coverage: verdict.Coverage{Gaps: []verdict.Gap{{Code: verdict.GapForbidden, Kinds: []string{gap}}}}}
 		var got strings.Builder
 		for _, f := range judge.Judge(in).Findings {
 			got.WriteString(f.Verdict.String())

@@ -15,6 +15,7 @@ import (
 	"github.com/coaming/coaming/internal/report"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // everywhere are rules that find a fault in every place where a secret may stand.
@@ -49,9 +50,9 @@ func pieces(secret string) []string {
 func demandSilence(t *testing.T, rules []*rule.Compiled, secret, text string) {
 	t.Helper()
 	for _, served := range []bool{false, true} {
-		origin := file("a.yaml")
+		origin := specimen.File("a.yaml")
 		origin.Served = served
-		inv := fact.NewInventory(read(t, origin, text), "1.36", served)
+		inv := fact.NewInventory(specimen.Objects(t, origin, text), "1.36", served)
 		res := judge.Judge(judge.Input{Inventory: inv, Rules: rules, Now: now})
 		if len(res.Findings) == 0 {
 			t.Fatalf("nothing was found in:\n%s", text)

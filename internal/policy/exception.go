@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/google/cel-go/common/ast"
 
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -118,7 +117,7 @@ func madeOf(s *verdict.Selector) string {
 	between := map[string]string{"Deployment": "ReplicaSet", "CronJob": "Job"}
 	kind, _, _ := strings.Cut(s.Kind, ".")
 	if made := between[kind]; made != "" {
-		owner += ` || o.kind == ` + quotedText(made) + ` && o.name.startsWith(` + quotedText(s.Name+"-") + `) && !o.name.substring(` + fmt.Sprint(len([]rune(s.Name))+1) + `).contains("-")`
+		owner += ` || o.kind == ` + quotedText(made) + ` && o.name.startsWith(` + quotedText(s.Name+"-") + `) && !o.name.substring(` + strconv.Itoa(len([]rune(s.Name))+1) + `).contains("-")`
 	}
 	printedNames, _ := printed(textList(controllers))
 	return `request.userInfo.username in ` + printedNames + ` && object.metadata.?ownerReferences.orValue([]).exists(o, ` + owner + `))`
@@ -136,7 +135,6 @@ func kindIs(what, kind string) string {
 
 // quotedText is a text as an expression writes it.
 func quotedText(s string) string {
-	var e ast.Expr = text(s)
-	written, _ := printed(e) // of a literal there is no error
+	written, _ := printed(text(s)) // of a literal there is no error
 	return written
 }

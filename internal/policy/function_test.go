@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 var oldest = sync.OnceValues(func() (*checker, error) { return newChecker(Oldest) })
@@ -47,11 +47,7 @@ func judged(t *testing.T, assert, object string) any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	docs, errs := document.Read(document.NewText(object), 1)
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	v, _, _ := c.Judge(&rule.Scope{Object: rule.Of(docs[0].Root())})
+	v, _, _ := c.Judge(&rule.Scope{Object: rule.Of(specimen.Value(t, object))})
 	return v.String() == "pass"
 }
 

@@ -13,20 +13,13 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // inventory reads manifests; lines that begin with "- " are objects of RBAC in short, as short says.
 func inventory(t testing.TB, text string, live bool) *fact.Inventory {
 	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	var objects []*fact.Object
-	for _, doc := range docs {
-		objects = append(objects, fact.NewObject(doc.Root(), &fact.Origin{Source: "files", File: "a.yaml"}))
-	}
-	return fact.NewInventory(objects, "1.36", live)
+	return fact.NewInventory(specimen.Objects(t, specimen.File("a.yaml"), text), "1.36", live)
 }
 
 func model(t testing.TB, text string, live bool, gaps ...verdict.Gap) *rbac.Model {

@@ -200,7 +200,7 @@ func (n *Network) readServer(o *fact.Object) {
 	p.subjects = selected.within(n.members[linkerd].any())
 	p.outside = selected.sure.minus(n.members[linkerd].any())
 	var ports portChoice
-	switch port := spec.Get("port"); port.Kind() { //nolint:exhaustive // all others are no ports
+	switch port := spec.Get("port"); port.Kind() {
 	case document.Int:
 		number, _ := port.Int()
 		ports.fixed = PortRange(TCP, int(number), int(number))

@@ -3,23 +3,15 @@ package reach
 import (
 	"testing"
 
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // network reads manifests.
 func network(t testing.TB, text string, gaps ...verdict.Gap) *Network {
 	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	var objects []*fact.Object
-	for _, d := range docs {
-		objects = append(objects, fact.NewObject(d.Root(), &fact.Origin{Source: "files", File: "test.yaml"}))
-	}
-	return New(Input{Inventory: fact.NewInventory(objects, "1.36", false), Gaps: gaps})
+	return New(Input{Inventory: fact.NewInventory(specimen.Objects(t, specimen.File("test.yaml"), text), "1.36", false), Gaps: gaps})
 }
 
 // base is a cluster of two namespaces: prod with web, api, db and a pod on its node's network, and test with web.

@@ -391,7 +391,7 @@ func (d dice) calicoCluster() *calicoCluster {
 
 // TestCalicoTruth compares with the judge on random policies of Calico and Kubernetes.
 func TestCalicoTruth(t *testing.T) {
-	wanted := truthCases(t, 50_000)
+	wanted := truthCases(t)
 	d := dice{rand.New(rand.NewPCG(3, 1))}
 	cases, verdicts := 0, [3]int{}
 	for round := 0; cases < wanted; round++ {

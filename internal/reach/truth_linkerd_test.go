@@ -363,7 +363,7 @@ func (c *linkerdCluster) objects(t testing.TB, pods []istioPod) []*fact.Object {
 
 // TestLinkerdTruth compares with the judge.
 func TestLinkerdTruth(t *testing.T) {
-	wanted := truthCases(t, 50_000)
+	wanted := truthCases(t)
 	d := dice{rand.New(rand.NewPCG(2, 8))}
 	cases, verdicts := 0, [3]int{}
 	for round := 0; cases < wanted; round++ {

@@ -46,8 +46,9 @@ func inAllWorlds(judge func(ask func(question string) bool) bool) Verdict {
 
 // truthCases is how many random connections a judge is asked about: COAMING_TRUTH says how many times
 // as many as `make test` asks.
-func truthCases(t testing.TB, cases int) int {
+func truthCases(t testing.TB) int {
 	t.Helper()
+	const cases = 50_000
 	if times, err := strconv.Atoi(os.Getenv("COAMING_TRUTH")); err == nil && times > 0 {
 		return cases * times
 	}

@@ -11,10 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // accessRights is a service account with two ways to secrets, a superfluous binding and a role that is not there; names hold
@@ -57,16 +57,8 @@ subjects: [{kind: ServiceAccount, name: robot}, {apiGroup: rbac.authorization.k8
 
 func accessModel(t *testing.T) *rbac.Model {
 	t.Helper()
-	docs, errs := document.Read(document.NewText(accessRights), 1)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	var objects []*fact.Object
-	for _, doc := range docs {
-		objects = append(objects, fact.NewObject(doc.Root(), &fact.Origin{Source: "files", File: "rights.yaml"}))
-	}
 	return rbac.New(rbac.Input{
-		Inventory: fact.NewInventory(objects, "1.36", false),
+		Inventory: fact.NewInventory(specimen.Objects(t, specimen.File("rights.yaml"), accessRights), "1.36", false),
 		Gaps:      []verdict.Gap{{Code: verdict.GapForbidden, Kinds: []string{rbac.RoleBindingKind}, Namespace: "park", Location: verdict.Location{Source: "cluster:a"}}},
 	})
 }

@@ -1,16 +1,11 @@
 package source
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +20,7 @@ import (
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/apiserver"
 )
 
 // TestClusterSandbox reads a real API server.
@@ -179,7 +175,7 @@ func (s *sandbox) testMade(t *testing.T) {
 func (s *sandbox) testRoleIsEnough(t *testing.T) {
 	s.kubectl(t, ClusterRole(nil), "apply", "-f", "-")
 	s.kubectl(t, "", "create", "clusterrolebinding", "scan", "--clusterrole=coaming-scan", "--user=scanner")
-	r := s.read(t, ClusterOptions{Config: s.config(t, s.user(t, "--user", "scanner")), Custom: true})
+	r := s.read(t, ClusterOptions{Config: s.config(t, s.User(t, "--user", "scanner")), Custom: true})
 	if len(r.Coverage.Gaps) > 0 {
 		t.Errorf("gaps: %+v", r.Coverage.Gaps)
 	}
@@ -193,7 +189,7 @@ func (s *sandbox) testRoleIsEnough(t *testing.T) {
 }
 
 func (s *sandbox) testForbidden(t *testing.T) {
-	r := s.read(t, ClusterOptions{Config: s.config(t, s.user(t, "--user", "nobody")), Kinds: []string{"Deployment.apps", "Node", "Secret"}})
+	r := s.read(t, ClusterOptions{Config: s.config(t, s.User(t, "--user", "nobody")), Kinds: []string{"Deployment.apps", "Node", "Secret"}})
 	want := []verdict.Gap{{
 		Code:     verdict.GapForbidden,
 		Location: verdict.Location{Source: "cluster:test", File: "/apis/apps/v1/deployments"},
@@ -218,7 +214,7 @@ func (s *sandbox) testOneNamespace(t *testing.T) {
 	s.kubectl(t, "", "create", "clusterrole", "see-shop", "--verb=list", "--resource=namespaces", "--resource-name=shop")
 	s.kubectl(t, "", "create", "clusterrolebinding", "see-shop", "--clusterrole=see-shop", "--user=shopper")
 	r := s.read(t, ClusterOptions{
-		Config: s.config(t, s.user(t, "--user", "shopper")),
+		Config: s.config(t, s.User(t, "--user", "shopper")),
 		Kinds:  []string{"ConfigMap", "Deployment.apps", "ClusterRole.rbac.authorization.k8s.io", "Service", "Namespace"}, Namespaces: []string{"shop", "shop"},
 	})
 	var got []string
@@ -250,7 +246,7 @@ func (s *sandbox) testNoNamespace(t *testing.T) {
 }
 
 func (s *sandbox) testExpired(t *testing.T) {
-	_, err := Cluster(t.Context(), ClusterOptions{Config: s.config(t, s.user(t, "--user", "late", "--expired")), Context: "test"})
+	_, err := Cluster(t.Context(), ClusterOptions{Config: s.config(t, s.User(t, "--user", "late", "--expired")), Context: "test"})
 	wantRemedy(t, err, "Renew the credentials")
 }
 
@@ -281,7 +277,7 @@ func (s *sandbox) testCancelled(t *testing.T) {
 
 // testArchive judges a snapshot as the cluster itself: the same objects, byte for byte.
 func (s *sandbox) testArchive(t *testing.T) {
-	live := s.read(t, ClusterOptions{Config: s.config(t, s.user(t, "--user", "scanner")), Custom: true, Pods: true})
+	live := s.read(t, ClusterOptions{Config: s.config(t, s.User(t, "--user", "scanner")), Custom: true, Pods: true})
 	var file bytes.Buffer
 	if err := WriteArchive(&file, live, ArchiveMeta{Context: "test", Taken: time.Unix(0, 0), Tool: "coaming/test"}); err != nil {
 		t.Fatal(err)
@@ -320,97 +316,40 @@ func (s *sandbox) testExtensionDown(t *testing.T) {
 }
 
 func (s *sandbox) testAudit(t *testing.T) {
-	log, err := os.ReadFile(s.AuditLog)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours := 0
-	for line := range bytes.Lines(log) {
-		if !bytes.Contains(line, []byte(`"userAgent":"coaming/test"`)) {
-			continue
+	ours := s.Audited(t, "coaming/test")
+	for _, e := range ours {
+		if e.ObjectRef != nil && e.ObjectRef.Resource == "secrets" {
+			t.Errorf("asked for secrets: %s", e.Line)
 		}
-		ours++
-		if bytes.Contains(line, []byte(`"resource":"secrets"`)) {
-			t.Errorf("asked for secrets: %s", line)
-		}
-		if !bytes.Contains(line, []byte(`"verb":"list"`)) && !bytes.Contains(line, []byte(`"verb":"get"`)) {
-			t.Errorf("not a reading: %s", line)
+		if e.Verb != "list" && e.Verb != "get" {
+			t.Errorf("not a reading: %s", e.Line)
 		}
 	}
-	if ours < 100 {
-		t.Errorf("the audit log has %d requests of ours", ours)
+	if len(ours) < 100 {
+		t.Errorf("the audit log has %d requests of ours", len(ours))
 	}
 }
 
-// sandbox is a running API server: see test/sandbox.
-type sandbox struct {
-	Kubeconfig, Dir, AuditLog string
-
-	binary string
-}
+// sandbox is a running API server.
+type sandbox struct{ *apiserver.Sandbox }
 
 func startSandbox(t *testing.T) *sandbox {
 	t.Helper()
-	s := &sandbox{binary: os.Getenv("SANDBOX_BIN")}
-	if s.binary == "" {
-		t.Skip("SANDBOX_BIN does not name a built sandbox (make e2e builds one)")
-	}
-	cmd := exec.CommandContext(t.Context(), s.binary, "up", "--until-stdin-closes", "--audit")
-	cmd.Stderr = t.Output()
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = stdin.Close()
-		_ = cmd.Wait()
-	})
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	if err != nil {
-		t.Fatalf("start sandbox: %v", err)
-	}
-	if err := json.Unmarshal(line, s); err != nil {
-		t.Fatalf("start sandbox: %v in %s", err, line)
-	}
-	return s
+	return &sandbox{apiserver.Start(t, "--audit")}
 }
 
 func (s *sandbox) kubectl(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	// What was made a moment ago (a definition, a namespace's account) may not be there yet.
 	for attempt := 1; ; attempt++ {
-		cmd := exec.CommandContext(t.Context(), s.binary, append([]string{"kubectl", "--kubeconfig=" + s.Kubeconfig}, args...)...)
-		cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
-		cmd.Stdin = strings.NewReader(stdin)
-		out, err := cmd.CombinedOutput()
+		out, message, err := s.Kubectl(t, stdin, append([]string{"--kubeconfig=" + s.Kubeconfig}, args...)...)
 		if err == nil {
-			return string(out)
+			return out
 		}
 		if attempt == 20 {
-			t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+			t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, message)
 		}
 	}
-}
-
-// user is the path of a kubeconfig for another user.
-func (s *sandbox) user(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), s.binary, append([]string{"kubeconfig", "--dir", s.Dir}, args...)...).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(path, out, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 func (s *sandbox) config(t *testing.T, kubeconfig string) *rest.Config {

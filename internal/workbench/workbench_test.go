@@ -10,6 +10,7 @@ import (
 	"github.com/coaming/coaming/internal/kubetype"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/workbench"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 var now = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -66,7 +67,7 @@ func TestReadHostile(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 			if err == nil && len(rules) == 1 {
-				workbench.Judge(rules[0], objects(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a}]}"), now, nil)
+				workbench.Judge(rules[0], specimen.Values(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a}]}"), now, nil)
 				return
 			}
 			for _, e := range rule.Faults(err) {
@@ -79,19 +80,6 @@ func TestReadHostile(t *testing.T) {
 			}
 		})
 	}
-}
-
-func objects(t *testing.T, text string) []document.Value {
-	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	var list []document.Value
-	for _, d := range docs {
-		list = append(list, d.Root())
-	}
-	return list
 }
 
 // TestScaffold demands of a new rule on every kind of fact, and every kind of object, that it
@@ -128,8 +116,8 @@ func TestScaffold(t *testing.T) {
 
 // TestExplainMasks computes with a password in many ways.
 func TestExplainMasks(t *testing.T) {
-	pod := objects(t, `{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: a, args: [--password=Correct9Horse], env: [{name: DB_PASSWORD, value: Correct9Horse}]}]}}`)
-	secret := objects(t, `{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {k: Q29ycmVjdDlIb3JzZQ==}, stringData: {x: Correct9Horse}}`)
+	pod := specimen.Values(t, `{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: a, args: [--password=Correct9Horse], env: [{name: DB_PASSWORD, value: Correct9Horse}]}]}}`)
+	secret := specimen.Values(t, `{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {k: Q29ycmVjdDlIb3JzZQ==}, stringData: {x: Correct9Horse}}`)
 	for _, test := range []struct {
 		match, assert string
 		objects       []document.Value

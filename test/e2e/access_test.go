@@ -318,7 +318,7 @@ func canCommandAgrees(t *testing.T, archive string, queries []question, answers 
 func (s *sandbox) asksCluster(t *testing.T) {
 	s.kubectl(t, "create", "clusterrole", "see-roles", "--verb=list", "--resource=roles.rbac.authorization.k8s.io,clusterroles.rbac.authorization.k8s.io,clusterrolebindings.rbac.authorization.k8s.io")
 	s.kubectl(t, "create", "clusterrolebinding", "see-roles", "--clusterrole=see-roles", "--user=onlooker")
-	onlooker := s.user(t, "--user", "onlooker")
+	onlooker := s.User(t, "--user", "onlooker")
 	for name, test := range map[string]struct {
 		kubeconfig string
 		args       []string

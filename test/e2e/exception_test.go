@@ -115,7 +115,7 @@ func TestExceptionObjects(t *testing.T) {
 		}
 		for name, instead := range bad {
 			text := day(exceptionObject("bad", "default", instead), soon)
-			if _, message, err := s.tryKubectl(t, text, "--kubeconfig="+s.Kubeconfig, "apply", "-f", "-"); err == nil {
+			if _, message, err := s.Kubectl(t, text, "--kubeconfig="+s.Kubeconfig, "apply", "-f", "-"); err == nil {
 				t.Errorf("%s: the API server took it", name)
 			} else if !strings.Contains(message, "nvalid") && !strings.Contains(message, "unknown field") {
 				t.Errorf("%s: refused for another reason: %s", name, message)
@@ -183,7 +183,7 @@ func TestExceptionObjects(t *testing.T) {
 		}
 		s.apply(t, blind)
 		s.kubectl(t, "create", "clusterrolebinding", "coaming-scan", "--clusterrole=coaming-scan", "--user=scanner")
-		res := scan(t, []int{1}, "--cluster", "--kubeconfig", s.user(t, "--user", "scanner"), "--rule", "privileged-container")
+		res := scan(t, []int{1}, "--cluster", "--kubeconfig", s.User(t, "--user", "scanner"), "--rule", "privileged-container")
 		if len(res.Coverage.Gaps) > 0 {
 			t.Errorf("gaps: %+v", res.Coverage.Gaps)
 		}

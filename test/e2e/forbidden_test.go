@@ -75,7 +75,7 @@ func passes(r *verdict.Result) int {
 }
 
 func (s *sandbox) testNoRights(t *testing.T) {
-	nobody := s.user(t, "--user", "nobody")
+	nobody := s.User(t, "--user", "nobody")
 	r := scan(t, []int{3}, "--cluster", "--kubeconfig", nobody)
 	namespaced, clustered := s.refusable(t)
 	want := append(namespaced, clustered...)
@@ -102,7 +102,7 @@ func (s *sandbox) testNoRights(t *testing.T) {
 // testNoDiscovery scans as somebody who may not even ask what there is. The server does not forget that again.
 func (s *sandbox) testNoDiscovery(t *testing.T) {
 	s.kubectl(t, "delete", "clusterrolebinding", "system:discovery")
-	nobody := s.user(t, "--user", "nobody")
+	nobody := s.User(t, "--user", "nobody")
 	var o outcome
 	eventually(t, "nobody may ask what the cluster serves", func() bool {
 		o = coaming(t, "scan", "--cluster", "--kubeconfig", nobody)
@@ -115,7 +115,7 @@ func (s *sandbox) testOneNamespace(t *testing.T) {
 	s.apply(t, strings.NewReplacer("kind: ClusterRole\n", "kind: Role\n", "name: coaming-scan", "{name: coaming-scan, namespace: shop}", "metadata:\n  {", "metadata: {").
 		Replace(coaming(t, "snapshot", "--print-role").stdout))
 	s.kubectl(t, "create", "rolebinding", "coaming-scan", "-n", "shop", "--role=coaming-scan", "--user=shopper")
-	shopper := s.user(t, "--user", "shopper")
+	shopper := s.User(t, "--user", "shopper")
 	namespaced, clustered := s.refusable(t)
 
 	all := scan(t, []int{3}, "--cluster", "--kubeconfig", shopper)
@@ -198,7 +198,7 @@ func knowsLess(t *testing.T, told []string, less, whole *verdict.Result) int {
 func (s *sandbox) testOneKind(t *testing.T) {
 	s.kubectl(t, "create", "clusterrole", "see-deployments", "--verb=list", "--resource=deployments.apps")
 	s.kubectl(t, "create", "clusterrolebinding", "see-deployments", "--clusterrole=see-deployments", "--user=onlooker")
-	onlooker := s.user(t, "--user", "onlooker")
+	onlooker := s.User(t, "--user", "onlooker")
 	r := scan(t, []int{1}, "--cluster", "--kubeconfig", onlooker)
 	namespaced, clustered := s.refusable(t)
 	want := slices.DeleteFunc(append(namespaced, clustered...), func(kind string) bool { return kind == "Deployment.apps" })
@@ -218,7 +218,7 @@ func (s *sandbox) testOneKind(t *testing.T) {
 }
 
 func (s *sandbox) testExpired(t *testing.T) {
-	o := coaming(t, "scan", "--cluster", "--kubeconfig", s.user(t, "--user", "late", "--expired"))
+	o := coaming(t, "scan", "--cluster", "--kubeconfig", s.User(t, "--user", "late", "--expired"))
 	wantError(t, o, "refuses the credentials", "Renew the credentials")
 }
 

@@ -1,10 +1,7 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/apiserver"
 )
 
 // TestLeastPrivilege scans with the ClusterRole that the product prints, and looks at what the API server saw of it.
@@ -28,7 +26,7 @@ func TestLeastPrivilege(t *testing.T) {
 	wantCode(t, role, 0)
 	s.apply(t, role.stdout)
 	s.kubectl(t, "create", "clusterrolebinding", "coaming-scan", "--clusterrole=coaming-scan", "--user=scanner")
-	scanner := s.user(t, "--user", "scanner")
+	scanner := s.User(t, "--user", "scanner")
 
 	admin := scan(t, []int{1}, "--cluster", "--kubeconfig", s.Kubeconfig)
 	least := scan(t, []int{1}, "--cluster", "--kubeconfig", scanner)
@@ -59,14 +57,14 @@ func TestLeastPrivilege(t *testing.T) {
 			{"get", "--raw", "/api/v1/secrets"},
 			{"get", "--raw", "/api/v1/namespaces/quayside-data/secrets?watch=1"},
 		} {
-			_, message, err := s.tryKubectl(t, "", append([]string{"--kubeconfig=" + scanner}, args...)...)
+			_, message, err := s.Kubectl(t, "", append([]string{"--kubeconfig=" + scanner}, args...)...)
 			if err == nil || !strings.Contains(message, "orbidden") {
 				t.Errorf("kubectl %s: %v %s", strings.Join(args, " "), err, message)
 			}
 		}
 	})
 	t.Run("audit log", func(t *testing.T) {
-		listed := onlyLists(t, s.AuditLog)
+		listed := onlyLists(t, s.Audited(t, "coaming/"))
 		for _, g := range s.granted(t) {
 			if !listed[join(g.Name, g.Group)] {
 				t.Errorf("the role grants %s, which nobody listed", join(g.Name, g.Group))
@@ -127,30 +125,11 @@ func (s *sandbox) applyShop(t *testing.T) {
 	s.kubectl(t, "apply", "-k", shop+"/base")
 }
 
-// auditEvent is what of an event of the audit log is looked at.
-type auditEvent struct {
-	Verb, RequestURI, UserAgent string
-	User                        struct{ Username string }
-	ObjectRef                   *struct{ Resource, Subresource, Name, APIGroup string }
-	ResponseStatus              struct{ Code int }
-}
-
 // onlyLists holds all that the product asked for, as whomever, to listing and discovery, and returns what was listed.
-func onlyLists(t *testing.T, path string) map[string]bool {
+func onlyLists(t *testing.T, events []apiserver.Event) map[string]bool {
 	t.Helper()
-	log, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	counts, listed := map[string]int{}, map[string]bool{}
-	for line := range bytes.Lines(log) {
-		var e auditEvent
-		if err := json.Unmarshal(line, &e); err != nil {
-			t.Fatalf("audit log: %v in %s", err, line)
-		}
-		if !strings.HasPrefix(e.UserAgent, "coaming/") {
-			continue
-		}
+	for _, e := range events {
 		switch {
 		case e.ObjectRef == nil && e.Verb == "get" && discovers(e.RequestURI):
 			counts["discovery"]++
@@ -158,12 +137,12 @@ func onlyLists(t *testing.T, path string) map[string]bool {
 			counts["lists"]++
 			listed[join(e.ObjectRef.Resource, e.ObjectRef.APIGroup)] = true
 		default:
-			t.Errorf("neither a list nor discovery: %s", line)
+			t.Errorf("neither a list nor discovery: %s", e.Line)
 		}
 		if e.ResponseStatus.Code == 403 {
 			counts["refused"]++
 			if !strings.Contains(e.RequestURI, "/widgets") {
-				t.Errorf("asked for what the role does not grant: %s", line)
+				t.Errorf("asked for what the role does not grant: %s", e.Line)
 			}
 		}
 		counts[e.User.Username]++

@@ -21,7 +21,7 @@ func TestPlugin(t *testing.T) {
 		t.Fatal(err)
 	}
 	kubectl := func(args ...string) outcome {
-		cmd := exec.CommandContext(t.Context(), s.binary, append([]string{"kubectl"}, args...)...)
+		cmd := exec.CommandContext(t.Context(), s.Binary, append([]string{"kubectl"}, args...)...)
 		cmd.Env = []string{"PATH=" + bin, "HOME=" + t.TempDir(), "KUBECONFIG=" + s.Kubeconfig}
 		return run(t, cmd)
 	}

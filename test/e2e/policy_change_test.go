@@ -17,7 +17,7 @@ func TestPolicyChanges(t *testing.T) {
 	wantCode(t, out, verdict.ExitClean)
 	s.apply(t, out.stdout)
 	try := func(args ...string) string {
-		_, message, _ := s.tryKubectl(t, "", append([]string{"--kubeconfig=" + s.Kubeconfig}, args...)...)
+		_, message, _ := s.Kubectl(t, "", append([]string{"--kubeconfig=" + s.Kubeconfig}, args...)...)
 		return message
 	}
 	add := func(privileged, name string) []string {

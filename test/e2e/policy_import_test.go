@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,17 +34,7 @@ func TestPolicyImport(t *testing.T) {
 	policies := imported.installThese(t, s, files)
 	objects := append(own.examples(t), securityFixtures(t)...)
 	objects = append(objects, parcels(t)...)
-	answers := make([]answer, len(objects))
-	var at atomic.Int64
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for i := int(at.Add(1)) - 1; i < len(objects); i = int(at.Add(1)) - 1 {
-				answers[i] = imported.dryRun(t, objects[i].object)
-			}
-		})
-	}
-	wg.Wait()
+	answers := imported.answers(t, objects)
 	for i, o := range objects {
 		imported.comparePolicies(t, policies, o, answers[i])
 	}

@@ -22,11 +22,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/coaming/coaming/internal/catalog"
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 // sent is one object that is judged by a scan and sent to the API server.
@@ -271,11 +271,7 @@ func crossed(t *testing.T, pods []sent, count int) []sent {
 
 func parseObject(t *testing.T, text string) *fact.Object {
 	t.Helper()
-	docs, errs := document.Read(document.NewText(text), 1)
-	if len(errs) > 0 || len(docs) != 1 {
-		t.Fatalf("want one object: %v\n%s", errs, text)
-	}
-	return fact.NewObject(docs[0].Root(), &fact.Origin{})
+	return fact.NewObject(specimen.Value(t, text), &fact.Origin{})
 }
 
 // ours are the exported rules that a scan of the object alone fails or cannot decide.
@@ -359,20 +355,27 @@ func (j *policyJudges) account(t *testing.T, o *fact.Object, namespace string) {
 	}
 }
 
-// compareAll sends the objects, and then compares the answers with the findings of a scan.
-func (j *policyJudges) compareAll(t *testing.T, objects []sent) {
+// answers are what the API server makes of the objects, which are sent several at a time.
+func (j *policyJudges) answers(t *testing.T, objects []sent) []answer {
 	t.Helper()
-	answers := make([]answer, len(objects))
+	list := make([]answer, len(objects))
 	var at atomic.Int64
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			for i := int(at.Add(1)) - 1; i < len(objects); i = int(at.Add(1)) - 1 {
-				answers[i] = j.dryRun(t, objects[i].object)
+				list[i] = j.dryRun(t, objects[i].object)
 			}
 		})
 	}
 	wg.Wait()
+	return list
+}
+
+// compareAll sends the objects, and then compares the answers with the findings of a scan.
+func (j *policyJudges) compareAll(t *testing.T, objects []sent) {
+	t.Helper()
+	answers := j.answers(t, objects)
 	for i, s := range objects {
 		j.compare(t, s, j.ours(s.object), answers[i])
 	}

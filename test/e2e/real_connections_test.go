@@ -120,7 +120,7 @@ func (f *field) onNode(t *testing.T, stdin string, args ...string) string {
 }
 
 func (f *field) tryOnNode(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, f.binary, args...)
+	cmd := exec.CommandContext(ctx, f.Binary, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
@@ -134,7 +134,7 @@ func (f *field) tryOnNode(ctx context.Context, stdin string, args ...string) (st
 // serveBeside answers connections until the test ends, on the node itself or outside of the cluster.
 func (f *field) serveBeside(t *testing.T, command, ports []string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), f.binary, slices.Concat(command, []string{"serve"}, lower(ports))...)
+	cmd := exec.CommandContext(t.Context(), f.Binary, slices.Concat(command, []string{"serve"}, lower(ports))...)
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -6,11 +6,8 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +22,7 @@ import (
 
 	"github.com/coaming/coaming/internal/report"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/apiserver"
 )
 
 const (
@@ -35,65 +33,20 @@ const (
 	patience = 60 * time.Second
 )
 
-// sandbox is a running API server: see test/sandbox.
-type sandbox struct {
-	Kubeconfig, Server, Dir, AuditLog string
-	// Node is there with --node.
-	Node *struct {
-		Name, Address string
-		Outside       []string
-	}
-
-	binary string
-}
-
-// cannot is the sandbox's exit code where the machine cannot do what was asked for.
-const cannot = 3
+// sandbox is a running API server.
+type sandbox struct{ *apiserver.Sandbox }
 
 // startSandbox ends with the test.
 func startSandbox(t *testing.T, args ...string) *sandbox {
 	t.Helper()
 	coamingBinary(t) // before anything is started in vain
-	s := &sandbox{binary: os.Getenv("SANDBOX_BIN")}
-	if s.binary == "" {
-		t.Skip("SANDBOX_BIN does not name a built sandbox (make e2e builds one)")
-	}
-	cmd := exec.CommandContext(t.Context(), s.binary, append([]string{"up", "--until-stdin-closes"}, args...)...)
-	var complaint bytes.Buffer
-	cmd.Stderr = io.MultiWriter(t.Output(), &complaint)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = stdin.Close()
-		_ = cmd.Wait()
-	})
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	if err != nil {
-		_ = cmd.Wait() // which the exit code tells
-		if cmd.ProcessState.ExitCode() == cannot {
-			t.Skip(strings.TrimSpace(complaint.String()))
-		}
-		t.Fatalf("start sandbox: %v", err)
-	}
-	if err := json.Unmarshal(line, s); err != nil {
-		t.Fatalf("start sandbox: %v in %s", err, line)
-	}
-	return s
+	return &sandbox{apiserver.Start(t, args...)}
 }
 
 // kubectl runs kubectl as the administrator and returns its standard output.
 func (s *sandbox) kubectl(t *testing.T, args ...string) string {
 	t.Helper()
-	out, message, err := s.tryKubectl(t, "", append([]string{"--kubeconfig=" + s.Kubeconfig}, args...)...)
+	out, message, err := s.Kubectl(t, "", append([]string{"--kubeconfig=" + s.Kubeconfig}, args...)...)
 	if err != nil {
 		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, message)
 	}
@@ -103,30 +56,9 @@ func (s *sandbox) kubectl(t *testing.T, args ...string) string {
 // apply hands objects to kubectl apply.
 func (s *sandbox) apply(t *testing.T, objects string) {
 	t.Helper()
-	if _, message, err := s.tryKubectl(t, objects, "--kubeconfig="+s.Kubeconfig, "apply", "-f", "-"); err != nil {
+	if _, message, err := s.Kubectl(t, objects, "--kubeconfig="+s.Kubeconfig, "apply", "-f", "-"); err != nil {
 		t.Fatalf("kubectl apply: %v\n%s", err, message)
 	}
-}
-
-func (s *sandbox) tryKubectl(t *testing.T, stdin string, args ...string) (out, message string, err error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), s.binary, append([]string{"kubectl"}, args...)...)
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "KUBECONFIG=")
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
-	return stdout.String(), stderr.String(), err
-}
-
-// user is the path of a kubeconfig for another user.
-func (s *sandbox) user(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), s.binary, append([]string{"kubeconfig", "--dir", s.Dir}, args...)...).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return writeFile(t, "kubeconfig", string(out))
 }
 
 // elsewhere is the path of the administrator's kubeconfig with another server: a proxy, or nothing at all.

@@ -19,7 +19,7 @@ func TestSnapshotForReach(t *testing.T) {
 	wantCode(t, role, 0)
 	s.apply(t, role.stdout)
 	s.kubectl(t, "create", "clusterrolebinding", "reader", "--clusterrole=coaming-scan", "--user=reader")
-	reader := s.user(t, "--user", "reader")
+	reader := s.User(t, "--user", "reader")
 	file := filepath.Join(t.TempDir(), "cluster.coaming")
 	wantCode(t, coaming(t, "snapshot", "-o", file, "--kubeconfig", reader), 0)
 	same := func(name string, o outcome) {
