@@ -25,17 +25,7 @@ type CutAnswer struct {
 }
 
 // WriteCutText tells the changes for people.
-func WriteCutText(w io.Writer, answers []*CutAnswer) error {
-	var b strings.Builder
-	for i, a := range answers {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		a.text(&b)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
+func WriteCutText(w io.Writer, answers []*CutAnswer) error { return writeEach(w, answers) }
 
 func (a *CutAnswer) text(b *strings.Builder) {
 	if a.World != "" {

@@ -43,7 +43,10 @@ func (g *Graph) Ask(entries, sinks []int32, from, to string) *Answer {
 const mostNames = 6
 
 // WriteText tells the stories.
-func WriteText(w io.Writer, answers []*Answer) error {
+func WriteText(w io.Writer, answers []*Answer) error { return writeEach(w, answers) }
+
+// writeEach writes one answer for each world, with an empty line between.
+func writeEach[A interface{ text(b *strings.Builder) }](w io.Writer, answers []A) error {
 	var b strings.Builder
 	for i, a := range answers {
 		if i > 0 {
