@@ -212,9 +212,12 @@ type masker struct {
 	bySpans map[string][]credential.Span
 	byMasks map[[2]string]bool
 	said    map[string]string
+	lineage document.Lineage
+	kinds   map[document.Value]document.Value // of long maps
 }
 
 const (
+	longMap         = 64
 	rememberedLines = 1 << 14
 	rememberedBytes = 200 // of a text; longer ones are seldom met twice
 )
@@ -275,15 +278,16 @@ func (m *masker) isSecret(v document.Value) bool {
 	if k := v.Kind(); k == document.Null || k == document.Bool {
 		return false
 	}
-	key, value, parent := v.Key(), v.Text(), v.Parent()
-	if isObject(value) && parent.Key() == "annotations" || inSecretData(v) {
+	m.lineage.To(v)
+	key, value, parent := v.Key(), v.Text(), m.lineage.Up(1)
+	if isObject(value) && parent.Key() == "annotations" || m.inSecretData() {
 		return true // last-applied-configuration and its like
 	}
 	switch {
 	case key == "value":
 		key = parent.Get("name").Str()
 	case key == "" && parent.Kind() == document.List:
-		key = flagBefore(parent, v)
+		key = flagIn(m.lineage.Before().Str())
 	}
 	return m.masks(key, value)
 }
@@ -293,32 +297,40 @@ func isObject(text string) bool {
 	return strings.HasPrefix(strings.TrimSpace(text), "{") && strings.Contains(text, `"kind"`)
 }
 
-// inSecretData says whether a value stands anywhere below the data of a Secret.
-func inSecretData(v document.Value) bool {
+// inSecretData says whether the value of the lineage stands anywhere below the data of a Secret.
+func (m *masker) inSecretData() bool {
 	data := false
-	for v.Exists() {
-		key, parent := v.Key(), v.Parent()
+	for n := range m.lineage.Len() {
+		key, parent := m.lineage.Up(n).Key(), m.lineage.Up(n+1)
 		data = data || key == "data" || key == "stringData"
-		switch kind := parent.Get("kind"); {
+		switch kind := m.kindOf(parent); {
 		case kind.Str() == "Secret" || kind.Str() == "SecretList":
 			return data
 		case kind.Exists() && parent.Key() != "data" && parent.Key() != "stringData":
 			return false
 		}
-		v = parent
 	}
 	return false
 }
 
-// flagBefore is the flag that stands before an item of an argument list: --password, then hunter2.
-func flagBefore(list, item document.Value) string {
-	previous := ""
-	for _, v := range list.Items() {
-		if v == item {
-			break
-		}
-		previous = v.Str()
+// kindOf is a map's entry of that name, remembered where looking for it takes long.
+func (m *masker) kindOf(v document.Value) document.Value {
+	if v.Len() < longMap {
+		return v.Get("kind")
 	}
+	kind, known := m.kinds[v]
+	if !known {
+		if m.kinds == nil || len(m.kinds) >= longMap {
+			m.kinds = map[document.Value]document.Value{}
+		}
+		kind = v.Get("kind")
+		m.kinds[v] = kind
+	}
+	return kind
+}
+
+// flagIn is the flag that what stands before an item of an argument list is: --password, then hunter2.
+func flagIn(previous string) string {
 	if !strings.HasPrefix(previous, "-") || strings.Contains(previous, "=") {
 		return ""
 	}

@@ -28,10 +28,10 @@ func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item do
 	if m.workload != nil && !ofOwner {
 		begin = m.workload.Place(begin)
 	}
-	shown, stable := pathOf(o.Root, begin)
+	shown, stable := w.pathOf(o.Root, begin)
 	item = o.Root
 	for n, step := range begin {
-		next := item.Follow([]document.Step{step})
+		next := w.walk.Follow(item, step)
 		if !next.Exists() {
 			begin = begin[:n]
 			break
@@ -42,7 +42,7 @@ func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item do
 	f.Fingerprint = fingerprint(r.ID, &f.Subject, m.kind+" "+stable)
 	f.Location, f.Excerpt = w.evidence(o, item, begin)
 	for _, twin := range o.Twins {
-		f.Also = append(f.Also, location(twin, twin.Root.Follow(begin)))
+		f.Also = append(f.Also, location(twin, w.walk.Follow(twin.Root, begin...)))
 	}
 }
 
@@ -71,17 +71,17 @@ func exists(v document.Value, path []string) bool { return v.At(path...).Exists(
 
 // pathOf is the path of steps from an object's root: as people read it, list items by name, and
 // as fingerprints keep it, items without a name by their content.
-func pathOf(root document.Value, steps []document.Step) (shown, stable string) {
+func (w *worker) pathOf(root document.Value, steps []document.Step) (shown, stable string) {
 	var people, prints [256]byte
 	a, b := people[:0], prints[:0]
 	v := root
 	for _, s := range steps {
 		if v.Kind() != document.List || s.Key != "" {
 			a, b = document.AppendKey(a, s.Key), document.AppendKey(b, s.Key)
-			v = v.Get(s.Key)
+			v = w.walk.Follow(v, s)
 			continue
 		}
-		v = v.Index(s.Index)
+		v = w.walk.Follow(v, s)
 		a = append(append(append(a, '['), document.ItemName(v, s.Index)...), ']')
 		b = append(append(append(b, '['), itemMark(v, s.Index)...), ']')
 	}

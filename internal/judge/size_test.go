@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/verdict"
 )
 
 // crowd is n workloads and n of each kind that selects them, in one namespace; selector writes the
@@ -46,6 +47,35 @@ func TestCrowds(t *testing.T) {
 			t.Logf("%d of each kind: %v", n, took)
 			if took > time.Minute {
 				t.Errorf("%d of each kind took %v", n, took)
+			}
+		})
+	}
+}
+
+// TestMalformedCrowds demands time in proportion to the input, and an end, where what stands in a list or a map is
+// wrong throughout.
+func TestMalformedCrowds(t *testing.T) {
+	const n = 400_000
+	head := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\ndata:\n"
+	entries := make([]string, n)
+	for i := range entries {
+		entries[i] = fmt.Sprintf("  k%d: 1\n", i)
+	}
+	for name, text := range map[string]string{"list": strings.Repeat("- 1\n", n), "map": strings.Join(entries, "")} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			res := judge.Judge(input(t, head+text, all(t)...))
+			if took := time.Since(start); took > 30*time.Second {
+				t.Errorf("%d items took %v", n, took)
+			}
+			rest := 0
+			for i := range res.Findings {
+				if f := &res.Findings[i]; f.Rule == "secret-in-configmap" && f.Path == "data" && f.Verdict == verdict.Unknown {
+					rest++
+				}
+			}
+			if rest != 1 || len(res.Findings) > 15_000 {
+				t.Errorf("%d findings, %d of them tell of the rest, want one", len(res.Findings), rest)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -21,6 +22,7 @@ type worker struct {
 	joins    joins
 	masker   masker
 	hider    hider
+	walk     document.Walk
 }
 
 // matched is the fact that a rule is asked about.
@@ -151,15 +153,31 @@ type question struct {
 	entry bool // the item is an entry of a map
 }
 
+// mostOfOne is after how many findings in one list or map the rest of it is not looked at: nobody reads
+// more, and what strangers write holds millions.
+const mostOfOne = 10_000
+
 // askEach judges every item of a list or entry of a map, which stands below the fact by keys.
 func (w *worker) askEach(q *question, items document.Value, keys []document.Step) {
 	whole := len(keys) == len(q.eachPath)
 	q.scope.ItemName, q.entry = q.eachName, items.Kind() == document.Map
+	before := len(w.findings)
+	enough := func() bool {
+		if len(w.findings)-before < mostOfOne {
+			return false
+		}
+		for _, r := range q.rules {
+			w.note(r, *q.matched, items, keys, unknown(r, fmt.Sprintf("more than %d findings here: the rest was not looked at", mostOfOne)))
+		}
+		return true
+	}
 	switch kind := items.Kind(); {
 	case kind == document.List && whole:
 		for i, item := range items.Items() {
 			q.scope.Item = rule.Of(item)
-			w.askGroup(q, item, append(keys, document.Step{Index: i}))
+			if w.askGroup(q, item, append(keys, document.Step{Index: i})); enough() {
+				break
+			}
 		}
 	case kind == document.Map && whole:
 		for key, entry := range items.Fields() {
@@ -167,7 +185,9 @@ func (w *worker) askEach(q *question, items document.Value, keys []document.Step
 				continue // as if it were not there
 			}
 			q.scope.Item = rule.Entry(key, entry)
-			w.askGroup(q, entry, append(keys, document.Step{Key: key}))
+			if w.askGroup(q, entry, append(keys, document.Step{Key: key})); enough() {
+				break
+			}
 		}
 	case kind > document.Null:
 		for _, r := range q.rules {
@@ -219,7 +239,7 @@ func (w *worker) put(q *question, r *rule.Compiled, steps []document.Step) (v ve
 	if w.Asked != nil {
 		path := ""
 		if q.object != nil {
-			path, _ = pathOf(q.object.Root, append(slices.Clip(q.path), steps...))
+			path, _ = w.pathOf(q.object.Root, append(slices.Clip(q.path), steps...))
 		}
 		w.Asked(r, q.object, path, q.scope)
 	}

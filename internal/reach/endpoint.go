@@ -444,10 +444,14 @@ func (n *Network) index() {
 	}
 }
 
-// indexLabels lists the pods of which not all labels are known, and all pods by theirs.
+// indexLabels lists the pods of which not all labels are known, those that controllers label, and all
+// pods by their labels.
 func (n *Network) indexLabels(i int, e *Endpoint) {
-	if e.open || generates(e.Workloads[0]) {
+	switch {
+	case e.open:
 		n.openPods = append(n.openPods, i)
+	case generates(e.Workloads[0]):
+		n.madePods = append(n.madePods, i)
 	}
 	for key, v := range e.labels().Fields() {
 		l := label{key, v.Str()}

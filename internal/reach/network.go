@@ -42,6 +42,7 @@ type Network struct {
 	byWorkload map[*fact.Workload]int
 	byLabel    map[label][]int
 	openPods   []int // those of which not all labels are known
+	madePods   []int // those of controllers, which give them labels of their own
 	pods       Set
 	hosts      Set // pods on their node's network
 	outside    Set // addresses

@@ -40,17 +40,22 @@ func answerOf(selects, certain bool) answer {
 	return maybe
 }
 
-// candidates are the pods that a selector may select: by the rarest label that it demands.
+// candidates are the pods that a selector may select: by the rarest label that it demands. A label
+// that controllers give may be that of any pod that one made.
 func (n *Network) candidates(selector document.Value) []int {
-	var best []int
+	var best, made []int
 	found := false
 	for key, v := range selector.Get("matchLabels").Fields() {
-		if list := n.byLabel[label{key, v.Str()}]; !found || len(list) < len(best) {
-			best, found = list, true
+		list, others := n.byLabel[label{key, v.Str()}], []int(nil)
+		if slices.Contains(generated, key) {
+			others = n.madePods
+		}
+		if !found || len(list)+len(others) < len(best)+len(made) {
+			best, made, found = list, others, true
 		}
 	}
 	if found {
-		list := slices.Concat(best, n.openPods)
+		list := slices.Concat(best, made, n.openPods)
 		slices.Sort(list)
 		return slices.Compact(list)
 	}
