@@ -99,6 +99,10 @@ func (g *Graph) expand() {
 		switch {
 		case n.Kind == Workload:
 			g.tieContainers(n)
+		case n.Kind == ClusterAdmin:
+			for _, all := range everything("") {
+				g.tie(n, all)
+			}
 		case n.Kind == Scope && n.Part != "":
 			if machine, found := strings.CutPrefix(n.Part, onMachine); found && n.Name == "pods" {
 				g.tieMachine(n, Node{Kind: Machine, Name: machine})
@@ -162,6 +166,9 @@ func (g *Graph) join() {
 			tie(n, "system:unauthenticated")
 		case n != Group("system:unauthenticated") && n != Group("system:authenticated"):
 			tie(n, "system:authenticated")
+			if strings.HasPrefix(n.Name, "user:system:node:") {
+				tie(n, "system:nodes")
+			}
 			if namespace, found := strings.CutPrefix(n.Name, "group:system:serviceaccounts:"); found && namespace != "" {
 				tie(n, "system:serviceaccounts")
 			}

@@ -91,7 +91,7 @@ func (g *Graph) Paths(entries, sinks []int32) []Path {
 		back := g.search(sinks, m, true, nil)
 		for _, entry := range entries {
 			f.fromFootholds(entry, m, &back)
-			front := g.search([]int32{entry}, m, false, nil)
+			front := g.search([]int32{entry}, m, false, g.behindAdmin(sinks))
 			f.toSinks(entry, sinks, m, &front)
 		}
 	}
@@ -99,6 +99,14 @@ func (g *Graph) Paths(entries, sinks []int32) []Path {
 		return cmp.Or(boolInt(a.Doubtful)-boolInt(b.Doubtful), a.Effort-b.Effort, a.Steps-b.Steps)
 	})
 	return f.paths
+}
+
+// behindAdmin leaves out what cluster-admin has where it is a sink itself: a path that comes to it ends there.
+func (g *Graph) behindAdmin(sinks []int32) func(edge int32) bool {
+	if !slices.ContainsFunc(sinks, func(i int32) bool { return g.Nodes[i].Kind == ClusterAdmin }) {
+		return nil
+	}
+	return func(edge int32) bool { return g.Nodes[g.Edges[edge].From].Kind == ClusterAdmin }
 }
 
 func boolInt(b bool) int {

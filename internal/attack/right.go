@@ -24,13 +24,13 @@ type Right struct {
 // Names are the only objects that it is for; nil for all.
 func (r *Right) Names() []string { return r.Rule.Texts("resourceNames") }
 
-// HolderOf is the node of a binding's subject.
+// HolderOf is the node of a binding's subject: of a user who is named as service accounts are, the account.
 func HolderOf(s *rbac.Subject) Node {
-	switch s.Kind {
-	case rbac.AccountKind:
-		return Account(s.Namespace, s.Name)
-	case rbac.GroupKind:
-		return Group(s.Name)
+	switch id := s.Identity(); {
+	case id.Account != "":
+		return Account(id.Namespace, id.Account)
+	case id.User == "" && len(id.Groups) > 0:
+		return Group(id.Groups[0])
 	}
 	return User(s.Name)
 }

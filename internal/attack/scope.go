@@ -19,6 +19,16 @@ var allMachines = Node{Kind: Scope, Name: "nodes"}
 // AllMachines is every node.
 func AllMachines() Node { return allMachines }
 
+// everything is all that whoever may do anything has: of a namespace, or of the cluster, where every node
+// is among it.
+func everything(namespace string) []Node {
+	all := []Node{PodsIn(namespace), SecretsIn(namespace), AccountsIn(namespace)}
+	if namespace == "" {
+		all = append(all, AllMachines())
+	}
+	return all
+}
+
 // PodsOn is every pod that may run on a class of nodes.
 func PodsOn(machine Node) Node {
 	return Node{Kind: Scope, Name: "pods", Part: onMachine + machine.Name}

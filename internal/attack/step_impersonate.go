@@ -64,7 +64,8 @@ func (w *World) asUsers(r *Right, tied bool, take func(Taken)) bool {
 	seen := map[Node]bool{}
 	for _, b := range w.Rights.Bindings() {
 		for i := range b.Subjects {
-			if n := HolderOf(&b.Subjects[i]); b.Subjects[i].Kind == rbac.UserKind && !seen[n] {
+			// The right over users is none over service accounts, however a binding names them.
+			if n := HolderOf(&b.Subjects[i]); b.Subjects[i].Kind == rbac.UserKind && n.Namespace == "" && !seen[n] {
 				seen[n] = true
 				take(Taken{From: allUsers, To: n, Joint: true})
 			}
