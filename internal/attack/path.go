@@ -57,6 +57,16 @@ type Deed struct {
 	Joints, After []*Edge
 }
 
+// doubt is that of the step, or of a joint beside it.
+func (d *Deed) doubt() string {
+	for e := range d.edges {
+		if e.Doubt != "" && (e == d.Edge || d.Doubt == "") {
+			return e.Doubt
+		}
+	}
+	return ""
+}
+
 // edges yields the joints before the step, the step, and the joints behind it.
 func (d *Deed) edges(yield func(*Edge) bool) {
 	for _, e := range d.Joints {

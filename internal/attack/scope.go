@@ -19,14 +19,9 @@ var allMachines = Node{Kind: Scope, Name: "nodes"}
 // AllMachines is every node.
 func AllMachines() Node { return allMachines }
 
-// everything is all that whoever may do anything has: of a namespace, or of the cluster, where every node
-// is among it.
+// everything is all that a namespace holds, or that all hold.
 func everything(namespace string) []Node {
-	all := []Node{PodsIn(namespace), SecretsIn(namespace), AccountsIn(namespace)}
-	if namespace == "" {
-		all = append(all, AllMachines())
-	}
-	return all
+	return []Node{PodsIn(namespace), SecretsIn(namespace), AccountsIn(namespace)}
 }
 
 // PodsOn is every pod that may run on a class of nodes.
@@ -103,7 +98,7 @@ func (w *World) named() map[Node][]*Pods {
 func (w *World) namespacesOf(what string) []string {
 	seen := map[string]bool{}
 	switch what {
-	case "pods":
+	case "pods", servedPods("").Name:
 		for _, p := range w.Pods {
 			seen[p.Namespace] = true
 		}
@@ -135,6 +130,12 @@ func (w *World) members(scope Node) []Node {
 	case "pods":
 		for _, p := range w.In(scope.Namespace) {
 			list = append(list, p.Node)
+		}
+	case servedPods("").Name:
+		for _, p := range w.In(scope.Namespace) {
+			if w.isServed(p, nil) {
+				list = append(list, p.Node)
+			}
 		}
 	case "secrets":
 		for _, o := range w.Inventory.In("Secret", scope.Namespace) {

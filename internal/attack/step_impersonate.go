@@ -105,6 +105,10 @@ func (w *World) somebody(r *Right) (c *chain, doubt string, may bool) {
 	}
 	for _, other := range w.RightsTo("impersonate") {
 		if other.Who == r.Who && other.Danger.Group == "" && (other.impersonates("users") && other.Namespace == "" || other.impersonates("serviceaccounts")) {
+			if other.Role != "" {
+				e := other.Gained.evidence(other.Rule, ruleText(other.Rule, other.Danger))
+				return &chain{gained: &e}, other.Doubt, true
+			}
 			return &chain{
 				query: &rbac.Query{Verb: "impersonate", Resource: "users"}, who: r.Who,
 				all: []rbac.Chain{{Binding: other.Binding, Subject: other.Subject, Rule: other.Rule, Doubt: other.Doubt}},
