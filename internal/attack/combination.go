@@ -7,6 +7,8 @@ type chain struct {
 	query *rbac.Query
 	all   []rbac.Chain
 	who   Node
+	// gained is the evidence of a right that the identity gives itself; all is empty then.
+	gained *Evidence
 }
 
 // may says whether an identity may do something, by which chain, or why that is not known.
@@ -30,6 +32,9 @@ func (w *World) may(id *rbac.Identity, q *rbac.Query) (c *chain, doubt string, m
 // joins adds the right to a step that needs it, too: as evidence, and as something that ends the step
 // where there is no other way to it.
 func (c *chain) joins(t *Taken) {
+	if c != nil && c.gained != nil {
+		t.Evidence = append(t.Evidence, *c.gained)
+	}
 	if c == nil || len(c.all) == 0 {
 		return
 	}
@@ -57,13 +62,26 @@ func (c *chain) joins(t *Taken) {
 	}
 }
 
-// holder is who a right's binding names.
+// holder is who a right's binding names; nobody where there is none.
 func (r *Right) holder() *rbac.Identity {
+	if r.Subject == nil {
+		return &rbac.Identity{}
+	}
 	id := r.Subject.Identity()
 	return &id
 }
 
-// mayAlso is may of whoever has a right.
+// mayAlso is may of whoever has a right, with what they give themselves beside it.
 func (w *World) mayAlso(r *Right, q rbac.Query) (c *chain, doubt string, may bool) {
-	return w.may(r.holder(), &q)
+	if r.Subject != nil {
+		c, doubt, may = w.may(r.holder(), &q)
+	}
+	if r.Gained == nil || may && doubt == "" {
+		return c, doubt, may
+	}
+	if rule, allows := r.Gained.allows(&q); allows {
+		e := r.Gained.evidence(rule, q.Verb+" on "+q.What())
+		return &chain{query: &q, gained: &e}, "", true
+	}
+	return c, doubt, may
 }

@@ -78,6 +78,9 @@ func (g *Graph) take(s *Step, t Taken) {
 	if t.Joint {
 		e.Effort = Joint
 	}
+	if e.Doubt == "" {
+		e.Doubt = g.stopped(t.To)
+	}
 	for i := range t.Evidence {
 		if o := t.Evidence[i].Object; e.Doubt == "" && o != nil && o.Doubt != "" {
 			e.Doubt = title(o) + ": " + o.Doubt
@@ -88,7 +91,23 @@ func (g *Graph) take(s *Step, t Taken) {
 
 // tie adds a joint that no step took.
 func (g *Graph) tie(from, to Node) {
-	g.Edges = append(g.Edges, Edge{From: g.node(from), To: g.node(to), Joint: true, Taken: Taken{From: from, To: to, Joint: true}})
+	t := Taken{From: from, To: to, Joint: true}
+	if from.Kind != Workload {
+		t.Doubt = g.stopped(to)
+	}
+	g.Edges = append(g.Edges, Edge{From: g.node(from), To: g.node(to), Joint: true, Taken: t})
+}
+
+// stopped is the doubt of every step into a workload that has no pods as long as nobody gives it some.
+func (g *Graph) stopped(to Node) string {
+	if to.Kind != Workload && to.Kind != Container {
+		return ""
+	}
+	list := g.World.named()[Node{Workload, to.Namespace, to.Name, ""}]
+	if len(list) == 0 || slices.ContainsFunc(list, func(p *Pods) bool { return !p.Stopped() }) {
+		return ""
+	}
+	return list[0].stopped()
 }
 
 // expand ties scopes, workloads and classes of nodes that a step names to their members. Scopes of
@@ -99,9 +118,17 @@ func (g *Graph) expand() {
 		switch {
 		case n.Kind == Workload:
 			g.tieContainers(n)
+		case n.Kind == ClusterAdmin:
+			for _, all := range append(everything(""), AllMachines()) {
+				g.tie(n, all)
+			}
 		case n.Kind == Scope && n.Part != "":
 			if machine, found := strings.CutPrefix(n.Part, onMachine); found && n.Name == "pods" {
 				g.tieMachine(n, Node{Kind: Machine, Name: machine})
+			}
+		case n.Kind == Scope && n.Name == Everything("").Name:
+			for _, all := range everything(n.Namespace) {
+				g.tie(n, all)
 			}
 		case n.Kind == Scope && n.Name == allMachines.Name:
 			for _, m := range g.World.Machines() {
@@ -162,6 +189,9 @@ func (g *Graph) join() {
 			tie(n, "system:unauthenticated")
 		case n != Group("system:unauthenticated") && n != Group("system:authenticated"):
 			tie(n, "system:authenticated")
+			if strings.HasPrefix(n.Name, "user:system:node:") {
+				tie(n, "system:nodes")
+			}
 			if namespace, found := strings.CutPrefix(n.Name, "group:system:serviceaccounts:"); found && namespace != "" {
 				tie(n, "system:serviceaccounts")
 			}

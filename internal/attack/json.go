@@ -79,7 +79,7 @@ func (g *Graph) jsonStory(s *Story) jsonStory {
 	for _, d := range g.Deeds(&s.Path) {
 		step := jsonStep{
 			Step: d.Step.ID, Title: d.Step.Title, Technique: d.Step.Technique, From: d.Taken.From.String(), To: d.Taken.To.String(),
-			Effort: int(d.Effort), Doubt: d.Doubt, Why: d.Step.Why, Fix: d.Step.Fix, Evidence: []jsonEvidence{}, Changes: []string{},
+			Effort: int(d.Effort), Doubt: d.doubt(), Why: d.Step.Why, Fix: d.Step.Fix, Evidence: []jsonEvidence{}, Changes: []string{},
 		}
 		for e := range d.edges {
 			for i := range e.Evidence {

@@ -101,6 +101,15 @@ func (n Node) Title() string {
 		} else if found {
 			return "every pod that may run on node " + machine
 		}
+		if role, found := strings.CutPrefix(n.Name, rightsOf); found {
+			if n.Namespace != "" {
+				role += " in namespace " + n.Namespace
+			}
+			return "the rights of " + role
+		}
+		if n == Everything("") {
+			return "everything of every namespace"
+		}
 		if n.Namespace == "" {
 			return strings.TrimSpace("all " + n.Name + " " + n.Part)
 		}

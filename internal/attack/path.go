@@ -57,6 +57,16 @@ type Deed struct {
 	Joints, After []*Edge
 }
 
+// doubt is that of the step, or of a joint beside it.
+func (d *Deed) doubt() string {
+	for e := range d.edges {
+		if e.Doubt != "" && (e == d.Edge || d.Doubt == "") {
+			return e.Doubt
+		}
+	}
+	return ""
+}
+
 // edges yields the joints before the step, the step, and the joints behind it.
 func (d *Deed) edges(yield func(*Edge) bool) {
 	for _, e := range d.Joints {
@@ -91,7 +101,7 @@ func (g *Graph) Paths(entries, sinks []int32) []Path {
 		back := g.search(sinks, m, true, nil)
 		for _, entry := range entries {
 			f.fromFootholds(entry, m, &back)
-			front := g.search([]int32{entry}, m, false, nil)
+			front := g.search([]int32{entry}, m, false, g.behindAdmin(sinks))
 			f.toSinks(entry, sinks, m, &front)
 		}
 	}
@@ -99,6 +109,14 @@ func (g *Graph) Paths(entries, sinks []int32) []Path {
 		return cmp.Or(boolInt(a.Doubtful)-boolInt(b.Doubtful), a.Effort-b.Effort, a.Steps-b.Steps)
 	})
 	return f.paths
+}
+
+// behindAdmin leaves out what cluster-admin has where it is a sink itself: a path that comes to it ends there.
+func (g *Graph) behindAdmin(sinks []int32) func(edge int32) bool {
+	if !slices.ContainsFunc(sinks, func(i int32) bool { return g.Nodes[i].Kind == ClusterAdmin }) {
+		return nil
+	}
+	return func(edge int32) bool { return g.Nodes[g.Edges[edge].From].Kind == ClusterAdmin }
 }
 
 func boolInt(b bool) int {

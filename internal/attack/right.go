@@ -19,18 +19,22 @@ type Right struct {
 	Rule      rbac.Rule
 	// Doubt says why it may not be given; "" for nearly all.
 	Doubt string
+	// Gained is set of one that nobody gave: its holder gives it themselves. Role is the role that it is
+	// of; "" of a right that the holder had before.
+	Gained *Gained
+	Role   string
 }
 
 // Names are the only objects that it is for; nil for all.
 func (r *Right) Names() []string { return r.Rule.Texts("resourceNames") }
 
-// HolderOf is the node of a binding's subject.
+// HolderOf is the node of a binding's subject: of a user who is named as service accounts are, the account.
 func HolderOf(s *rbac.Subject) Node {
-	switch s.Kind {
-	case rbac.AccountKind:
-		return Account(s.Namespace, s.Name)
-	case rbac.GroupKind:
-		return Group(s.Name)
+	switch id := s.Identity(); {
+	case id.Account != "":
+		return Account(id.Namespace, id.Account)
+	case id.User == "" && len(id.Groups) > 0:
+		return Group(id.Groups[0])
 	}
 	return User(s.Name)
 }
@@ -75,11 +79,14 @@ func (w *World) indexRights() {
 		for i := range found {
 			for _, d := range found[i].dangers {
 				for s := range b.Subjects {
-					w.rights[d.ID] = append(w.rights[d.ID], &Right{HolderOf(&b.Subjects[s]), b.Namespace, d, b, &b.Subjects[s], found[i].rule, doubt})
+					w.rights[d.ID] = append(w.rights[d.ID], &Right{
+						Who: HolderOf(&b.Subjects[s]), Namespace: b.Namespace, Danger: d, Binding: b, Subject: &b.Subjects[s], Rule: found[i].rule, Doubt: doubt,
+					})
 				}
 			}
 		}
 	}
+	w.indexGains()
 }
 
 // dangersOf lists every danger of each rule, each ID once.
@@ -113,6 +120,10 @@ func dangersOf(rules []rbac.Rule, namespace string) []ruleDangers {
 // right away as changes.
 func (r *Right) Taken(to Node) Taken {
 	t := Taken{From: r.Who, To: to, Doubt: r.Doubt}
+	if r.Role != "" {
+		t.Evidence = []Evidence{r.Gained.evidence(r.Rule, ruleText(r.Rule, r.Danger))}
+		return t
+	}
 	b := r.Binding
 	role := b.RoleKind + " " + b.RoleName
 	t.Evidence = []Evidence{

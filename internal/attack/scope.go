@@ -19,6 +19,11 @@ var allMachines = Node{Kind: Scope, Name: "nodes"}
 // AllMachines is every node.
 func AllMachines() Node { return allMachines }
 
+// everything is all that a namespace holds, or that all hold.
+func everything(namespace string) []Node {
+	return []Node{PodsIn(namespace), SecretsIn(namespace), AccountsIn(namespace)}
+}
+
 // PodsOn is every pod that may run on a class of nodes.
 func PodsOn(machine Node) Node {
 	return Node{Kind: Scope, Name: "pods", Part: onMachine + machine.Name}
@@ -93,7 +98,7 @@ func (w *World) named() map[Node][]*Pods {
 func (w *World) namespacesOf(what string) []string {
 	seen := map[string]bool{}
 	switch what {
-	case "pods":
+	case "pods", servedPods("").Name:
 		for _, p := range w.Pods {
 			seen[p.Namespace] = true
 		}
@@ -125,6 +130,12 @@ func (w *World) members(scope Node) []Node {
 	case "pods":
 		for _, p := range w.In(scope.Namespace) {
 			list = append(list, p.Node)
+		}
+	case servedPods("").Name:
+		for _, p := range w.In(scope.Namespace) {
+			if w.isServed(p, nil) {
+				list = append(list, p.Node)
+			}
 		}
 	case "secrets":
 		for _, o := range w.Inventory.In("Secret", scope.Namespace) {

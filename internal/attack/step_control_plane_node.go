@@ -27,13 +27,37 @@ var controlPlaneNode = Step{
 				take(Taken{From: m, To: Node{Kind: ClusterAdmin}, Evidence: []Evidence{{p.Object, p.Spec, "the pods of " + p.Node.Title() + " run on nodes of the control plane"}}})
 			}
 		}
-		for _, o := range w.Inventory.OfKind("Node") {
-			if isControlPlane(o) {
-				take(Taken{From: AllMachines(), To: Node{Kind: ClusterAdmin}, Evidence: []Evidence{{o, o.Labels(), title(o) + " is one of the control plane"}}})
-				break
-			}
-		}
+		w.anyControlPlane(take)
 	},
+}
+
+// anyControlPlane takes the step for whoever chooses the node: to one that was read, or, where no node was,
+// to one that may be there.
+func (w *World) anyControlPlane(take func(Taken)) {
+	t := Taken{From: AllMachines(), To: Node{Kind: ClusterAdmin}}
+	nodes := w.Inventory.OfKind("Node")
+	for _, o := range nodes {
+		if isControlPlane(o) {
+			t.Evidence = []Evidence{{o, o.Labels(), title(o) + " is one of the control plane"}}
+			take(t)
+			return
+		}
+	}
+	switch missed := w.Missed("Node", ""); {
+	case missed != "":
+		t.Doubt = "whether the cluster has nodes of the control plane is not known: " + missed
+	case len(nodes) == 0 && !w.Inventory.Live:
+		t.Doubt, t.Elsewhere = "whether the cluster has nodes of the control plane is not known: no node was read", true
+	default:
+		return
+	}
+	e := Evidence{Text: "who chooses the node that a pod runs on may choose one of the control plane"}
+	if len(w.Pods) > 0 {
+		p := w.Pods[0]
+		e = Evidence{p.Object, p.Spec, "the pods of " + p.Node.Title() + ", as others, run on nodes that were not read: " + e.Text}
+	}
+	t.Evidence = []Evidence{e}
+	take(t)
 }
 
 // namesControlPlane says whether what pods ask of their node only nodes of the control plane have.

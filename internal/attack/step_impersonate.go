@@ -64,7 +64,8 @@ func (w *World) asUsers(r *Right, tied bool, take func(Taken)) bool {
 	seen := map[Node]bool{}
 	for _, b := range w.Rights.Bindings() {
 		for i := range b.Subjects {
-			if n := HolderOf(&b.Subjects[i]); b.Subjects[i].Kind == rbac.UserKind && !seen[n] {
+			// The right over users is none over service accounts, however a binding names them.
+			if n := HolderOf(&b.Subjects[i]); b.Subjects[i].Kind == rbac.UserKind && n.Namespace == "" && !seen[n] {
 				seen[n] = true
 				take(Taken{From: allUsers, To: n, Joint: true})
 			}
@@ -104,6 +105,10 @@ func (w *World) somebody(r *Right) (c *chain, doubt string, may bool) {
 	}
 	for _, other := range w.RightsTo("impersonate") {
 		if other.Who == r.Who && other.Danger.Group == "" && (other.impersonates("users") && other.Namespace == "" || other.impersonates("serviceaccounts")) {
+			if other.Role != "" {
+				e := other.Gained.evidence(other.Rule, ruleText(other.Rule, other.Danger))
+				return &chain{gained: &e}, other.Doubt, true
+			}
 			return &chain{
 				query: &rbac.Query{Verb: "impersonate", Resource: "users"}, who: r.Who,
 				all: []rbac.Chain{{Binding: other.Binding, Subject: other.Subject, Rule: other.Rule, Doubt: other.Doubt}},

@@ -18,8 +18,8 @@ var kubeletRights = Step{
 			seen := map[Node]bool{}
 			for _, p := range w.On(m) {
 				if !seen[p.Account] {
-					seen[p.Account] = true
-					take(Taken{From: Kubelet(m), To: p.Account, Evidence: []Evidence{{p.Object, p.accountValue(), "the pods of " + p.Node.Title() + " run as " + p.Account.Title()}}})
+					seen[p.Account] = !p.Stopped()
+					take(Taken{From: Kubelet(m), To: p.Account, Doubt: p.stopped(), Evidence: []Evidence{{p.Object, p.accountValue(), "the pods of " + p.Node.Title() + " run as " + p.Account.Title()}}})
 				}
 				for _, v := range p.Spec.Get("imagePullSecrets").Items() {
 					w.kubeletReads(p, v.Get("name").Str(), Evidence{p.Object, v, "images of " + p.Node.Title() + " are pulled with it"}, seen, take)
@@ -43,8 +43,8 @@ func (w *World) kubeletReads(p *Pods, name string, e Evidence, seen map[Node]boo
 	if name == "" || seen[to] {
 		return
 	}
-	seen[to] = true
-	take(Taken{From: Kubelet(p.Machine), To: to, Evidence: []Evidence{e}})
+	seen[to] = !p.Stopped()
+	take(Taken{From: Kubelet(p.Machine), To: to, Doubt: p.stopped(), Evidence: []Evidence{e}})
 }
 
 // accountValue is what says which account the pods run as, or the pod spec that says nothing.

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rbac"
@@ -42,20 +43,33 @@ func (w *World) Serves(group string) bool {
 	})
 }
 
-// mayRunPods says by which chain whoever has a right may also run pods in a namespace.
+// mayRunPods says by which chain whoever has a right may also run pods in a namespace: by new ones, or by what
+// makes pods and is there already.
 func (w *World) mayRunPods(r *Right, namespace string) (c *chain, doubt string, may bool) {
 	for _, q := range []rbac.Query{
-		{Verb: "create", Resource: "pods", Namespace: namespace},
-		{Verb: "create", Group: "apps", Resource: "deployments", Namespace: namespace},
-		{Verb: "create", Group: "apps", Resource: "daemonsets", Namespace: namespace},
-		{Verb: "create", Group: "apps", Resource: "statefulsets", Namespace: namespace},
-		{Verb: "create", Group: "apps", Resource: "replicasets", Namespace: namespace},
-		{Verb: "create", Group: "batch", Resource: "jobs", Namespace: namespace},
-		{Verb: "create", Group: "batch", Resource: "cronjobs", Namespace: namespace},
-		{Verb: "create", Resource: "replicationcontrollers", Namespace: namespace},
+		{Resource: "pods", Namespace: namespace},
+		{Group: "apps", Resource: "deployments", Namespace: namespace},
+		{Group: "apps", Resource: "daemonsets", Namespace: namespace},
+		{Group: "apps", Resource: "statefulsets", Namespace: namespace},
+		{Group: "apps", Resource: "replicasets", Namespace: namespace},
+		{Group: "batch", Resource: "jobs", Namespace: namespace},
+		{Group: "batch", Resource: "cronjobs", Namespace: namespace},
+		{Resource: "replicationcontrollers", Namespace: namespace},
 	} {
-		if c, doubt, may := w.mayAlso(r, q); may {
-			return c, doubt, true
+		for _, verb := range []string{"create", "update", "patch"} {
+			if verb != "create" && q.Resource == "pods" {
+				break // of a pod that is there nearly everything is fixed
+			}
+			q.Verb = verb
+			if c, doubt, may := w.mayAlso(r, q); may {
+				return c, doubt, true
+			}
+		}
+	}
+	for _, own := range w.held(r.Who, "run-pods") {
+		if own.Rule.Named() && (own.Namespace == "" || own.Namespace == namespace) && slices.Contains(podMakers, own.Danger.Group) {
+			q := &rbac.Query{Verb: "change", Group: own.Danger.Group, Resource: strings.Join(own.Rule.Texts("resources"), ", "), Namespace: namespace}
+			return &chain{query: q, who: own.Who, all: []rbac.Chain{{Binding: own.Binding, Subject: own.Subject, Rule: own.Rule, Doubt: own.Doubt}}}, own.Doubt, true
 		}
 	}
 	return nil, "", false

@@ -1,6 +1,12 @@
 package attack
 
-import "github.com/coaming/coaming/internal/document"
+import (
+	"slices"
+	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/rbac"
+)
 
 var tokenMount = Step{
 	ID: "token-mount", Title: "Use the service account token in a container", Technique: "T1528",
@@ -25,9 +31,9 @@ var tokenMount = Step{
 					})
 				}
 				for _, m := range b.Mounts() {
-					if source := projectedToken(m.Volume); source.Exists() {
+					if source, doubt := w.projectedToken(m.Volume); source.Exists() {
 						take(Taken{
-							From: b.Node, To: p.Account,
+							From: b.Node, To: p.Account, Doubt: doubt,
 							Evidence: []Evidence{value(b, source, "a projected volume holds a token of "+p.Account.Title())},
 							Changes: []Change{{
 								Object: p.Object, Edits: []Edit{Remove(m.Value)},
@@ -76,12 +82,63 @@ func (b *Box) Mounted(path string) *Mount {
 	return nil
 }
 
-// projectedToken is the source of a projected volume that is a token for the API server itself.
-func projectedToken(volume document.Value) document.Value {
+// projectedToken is the source of a projected volume that is a token for the API server itself; doubt says
+// why that is not known.
+func (w *World) projectedToken(volume document.Value) (source document.Value, doubt string) {
 	for _, s := range volume.At("projected", "sources").Items() {
-		if token := s.Get("serviceAccountToken"); token.Kind() == document.Map && token.Get("audience").Str() == "" {
-			return token
+		token := s.Get("serviceAccountToken")
+		if token.Kind() != document.Map {
+			continue
+		}
+		switch takes, unsure := w.audience(token.Get("audience").Str()); {
+		case takes && unsure == "":
+			return token, ""
+		case takes:
+			source, doubt = token, unsure
 		}
 	}
-	return document.Value{}
+	return source, doubt
+}
+
+// audience says whether the API server takes tokens for an audience: its own, which are those of its flags,
+// or else the issuer's name. Where no flags were read, the names that installers give it may be (kubeadm,
+// k3s and the managed clusters: the name of the Service kubernetes, with or without https and the domain).
+func (w *World) audience(name string) (takes bool, doubt string) {
+	if name == "" {
+		return true, ""
+	}
+	if own := w.audiences(); len(own) > 0 {
+		return slices.Contains(own, name), ""
+	}
+	host := strings.TrimPrefix(name, "https://")
+	if host == "kubernetes.default.svc" || strings.HasPrefix(host, "kubernetes.default.svc.") || host == "kubernetes.default" || name == "k3s" || name == "api" {
+		return true, "whether the API server takes tokens for " + name + " is not known: its flags were not read"
+	}
+	return false, ""
+}
+
+// audiences are those that the flags of an API server name which runs as a pod; none where none was read.
+func (w *World) audiences() []string {
+	if w.audienceFlags != nil {
+		return w.audienceFlags
+	}
+	w.audienceFlags = []string{}
+	var issuers []string
+	for _, p := range w.In(rbac.SystemNamespace) {
+		for _, b := range p.Containers {
+			for _, field := range []string{"command", "args"} {
+				for _, v := range b.Value.Get(field).Items() {
+					if list, found := strings.CutPrefix(v.Str(), "--api-audiences="); found {
+						w.audienceFlags = append(w.audienceFlags, strings.Split(list, ",")...)
+					} else if issuer, found := strings.CutPrefix(v.Str(), "--service-account-issuer="); found {
+						issuers = append(issuers, issuer)
+					}
+				}
+			}
+		}
+	}
+	if len(w.audienceFlags) == 0 {
+		w.audienceFlags = append(w.audienceFlags, issuers...)
+	}
+	return w.audienceFlags
 }

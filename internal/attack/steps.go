@@ -56,6 +56,8 @@ var steps = []*Step{
 	&podExec,
 	&podForward,
 	&podPatch,
+	&podProxy,
+	&processHost,
 	&processSidecar,
 	&roleBind,
 	&roleEscalate,

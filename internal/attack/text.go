@@ -128,8 +128,8 @@ func (a *Answer) deed(b *strings.Builder, number int, d *Deed) {
 	for e := range d.edges {
 		a.evidence(b, e)
 	}
-	if d.Doubt != "" {
-		fmt.Fprintf(b, "      perhaps: %s\n", plain(d.Doubt))
+	if doubt := d.doubt(); doubt != "" {
+		fmt.Fprintf(b, "      perhaps: %s\n", plain(doubt))
 	}
 	if len(d.Changes) == 0 {
 		fmt.Fprintf(b, "      to stop it: %s\n", d.Step.Fix)

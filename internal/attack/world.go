@@ -30,22 +30,26 @@ type World struct {
 	// Pods are the workloads that run: templates that nothing runs are not among them.
 	Pods []*Pods
 
-	in         Input
-	gaps       *verdict.GapIndex
-	network    *reach.Network
-	byObject   map[*fact.Workload]*Pods
-	classes    []Node
-	onMachine  map[Node][]*Pods
-	byNode     map[Node][]*Pods
-	inSpace    map[string][]*Pods
-	accounts   map[string][]Node
-	rights     map[string][]*Right
-	uses       []secretUse
-	folders    []*Folder
-	namespaces []string
-	refuses    *string                   // why other policies may refuse pods; nil before it is asked for
-	bound      map[claimKey]*fact.Object // persistent volumes by the claim that they name
-	listening  map[int][]*Pods           // by endpoint of the network
+	in            Input
+	gaps          *verdict.GapIndex
+	network       *reach.Network
+	byObject      map[*fact.Workload]*Pods
+	classes       []Node
+	onMachine     map[Node][]*Pods
+	byNode        map[Node][]*Pods
+	inSpace       map[string][]*Pods
+	accounts      map[string][]Node
+	rights        map[string][]*Right
+	holding       map[Node]map[string][]*Right // by who has them and danger, without what is gained
+	audienceFlags []string
+	gained        map[Node]*Gained
+	gains         map[*Right][]grant // by right to bind
+	uses          []secretUse
+	folders       []*Folder
+	namespaces    []string
+	refuses       *string                   // why other policies may refuse pods; nil before it is asked for
+	bound         map[claimKey]*fact.Object // persistent volumes by the claim that they name
+	listening     map[int][]*Pods           // by endpoint of the network
 }
 
 // Pods is a workload that runs.
@@ -103,6 +107,24 @@ func (w *World) add(of *fact.Workload, several bool) {
 	w.Pods = append(w.Pods, p)
 	w.byObject[of] = p
 	w.inSpace[p.Namespace] = append(w.inSpace[p.Namespace], p)
+}
+
+// Stopped says whether the workload has no pods as it was read: its replicas are 0.
+func (p *Pods) Stopped() bool {
+	switch p.Object.GroupKind() {
+	case "Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps", "ReplicationController":
+		n, ok := p.Object.Root.At("spec", "replicas").Int()
+		return ok && n == 0
+	}
+	return false
+}
+
+// stopped is the doubt of what takes pods of the workload, where it has none.
+func (p *Pods) stopped() string {
+	if !p.Stopped() {
+		return ""
+	}
+	return title(p.Object) + " has no pods as long as nobody scales it up: its replicas are 0"
 }
 
 func pathText(steps []document.Step) string {

@@ -69,6 +69,7 @@ var Dangers = []Danger{
 	{ID: "bind-roles", Verbs: writes, Group: rbacGroup, Resources: []string{"rolebindings", "clusterrolebindings"}, Why: "it may give its own rights to others, and keep them so"},
 	{ID: "cloud-users", Verbs: []string{"update", "patch", "create"}, Group: "", Resources: []string{"configmaps"}, In: "kube-system", Names: []string{"aws-auth"}, Why: "in EKS it may make any user of the cloud account a cluster-admin, in the ConfigMap aws-auth"},
 	{ID: "port-forward", Verbs: []string{"create", "get"}, Group: "", Resources: []string{"pods/portforward"}, Why: "it may reach every port of a pod, past network policies"},
+	{ID: "proxy", Verbs: []string{"get", "create", "update", "patch", "delete"}, Group: "", Resources: []string{"pods/proxy", "services/proxy"}, Why: "it may send requests to pods from the API server's address, past most network policies"},
 }
 
 const (
