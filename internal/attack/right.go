@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -19,6 +20,8 @@ type Right struct {
 	Rule      rbac.Rule
 	// Doubt says why it may not be given; "" for nearly all.
 	Doubt string
+
+	ended *[]Change // see endings; nil before they are asked for
 }
 
 // Names are the only objects that it is for; nil for all.
@@ -75,7 +78,9 @@ func (w *World) indexRights() {
 		for i := range found {
 			for _, d := range found[i].dangers {
 				for s := range b.Subjects {
-					w.rights[d.ID] = append(w.rights[d.ID], &Right{HolderOf(&b.Subjects[s]), b.Namespace, d, b, &b.Subjects[s], found[i].rule, doubt})
+					w.rights[d.ID] = append(w.rights[d.ID], &Right{
+						Who: HolderOf(&b.Subjects[s]), Namespace: b.Namespace, Danger: d, Binding: b, Subject: &b.Subjects[s], Rule: found[i].rule, Doubt: doubt,
+					})
 				}
 			}
 		}
@@ -119,12 +124,7 @@ func (r *Right) Taken(to Node) Taken {
 		{b.Object, r.Subject.Value, title(b.Object) + " gives " + r.Who.Title() + " the " + role},
 		{r.Rule.Object, r.Rule.Value, role + " allows " + ruleText(r.Rule, r.Danger)},
 	}
-	if ours(b) && r.Subject.Value.Exists() {
-		t.Changes = append(t.Changes, Change{
-			Object: b.Object, Edits: []Edit{Remove(r.Subject.Value)},
-			Title: "Take " + r.Who.Title() + " out of " + title(b.Object),
-		})
-	}
+	t.Changes = slices.Clip(r.endings())
 	return t
 }
 
