@@ -16,6 +16,8 @@ type Cut struct {
 	Left   []Path
 	// Doubtful are the paths that rest on something that was not seen and that the changes leave.
 	Doubtful []Path
+	// Spares is set when a change that closes a way in would do, too, and is not taken: fewer of these might do.
+	Spares bool
 }
 
 // Cutting is a change of a cut, with what it takes away.
@@ -61,6 +63,7 @@ func (g *Graph) Cut(entries, sinks []int32, refused map[string]bool) *Cut {
 	for _, i := range s.elements {
 		cut.Changes = append(cut.Changes, c.changes[i])
 	}
+	cut.Spares = slices.ContainsFunc(c.changes, func(c *Cutting) bool { return c.Last }) && !slices.ContainsFunc(cut.Changes, func(c *Cutting) bool { return c.Last })
 	cut.Least = s.least/lastWeight + s.least%lastWeight
 	slices.SortFunc(cut.Changes, func(a, b *Cutting) int { return compareChanges(a.Change, b.Change) })
 	cut.Doubtful = c.doubtful(s.elements)

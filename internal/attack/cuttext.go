@@ -67,6 +67,9 @@ func (a *CutAnswer) headline() string {
 		left = " the paths below alone"
 	}
 	proof := ", and no fewer of the changes that are known do"
+	if a.Spares && n > 1 {
+		proof += " without closing a way in"
+	}
 	if !a.Proved() {
 		proof = fmt.Sprintf("; at least %d are needed", a.Least)
 	}
