@@ -298,12 +298,14 @@ type standing struct {
 	reached, leads int
 	weight         int // of the gravest that it leads to
 	ways           int // the easiest paths that take it
+	joint          bool
+	effort         Effort
 }
 
 func (r *rater) standing(i int32) standing {
 	e := &r.g.Edges[i]
 	sure := boolInt(e.Doubt == "")
-	var s standing
+	s := standing{joint: e.Joint, effort: e.Effort}
 	switch {
 	case r.front.cost[e.From] != unreached:
 		s.reached = 1 + sure
@@ -333,6 +335,8 @@ func (s standing) compare(o standing) int {
 		cmp.Compare(min(s.reached, s.leads), min(o.reached, o.leads)),
 		cmp.Compare(s.reached*exposedScore+s.leads*s.weight, o.reached*exposedScore+o.leads*o.weight),
 		cmp.Compare(s.ways, o.ways),
+		boolInt(o.joint)-boolInt(s.joint),
+		cmp.Compare(o.effort, s.effort),
 	)
 }
 
