@@ -20,7 +20,22 @@ type Change struct {
 	// Last marks what gives up a purpose (an application's own way in): it is taken only where nothing
 	// else helps.
 	Last bool
+	// Breadth is what it takes away beside the step: among equally few changes those are taken that take
+	// least.
+	Breadth Breadth
 }
+
+// Breadth is how much else a change takes away.
+type Breadth uint8
+
+// Of a change of rights: of one subject alone, part of a rule of all that have the role, the rule, or the
+// role of all that a binding names. What is no change of rights takes away from one workload alone.
+const (
+	OneSubject Breadth = iota
+	PartOfRule
+	WholeRule
+	WholeBinding
+)
 
 // Edit is one edit of an object's text, in the words of rules' fixes.
 type Edit struct {

@@ -1,6 +1,10 @@
 package attack
 
-import "github.com/coaming/coaming/internal/rbac"
+import (
+	"slices"
+
+	"github.com/coaming/coaming/internal/rbac"
+)
 
 // chain is how an identity came to one right that a step takes beside another one.
 type chain struct {
@@ -48,17 +52,10 @@ func (c *chain) joins(t *Taken) {
 			return
 		}
 	}
-	if ours(first.Binding) && first.Subject.Value.Exists() {
-		change := Change{
-			Object: first.Binding.Object, Edits: []Edit{Remove(first.Subject.Value)},
-			Title: "Take " + c.who.Title() + " out of " + title(first.Binding.Object),
+	for _, change := range unbinding(first.Binding, first.Subject, c.who) {
+		if !slices.ContainsFunc(t.Changes, func(known Change) bool { return known.Key() == change.Key() }) {
+			t.Changes = append(t.Changes, change)
 		}
-		for i := range t.Changes {
-			if t.Changes[i].Key() == change.Key() {
-				return
-			}
-		}
-		t.Changes = append(t.Changes, change)
 	}
 }
 

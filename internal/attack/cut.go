@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Cut is the fewest changes after which no certain path is left.
+// Cut is the fewest changes, of those that steps name, after which no certain path is left.
 type Cut struct {
 	Changes []*Cutting
 	// Least is how many changes it takes at least: when it is len(Changes), no smaller cut is there.
@@ -16,6 +16,8 @@ type Cut struct {
 	Left   []Path
 	// Doubtful are the paths that rest on something that was not seen and that the changes leave.
 	Doubtful []Path
+	// Spares is set when a change that closes a way in would do, too, and is not taken: fewer of these might do.
+	Spares bool
 }
 
 // Cutting is a change of a cut, with what it takes away.
@@ -25,7 +27,7 @@ type Cutting struct {
 	Edges []int32
 }
 
-// Proved says whether it is known that no smaller cut is there.
+// Proved says whether it is known that no fewer of the changes that steps name do.
 func (c *Cut) Proved() bool { return c.Least == len(c.Changes) }
 
 const (
@@ -61,6 +63,7 @@ func (g *Graph) Cut(entries, sinks []int32, refused map[string]bool) *Cut {
 	for _, i := range s.elements {
 		cut.Changes = append(cut.Changes, c.changes[i])
 	}
+	cut.Spares = slices.ContainsFunc(c.changes, func(c *Cutting) bool { return c.Last }) && !slices.ContainsFunc(cut.Changes, func(c *Cutting) bool { return c.Last })
 	cut.Least = s.least/lastWeight + s.least%lastWeight
 	slices.SortFunc(cut.Changes, func(a, b *Cutting) int { return compareChanges(a.Change, b.Change) })
 	cut.Doubtful = c.doubtful(s.elements)
@@ -86,22 +89,28 @@ func (c *cutter) relevant() {
 	}
 }
 
-// number gives every change of those edges a number, the preferred ones first: those that end more
-// steps, then those nearer to a sink.
+// number gives every change of those edges a number, the preferred ones first: those that break less,
+// then those that end more steps, then those nearer to a sink.
 func (c *cutter) number() {
 	index := map[string]*Cutting{}
 	near := map[*Cutting]cost{}
+	keys := map[*Change]string{} // steps that one right allows share its changes
 	back := c.g.search(c.sinks, fewest, true, nil)
 	for _, i := range c.edges {
 		e := &c.g.Edges[i]
 		for k := range e.Changes {
-			key := e.Changes[k].Key()
+			change := &e.Changes[k]
+			key, told := keys[change]
+			if !told {
+				key = change.Key()
+				keys[change] = key
+			}
 			known := index[key]
 			if c.refused[key] {
 				continue
 			}
 			if known == nil {
-				known = &Cutting{Change: &e.Changes[k]}
+				known = &Cutting{Change: change}
 				index[key] = known
 				near[known] = back.cost[e.To]
 				c.changes = append(c.changes, known)
@@ -113,7 +122,7 @@ func (c *cutter) number() {
 		}
 	}
 	slices.SortFunc(c.changes, func(a, b *Cutting) int {
-		return cmp.Or(boolInt(a.Last)-boolInt(b.Last), len(b.Edges)-len(a.Edges), cmp.Compare(near[a], near[b]), compareChanges(a.Change, b.Change))
+		return cmp.Or(boolInt(a.Last)-boolInt(b.Last), cmp.Compare(a.Breadth, b.Breadth), len(b.Edges)-len(a.Edges), cmp.Compare(near[a], near[b]), compareChanges(a.Change, b.Change))
 	})
 	for n, known := range c.changes {
 		for _, i := range known.Edges {
@@ -186,10 +195,50 @@ func (c *cutter) fewest() solved {
 	for {
 		h.sets = c.sets
 		s := h.solve()
+		c.narrow(s.elements)
 		if !c.leftBy(s.elements) {
 			return s
 		}
 	}
+}
+
+// narrow puts in the place of each change of an answer the one that breaks least of those that hit all that
+// no other change of the answer hits. The answer stays as light as it is.
+func (c *cutter) narrow(elements []int) {
+	chosen := newMembers(len(c.changes))
+	for _, e := range elements {
+		chosen.add(e)
+	}
+	for i, e := range elements {
+		if c.changes[e].Breadth == OneSubject {
+			continue
+		}
+		best := e
+		for _, other := range c.instead(chosen, e) {
+			if a, b := c.changes[other], c.changes[best]; a.Last == b.Last && a.Breadth < b.Breadth {
+				best = other
+			}
+		}
+		chosen.drop(e)
+		chosen.add(best)
+		elements[i] = best
+	}
+}
+
+// instead are the changes in all of the sets that the one hits and no other of those chosen, in order.
+func (c *cutter) instead(chosen members, one int) []int {
+	var common []int
+	for _, set := range c.sets {
+		if _, in := slices.BinarySearch(set, one); !in || slices.ContainsFunc(set, func(e int) bool { return e != one && chosen.has(e) }) {
+			continue
+		}
+		if common == nil {
+			common = slices.Clone(set)
+			continue
+		}
+		common = slices.DeleteFunc(common, func(e int) bool { _, in := slices.BinarySearch(set, e); return !in })
+	}
+	return common
 }
 
 // leftBy collects the paths that the changes leave, each having no change in common with those before.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,7 @@ func proveCut(t *testing.T, files map[string]string, from, to []Kind) int {
 	if len(cut.Left) > 0 {
 		t.Fatalf("no change ends %v", describe(g, cut.Left[0]))
 	}
+	proveFewest(t, g, entries, sinks, cut)
 	without := func(leftOut int) []Deed {
 		var routes []fix.Route
 		for i, c := range cut.Changes {
@@ -70,6 +72,44 @@ func proveCut(t *testing.T, files map[string]string, from, to []Kind) int {
 		}
 	}
 	return len(cut.Changes)
+}
+
+// proveFewest tries every set of one change less, of all that the steps name and that close no way in, where
+// the cut is small.
+func proveFewest(t *testing.T, g *Graph, entries, sinks []int32, cut *Cut) {
+	t.Helper()
+	if len(cut.Changes) > 3 || slices.ContainsFunc(cut.Changes, func(c *Cutting) bool { return c.Last }) {
+		return
+	}
+	of := map[string][]int32{}
+	for i := range g.Edges {
+		for k := range g.Edges[i].Changes {
+			if g.Edges[i].Changes[k].Last {
+				continue
+			}
+			key := g.Edges[i].Changes[k].Key()
+			of[key] = append(of[key], int32(i))
+		}
+	}
+	keys := slices.Sorted(maps.Keys(of))
+	gone := make([]int, len(g.Edges))
+	var try func(from, left int)
+	try = func(from, left int) {
+		r := g.search(entries, fewest, false, func(i int32) bool { return gone[i] > 0 })
+		if !slices.ContainsFunc(sinks, func(s int32) bool { return r.by[s] >= 0 }) {
+			t.Fatalf("the cut has %d changes (%s), and fewer do", len(cut.Changes), titles(cut))
+		}
+		for at := from; left > 0 && at < len(keys); at++ {
+			for _, i := range of[keys[at]] {
+				gone[i]++
+			}
+			try(at+1, left-1)
+			for _, i := range of[keys[at]] {
+				gone[i]--
+			}
+		}
+	}
+	try(0, len(cut.Changes)-1)
 }
 
 func titles(c *Cut) string {

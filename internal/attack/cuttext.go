@@ -66,7 +66,10 @@ func (a *CutAnswer) headline() string {
 	if len(a.Left) > 0 {
 		left = " the paths below alone"
 	}
-	proof := ", and no fewer do"
+	proof := ", and no fewer of the changes that are known do"
+	if a.Spares && n > 1 {
+		proof += " without closing a way in"
+	}
 	if !a.Proved() {
 		proof = fmt.Sprintf("; at least %d are needed", a.Least)
 	}

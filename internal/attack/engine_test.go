@@ -2,6 +2,7 @@ package attack
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ func randomGraph(r *rand.Rand, nodes, edges, changes int) *Graph {
 	var pool []Change
 	for i := range changes {
 		o := &fact.Object{Kind: "Thing", Name: strconv.Itoa(i), Origin: &fact.Origin{File: "f"}}
-		pool = append(pool, Change{Object: o, Title: "change " + strconv.Itoa(i), Last: r.IntN(8) == 0})
+		pool = append(pool, Change{Object: o, Title: "change " + strconv.Itoa(i), Last: r.IntN(8) == 0, Breadth: Breadth(r.IntN(4))})
 	}
 	efforts := []Effort{Trivial, Easy, Moderate, Hard}
 	var steps []*Step
@@ -214,6 +215,17 @@ func TestCutsAgainstEverySet(t *testing.T) {
 			if sum < weight && !leads(g, from[0], to[0], some, c.aside) {
 				t.Fatalf("graph %d: the cut weighs %d, and a set of %d leaves no path either", n, weight, sum)
 			}
+		}
+		for _, ch := range got.Changes {
+			delete(gone, ch.Key())
+			for _, other := range all {
+				some := maps.Clone(gone)
+				some[other.Key()] = true
+				if other.Breadth < ch.Breadth && other.Last == ch.Last && !leads(g, from[0], to[0], some, c.aside) {
+					t.Fatalf("graph %d: %q would do in the place of %q, and breaks less", n, other.Title, ch.Title)
+				}
+			}
+			gone[ch.Key()] = true
 		}
 		if !got.Proved() {
 			t.Fatalf("graph %d: the cut of so small a graph is not proved: %d of at least %d", n, len(got.Changes), got.Least)

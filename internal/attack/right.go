@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -23,6 +24,8 @@ type Right struct {
 	// of; "" of a right that the holder had before.
 	Gained *Gained
 	Role   string
+
+	ended *[]Change // see endings; nil before they are asked for
 }
 
 // Names are the only objects that it is for; nil for all.
@@ -130,12 +133,7 @@ func (r *Right) Taken(to Node) Taken {
 		{b.Object, r.Subject.Value, title(b.Object) + " gives " + r.Who.Title() + " the " + role},
 		{r.Rule.Object, r.Rule.Value, role + " allows " + ruleText(r.Rule, r.Danger)},
 	}
-	if ours(b) && r.Subject.Value.Exists() {
-		t.Changes = append(t.Changes, Change{
-			Object: b.Object, Edits: []Edit{Remove(r.Subject.Value)},
-			Title: "Take " + r.Who.Title() + " out of " + title(b.Object),
-		})
-	}
+	t.Changes = slices.Clip(r.endings())
 	return t
 }
 

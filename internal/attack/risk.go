@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -12,8 +13,9 @@ import (
 )
 
 // risk.go says of findings what they matter to attackers. A finding that stands where a step has its
-// evidence, or is changed, is a part of that step; any other finding of a container that attackers come
-// to stands beside their paths, and matters less.
+// evidence, or is changed, is a part of that step; one that tells where its subject leads is worth what its
+// subject is; any other finding of a container that attackers come to stands beside their paths, and
+// matters less.
 
 // wanted are the sinks that risk is about, the gravest first, with what one adds to a score.
 var wanted = []struct {
@@ -40,7 +42,8 @@ type rater struct {
 	sinks           []sinkView
 	entry           int32
 	by              map[objectKey][]spot
-	names           map[objectKey]Node // of the workloads
+	names           map[objectKey]Node   // of the workloads
+	holders         map[objectKey][]Node // by binding, its subjects; nil before it is asked for
 	needs           map[string]bool
 	tests           int
 }
@@ -74,8 +77,9 @@ func keyOf(apiVersion, kind, namespace, name string) objectKey {
 	return objectKey{group, kind, fact.Place(namespace), name}
 }
 
-// Rate gives findings their risk by this graph; one that has a higher one already keeps it.
-func (g *Graph) Rate(findings []verdict.Finding) {
+// Rate gives findings their risk by this graph; one that has a higher one already keeps it. Of the rules that
+// ofGraph names, findings tell where attackers get on from their subject, wherever in it they stand.
+func (g *Graph) Rate(findings []verdict.Finding, ofGraph map[string]bool) {
 	entries := g.OfKind(Internet)
 	r := &rater{g: g, entry: -1, by: map[objectKey][]spot{}, names: map[objectKey]Node{}, needs: map[string]bool{}}
 	if len(entries) > 0 {
@@ -91,7 +95,7 @@ func (g *Graph) Rate(findings []verdict.Finding) {
 	r.index(findings)
 	for i := range findings {
 		f := &findings[i]
-		if risk := r.risk(f); risk != nil && risk.Score > f.RiskScore() {
+		if risk := r.risk(f, ofGraph[f.Rule]); risk != nil && risk.Score > f.RiskScore() {
 			f.Risk = risk
 		}
 	}
@@ -171,6 +175,27 @@ func (r *rater) index(findings []verdict.Finding) {
 	for _, p := range r.g.World.Pods {
 		if k := key(p.Object); asked[k] {
 			r.names[k] = p.Node
+			r.identity(k, p)
+		}
+	}
+}
+
+// identity ties what names the account of pods to the steps by which their containers have it: the step's own
+// evidence is that a token is mounted.
+func (r *rater) identity(k objectKey, p *Pods) {
+	account, known := r.g.index[p.Account]
+	if !known {
+		return
+	}
+	for _, b := range p.Containers {
+		n, known := r.g.index[b.Node]
+		if !known {
+			continue
+		}
+		for _, i := range r.g.out.of(n) {
+			if r.g.Edges[i].To == account {
+				r.add(k, p.Object, p.Spec, []string{"serviceAccountName"}, i)
+			}
 		}
 	}
 }
@@ -186,10 +211,13 @@ func (r *rater) add(k objectKey, o *fact.Object, at document.Value, below []stri
 		steps = append(steps, document.Step{Key: key})
 	}
 	p := spot{path: o.Root.PathText(steps), edge: edge, whole: strings.HasSuffix(o.Kind, "RoleBinding")}
-	if slices.Contains(r.by[k], p) {
-		return
+	list := r.by[k]
+	for i := len(list) - 1; i >= 0 && list[i].edge == edge; i-- { // they come edge by edge
+		if list[i] == p {
+			return
+		}
 	}
-	r.by[k] = append(r.by[k], p)
+	r.by[k] = append(list, p)
 }
 
 // meets says whether a finding at a path is about the place: it is the same, or one of them is a part of
@@ -228,26 +256,113 @@ func tells(path string) bool {
 }
 
 // risk is that of one finding; nil where nothing is known.
-func (r *rater) risk(f *verdict.Finding) *verdict.Risk {
+func (r *rater) risk(f *verdict.Finding, ofSubject bool) *verdict.Risk {
 	s := &f.Subject
 	key := keyOf(s.APIVersion, s.Kind, s.Namespace, s.Name)
+	if ofSubject {
+		if edges := r.leaving(r.nodes(key, s)); len(edges) > 0 {
+			return r.ofSteps(edges)
+		}
+	}
 	var edges []int32
 	places := r.by[key]
 	for i := range places {
-		if places[i].meets(f.Path) && !slices.Contains(edges, places[i].edge) {
+		if places[i].meets(f.Path) {
 			edges = append(edges, places[i].edge)
 		}
 	}
 	slices.Sort(edges)
 	if len(edges) > 0 {
-		return r.ofSteps(edges)
+		return r.ofSteps(slices.Compact(edges))
 	}
 	return r.beside(key, s)
+}
+
+// leaving are the steps that begin at one of the nodes and end at none.
+func (r *rater) leaving(nodes []int32) []int32 {
+	var edges []int32
+	for _, n := range nodes {
+		for _, i := range r.g.out.of(n) {
+			if !slices.Contains(nodes, r.g.Edges[i].To) {
+				edges = append(edges, i)
+			}
+		}
+	}
+	slices.Sort(edges)
+	return slices.Compact(edges)
+}
+
+// standing is how a step stands between attackers and what they want.
+type standing struct {
+	// reached and leads are 2 for certain, 1 for perhaps, 0 for no.
+	reached, leads int
+	weight         int // of the gravest that it leads to
+	ways           int // the easiest paths that take it
+	joint          bool
+	effort         Effort
+}
+
+func (r *rater) standing(i int32) standing {
+	e := &r.g.Edges[i]
+	sure := boolInt(e.Doubt == "")
+	s := standing{joint: e.Joint, effort: e.Effort}
+	switch {
+	case r.front.cost[e.From] != unreached:
+		s.reached = 1 + sure
+	case r.frontAny.cost[e.From] != unreached:
+		s.reached = 1
+	}
+	for k := range r.sinks {
+		v := &r.sinks[k]
+		leads := 0
+		switch {
+		case v.back.cost[e.To] != unreached:
+			leads = 1 + sure
+		case v.backAny.cost[e.To] != unreached:
+			leads = 1
+		}
+		if leads > s.leads {
+			s.leads, s.weight = leads, v.weight
+		}
+		s.ways += r.paths(v, []int32{i})
+	}
+	return s
+}
+
+// compare is positive where a step matters more than another one.
+func (s standing) compare(o standing) int {
+	return cmp.Or(
+		cmp.Compare(min(s.reached, s.leads), min(o.reached, o.leads)),
+		cmp.Compare(s.reached*exposedScore+s.leads*s.weight, o.reached*exposedScore+o.leads*o.weight),
+		cmp.Compare(s.ways, o.ways),
+		boolInt(o.joint)-boolInt(s.joint),
+		cmp.Compare(o.effort, s.effort),
+	)
+}
+
+// foremost are those of some steps that stand as the best of them does, which is the one to tell of: what
+// attackers come to by one and get from another one is no path.
+func (r *rater) foremost(edges []int32) (list []int32, first int32) {
+	all := make([]standing, len(edges))
+	best := 0
+	for k, i := range edges {
+		all[k] = r.standing(i)
+		if all[k].compare(all[best]) > 0 {
+			best = k
+		}
+	}
+	for k, i := range edges {
+		if all[k].reached == all[best].reached && all[k].leads == all[best].leads {
+			list = append(list, i)
+		}
+	}
+	return list, edges[best]
 }
 
 // ofSteps is the risk of what is a part of steps.
 func (r *rater) ofSteps(edges []int32) *verdict.Risk {
 	g := r.g
+	edges, first := r.foremost(edges)
 	risk := &verdict.Risk{Score: stepScore, Perhaps: true}
 	exposed, perhapsExposed := false, false
 	for _, i := range edges {
@@ -294,11 +409,11 @@ func (r *rater) ofSteps(edges []int32) *verdict.Risk {
 	if len(risk.ExposedFrom)+len(risk.LeadsTo) == 0 {
 		return nil
 	}
-	risk.Why = r.whyStep(risk, edges)
+	risk.Why = r.whyStep(risk, first)
 	return risk
 }
 
-// paths counts the ways in whose easiest path to a sink takes one of the edges.
+// paths counts the ways in whose easiest path to a sink takes one of the edges, which are in order.
 func (r *rater) paths(v *sinkView, edges []int32) int {
 	n := 0
 	for _, i := range edges {
@@ -318,7 +433,7 @@ func (r *rater) paths(v *sinkView, edges []int32) int {
 // counted there.
 func (r *rater) later(v *sinkView, from int32, edges []int32) bool {
 	for at := from; v.back.by[at] >= 0; at = r.g.Edges[v.back.by[at]].To {
-		if slices.Contains(edges, v.back.by[at]) {
+		if _, takes := slices.BinarySearch(edges, v.back.by[at]); takes {
 			return true
 		}
 	}
@@ -328,7 +443,8 @@ func (r *rater) later(v *sinkView, from int32, edges []int32) bool {
 // needed says whether the internet does not lead to the sink without the edges. Only those of the easiest
 // path can be.
 func (r *rater) needed(v *sinkView, edges []int32) bool {
-	if !slices.ContainsFunc(v.best, func(i int32) bool { return slices.Contains(edges, i) }) {
+	takes := func(i int32) bool { _, found := slices.BinarySearch(edges, i); return found }
+	if !slices.ContainsFunc(v.best, takes) {
 		return false
 	}
 	key := fmt.Sprint(v.kind, edges)
@@ -340,16 +456,16 @@ func (r *rater) needed(v *sinkView, edges []int32) bool {
 		return false
 	}
 	without := r.g.search([]int32{r.entry}, least, false, func(i int32) bool {
-		return v.back.cost[r.g.Edges[i].To] == unreached || slices.Contains(edges, i)
+		return v.back.cost[r.g.Edges[i].To] == unreached || takes(i)
 	})
 	known = !slices.ContainsFunc(v.nodes, func(n int32) bool { return without.cost[n] != unreached })
 	r.needs[key] = known
 	return known
 }
 
-func (r *rater) whyStep(risk *verdict.Risk, edges []int32) string {
+func (r *rater) whyStep(risk *verdict.Risk, first int32) string {
 	var b strings.Builder
-	b.WriteString("a step of attackers: " + r.g.Edges[edges[0]].title())
+	b.WriteString("a step of attackers: " + r.g.Edges[first].title())
 	if len(risk.ExposedFrom) > 0 {
 		b.WriteString("; reached from " + Node{Kind: Internet}.Title())
 	} else {
@@ -433,6 +549,24 @@ func (r *rater) nodes(key objectKey, s *verdict.Subject) []int32 {
 		add(Account(s.Namespace, s.Name))
 	case s.Kind == "Secret" && key.group == "":
 		add(SecretNode(s.Namespace, s.Name))
+	case strings.HasSuffix(s.Kind, "RoleBinding"):
+		for _, n := range r.bound(key) {
+			add(n)
+		}
 	}
 	return list
+}
+
+// bound are the subjects of a binding.
+func (r *rater) bound(key objectKey) []Node {
+	if r.holders == nil {
+		r.holders = map[objectKey][]Node{}
+		for _, b := range r.g.World.Rights.Bindings() {
+			k := keyOf(b.Object.APIVersion, b.Object.Kind, b.Object.Namespace, b.Object.Name)
+			for i := range b.Subjects {
+				r.holders[k] = append(r.holders[k], HolderOf(&b.Subjects[i]))
+			}
+		}
+	}
+	return r.holders[key]
 }

@@ -136,6 +136,9 @@ func (a *Answer) deed(b *strings.Builder, number int, d *Deed) {
 		return
 	}
 	for i, c := range d.Changes {
+		if c.Breadth == WholeBinding {
+			continue // it stands behind the one that takes the subject out
+		}
 		word := "to stop it"
 		if i > 0 {
 			word = "or"

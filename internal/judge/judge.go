@@ -238,7 +238,7 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 	group.Wait()
 	findings := slices.Concat(found...)
 	if j.Rate && len(findings) > 0 {
-		j.around().graph.Rate(findings)
+		j.around().graph.Rate(findings, j.rulesOfGraph())
 	}
 	return findings, counts
 }

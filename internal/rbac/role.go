@@ -108,7 +108,7 @@ func (m *Model) resolve(r *Role) {
 	if reason := m.gaps.Missed(ClusterRoleKind, ""); reason != "" {
 		r.doubt("%s aggregates cluster roles: %s", name(r.Object), reason)
 	}
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	m.draw(r, r, map[*Role]bool{r: true}, seen)
 	if m.budget < 0 {
 		r.doubt("%s aggregates more roles than can be looked at", name(r.Object))
@@ -117,7 +117,7 @@ func (m *Model) resolve(r *Role) {
 
 // draw gives a role the rules of all that another one aggregates. Roles that aggregate each other
 // keep what any of them held at first: which, depends on which the controller came to first.
-func (m *Model) draw(r, from *Role, visited map[*Role]bool, seen map[string]bool) {
+func (m *Model) draw(r, from *Role, visited map[*Role]bool, seen map[string]int) {
 	if from.Object.Root.Get("rules").Len() > 0 && m.circular(from) {
 		r.doubt("%s and a role that it aggregates aggregate each other: what is written in it may stay or go", name(from.Object))
 		r.takeOnce(from, seen)
@@ -220,11 +220,16 @@ func (r *Role) take(o *fact.Object) {
 }
 
 // takeOnce adds a role's rules that are not there yet.
-func (r *Role) takeOnce(from *Role, seen map[string]bool) {
+func (r *Role) takeOnce(from *Role, seen map[string]int) {
 	for _, v := range r.listed(from.Object) {
-		if content := string(v.AppendSorted(nil)); !seen[content] {
-			seen[content] = true
+		content := string(v.AppendSorted(nil))
+		at, again := seen[content]
+		switch {
+		case !again:
+			seen[content] = len(r.rules)
 			r.add(Rule{Value: v, Object: from.Object})
+		case at < len(r.rules):
+			r.rules[at].Elsewhere = true
 		}
 	}
 }

@@ -14,6 +14,9 @@ type Rule struct {
 	// Object is the role where the rule is written: of an aggregated role, one of those that it draws
 	// from. It is nil for a rule that was read by itself.
 	Object *fact.Object
+	// Elsewhere is set of a rule that an aggregated role draws from more than one place: taken out of Object,
+	// it is in effect still.
+	Elsewhere bool
 }
 
 // Query is one question to the API server.
