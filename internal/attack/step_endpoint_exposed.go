@@ -10,7 +10,7 @@ var endpointExposed = Step{
 	Gives: "commands in that container",
 	Why: "Whatever strangers can send requests to is attacked by them, and no program is known to have no flaw. The step assumes one in what is " +
 		"served, whose use wants skill; it says nothing of the program itself. A route of which the controller was not read is taken to work, for somebody wrote it, " +
-		"unless policies may keep the controller out.",
+		"unless policies let nobody in who might be it.",
 	Fix:     "Let no more in than must be: an address range, an authenticating proxy, no way from outside at all.",
 	Effort:  Hard,
 	Network: true,
@@ -28,7 +28,7 @@ var endpointExposed = Step{
 				}
 			}
 			if way.Unseen {
-				by = ", by a controller that was not read"
+				doubt, by = "", ", by a controller that was not read"
 			}
 			for endpoint := range way.To.All() {
 				for _, p := range w.At(endpoint) {

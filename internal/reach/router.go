@@ -2,7 +2,11 @@ package reach
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
 )
 
 // controllerNames are the names by which the pods of ingress and gateway controllers call
@@ -86,12 +90,54 @@ func (r *router) ways(b *backend) {
 	clients := n.letIn(&b.clientele)
 	for _, t := range n.targets(service, b.port) {
 		a := r.to(t.pod)
-		w := Way{Object: b.object, Through: b.object.Kind, Doubt: b.clientele.doubt, Unseen: !r.known}
+		w := Way{Object: b.object, Through: b.object.Kind, Doubt: b.clientele.doubt}
 		if !r.known && !a.Unknown.Intersect(t.ports).Empty() {
+			w.Unseen = w.Doubt == "" && t.doubt == "" && t.ports.Minus(a.Open).Minus(r.awaited(t.pod)).Empty()
 			w.Doubt = strings.TrimPrefix(w.Doubt+"; the pods of its controller are not to be seen", "; ")
 		}
 		for i := range clients.All() {
 			n.addWay(w, i, t, a)
 		}
 	}
+}
+
+// awaited are the ports on which a NetworkPolicy lets in pods of which none was read, by whatever namespace and
+// labels it names: who wrote it knows of some.
+func (r *router) awaited(pod int) Ports {
+	var ports Ports
+	for _, p := range r.policiesFor(pod, ingress) {
+		if !p.sure || p.policy.object.GroupKind() != networkPolicy {
+			continue
+		}
+		rules := p.policy.sides[ingress].rules
+		for i, v := range p.policy.object.Root.At("spec", "ingress").Items() {
+			path := "spec.ingress[" + strconv.Itoa(i) + "]"
+			at := slices.IndexFunc(rules, func(r rule) bool { return r.path == path })
+			if at < 0 {
+				continue
+			}
+			for _, peer := range v.Get("from").Items() {
+				if peer.Get("namespaceSelector").Exists() && !r.anyOf(peer) {
+					sure, _ := rules[at].ports.at(r.Endpoints[pod])
+					ports = ports.Union(sure)
+				}
+			}
+		}
+	}
+	return ports
+}
+
+// anyOf says whether a peer of a NetworkPolicy selects pods that were read.
+func (r *router) anyOf(peer document.Value) bool {
+	for _, ns := range r.namespaces {
+		if ns.pods.empty() || !fact.Selects(peer.Get("namespaceSelector"), ns.labels) {
+			continue
+		}
+		for i := range ns.pods.All() {
+			if pods := peer.Get("podSelector"); !pods.Exists() || fact.Selects(pods, r.Endpoints[i].labels()) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -15,7 +15,8 @@ type Way struct {
 	Access
 	// Doubt is why it is not known; "" when it is.
 	Doubt string
-	// Unseen is set where the pods of the controller that the route asks for are not among what was read.
+	// Unseen is set where it is unknown for one reason alone: the pods of the controller that the route asks
+	// for are not among what was read, and the target's policies let in somebody who was not read either.
 	Unseen bool
 }
 
