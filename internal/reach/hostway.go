@@ -48,7 +48,7 @@ func declaredPort(v document.Value) (Ports, bool) {
 // appendHostPorts appends what tells pods apart by the ports of their nodes.
 func appendHostPorts(b []byte, w *fact.Workload) []byte {
 	if w.Spec.Get("hostNetwork").Bool() {
-		return append(append(b, 0, 2), declaredPorts(w).key()...)
+		return append(append(b, 0, 2), declaredPorts(w, nil).key()...)
 	}
 	for _, p := range hostPorts(w) {
 		b = append(append(b, 0, boolByte(p.private)), p.to.key()...)
@@ -65,7 +65,7 @@ func (n *Network) hostWays() {
 		e := n.Endpoints[i]
 		w := e.Workloads[0]
 		if e.HostNetwork {
-			n.addWays(Way{Object: w.Object, Through: "hostNetwork", Doubt: doubt}, n.letIn(&clientele{}), nil, target{i, declaredPorts(w), ""})
+			n.addWays(Way{Object: w.Object, Through: "hostNetwork", Doubt: doubt}, n.letIn(&clientele{}), nil, target{i, declaredPorts(w, nil), ""})
 			continue
 		}
 		for _, p := range hostPorts(w) {
