@@ -9,7 +9,8 @@ var endpointExposed = Step{
 	Needs: "a connection from the internet to a port that a container serves",
 	Gives: "commands in that container",
 	Why: "Whatever strangers can send requests to is attacked by them, and no program is known to have no flaw. The step assumes one in what is " +
-		"served, whose use wants skill; it says nothing of the program itself. A route of which the controller was not read is taken to work: somebody wrote it.",
+		"served, whose use wants skill; it says nothing of the program itself. A route of which the controller was not read is taken to work, for somebody wrote it, " +
+		"unless policies let nobody in who might be it.",
 	Fix:     "Let no more in than must be: an address range, an authenticating proxy, no way from outside at all.",
 	Effort:  Hard,
 	Network: true,
@@ -34,7 +35,7 @@ var endpointExposed = Step{
 					for _, b := range p.Serving(ports) {
 						take(Taken{
 							From: Node{Kind: Internet}, To: b.Node, Doubt: doubt,
-							Evidence: []Evidence{{way.Object, way.Object.Root, title(way.Object) + " (" + way.Through + ") leads from the internet to port " + ports.String() + by}},
+							Evidence: []Evidence{{way.Object, way.Object.Root, title(way.Object) + " (" + way.Through + ") leads from the internet to " + portText(ports) + by}},
 							Changes:  closing(way),
 						})
 					}

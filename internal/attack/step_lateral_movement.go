@@ -1,9 +1,9 @@
 package attack
 
 import (
+	"slices"
 	"strconv"
 
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/reach"
 )
@@ -13,12 +13,12 @@ var lateralMovement = Step{
 	Needs: "commands in a container whose pod may connect to a port on which another one listens",
 	Gives: "commands in that container",
 	Why: "Within the cluster every pod reaches every other unless network policies say no, and programs trust what comes from inside. The step assumes a flaw in what is served, whose use wants skill; " +
-		"it looks at ports that containers declare, and at those that services lead to.",
+		"a port need not be declared: what containers declare, what the kubelet probes and what services lead to is taken to be served, and of other ports that policies leave open nobody knows.",
 	Fix:     "Let each pod be reached by its clients alone: a NetworkPolicy that denies by default, and one for each way that is used.",
 	Effort:  Hard,
 	Network: true,
 	Find: func(w *World, take func(Taken)) {
-		m := &movement{w: w, n: w.Network(), take: take, tied: map[int]bool{}, isolated: map[*Pods]bool{}, closing: map[string][]Change{}}
+		m := &movement{w: w, n: w.Network(), take: take, tied: map[int]bool{}, isolated: map[*Pods]bool{}, closing: map[string][]Change{}, services: newServicePorts(w.Inventory), listens: map[*Pods][]reach.Ports{}}
 		m.closable = !m.otherPolicies()
 		flows := m.n.Flows()
 		for i := range flows {
@@ -36,8 +36,9 @@ type movement struct {
 	tied     map[int]bool // classes whose containers are tied to them
 	closable bool         // whether NetworkPolicies alone decide
 	isolated map[*Pods]bool
-	closing  map[string][]Change       // what closes a namespace
-	exposed  map[string][]*fact.Object // services with a selector, by namespace
+	closing  map[string][]Change // what closes a namespace
+	services servicePorts
+	listens  map[*Pods][]reach.Ports // of their containers
 }
 
 func (m *movement) flow(number int, f *reach.Flow) {
@@ -54,9 +55,7 @@ func (m *movement) flow(number int, f *reach.Flow) {
 	targets := false
 	for j := range f.To.All() {
 		for _, p := range m.w.At(j) {
-			sure := m.attack(hub, p, f.Open, "")
-			perhaps := m.attack(hub, p, f.Unknown, "whether policies let the connection through is not known")
-			targets = targets || sure || perhaps
+			targets = m.attack(hub, p, f) || targets
 		}
 	}
 	if !targets {
@@ -84,67 +83,51 @@ func (m *movement) tie(i int, hub Node) {
 	}
 }
 
-// attack takes the step to the containers of pods that listen on one of the ports.
-func (m *movement) attack(hub Node, p *Pods, ports reach.Ports, doubt string) (taken bool) {
-	if ports.Empty() {
-		return false
-	}
-	for _, b := range p.Containers {
-		at, port := m.listens(p, b, ports)
-		if !b.Serves() || !at.Exists() {
+// attack takes the step to the containers of pods: for certain to those that listen on a port that is open, and
+// perhaps to the others, for a container may listen on more than it declares.
+func (m *movement) attack(hub Node, p *Pods, f *reach.Flow) (taken bool) {
+	listens := m.listening(p)
+	for i, b := range p.Containers {
+		if !b.Serves() {
 			continue
 		}
-		taken = true
-		t := Taken{
-			From: hub, To: b.Node, Doubt: doubt,
-			Evidence: []Evidence{{p.Object, at, b.Node.Title() + " listens on port " + port + ", and no policy keeps the other pod out"}},
-			Changes:  m.isolate(p),
-		}
+		t := Taken{From: hub, To: b.Node, Changes: m.isolate(p)}
+		t.Doubt, t.Evidence = judge(b, listens[i], f)
 		m.take(t)
+		taken = true
 	}
 	return taken
 }
 
-// listens is where it says that a container listens on one of the ports, and on which: the container itself,
-// or, of a pod's only one, a service that leads there.
-func (m *movement) listens(p *Pods, b *Box, ports reach.Ports) (at document.Value, port string) {
-	for _, v := range b.Value.Get("ports").Items() {
-		protocol, ok := reach.ParseProtocol(v.Get("protocol").Str())
-		if number, isInt := v.Get("containerPort").Int(); ok && isInt && ports.Has(protocol, int(number)) {
-			return v, strconv.FormatInt(number, 10)
+// listening are the ports on which each container of a workload is known to listen.
+func (m *movement) listening(p *Pods) []reach.Ports {
+	if known := m.listens[p]; known != nil {
+		return known
+	}
+	served := m.services.of(p)
+	behind := p.Serving(served)
+	list := make([]reach.Ports, len(p.Containers))
+	for i, b := range p.Containers {
+		if list[i] = b.listening(); slices.Contains(behind, b) {
+			list[i] = list[i].Union(served)
 		}
 	}
-	if b.Value.Get("ports").Len() > 0 || len(p.Containers) > 1 {
-		return at, ""
-	}
-	for _, o := range m.services(p.Namespace) {
-		if !fact.HasLabels(p.Labels(), o.Root.At("spec", "selector")) {
-			continue
-		}
-		for _, v := range o.Root.At("spec", "ports").Items() {
-			number, isInt := v.Get("port").Int()
-			if target := v.Get("targetPort"); target.Exists() {
-				number, isInt = target.Int()
-			}
-			if protocol, ok := reach.ParseProtocol(v.Get("protocol").Str()); ok && isInt && ports.Has(protocol, int(number)) {
-				return b.Value, strconv.FormatInt(number, 10)
-			}
-		}
-	}
-	return at, ""
+	m.listens[p] = list
+	return list
 }
 
-func (m *movement) services(namespace string) []*fact.Object {
-	if m.exposed == nil {
-		m.exposed = map[string][]*fact.Object{}
-		for _, o := range m.w.Inventory.OfKind("Service") {
-			if o.Root.At("spec", "selector").Len() > 0 {
-				at := fact.Place(o.Namespace)
-				m.exposed[at] = append(m.exposed[at], o)
-			}
+// judge says what is known of the connections of a flow to a container.
+func judge(b *Box, listens reach.Ports, f *reach.Flow) (doubt string, evidence []Evidence) {
+	ports, says := f.Open.Intersect(listens), " listens on "
+	if ports.Empty() {
+		if ports = f.Unknown.Intersect(listens); !ports.Empty() {
+			doubt = "whether policies let the connection through is not known"
+		} else {
+			ports, says = f.Open.Union(f.Unknown), " may listen on "
+			doubt = "nothing says whether it listens there: a port need not be declared"
 		}
 	}
-	return m.exposed[namespace]
+	return doubt, []Evidence{{b.Pods.Object, b.declaration(ports), b.Node.Title() + says + portText(ports) + ", and no policy keeps the other pod out"}}
 }
 
 // isolate is the change that closes a namespace by default; none where something selects the pods already,

@@ -72,6 +72,7 @@ type words struct {
 	whole    map[string]bool // keys of which any value may matter
 	ports    map[string]bool // names of ports
 	own      map[string]bool // namespaces in which policies stand
+	listing  map[string]bool // namespaces with services that list their pods by name
 	accounts bool            // whether service accounts matter
 	trials   map[string][]trial
 	tried    map[identity]string
@@ -80,7 +81,7 @@ type words struct {
 // wordsOf collects them from all selectors that stand anywhere in the policies, and from the
 // selectors of services.
 func (n *Network) wordsOf(objects []*fact.Object) *words {
-	w := &words{values: map[string]map[string]bool{}, whole: map[string]bool{}, ports: map[string]bool{}, own: map[string]bool{}, tried: map[identity]string{}}
+	w := &words{values: map[string]map[string]bool{}, whole: map[string]bool{}, ports: map[string]bool{}, own: map[string]bool{}, listing: map[string]bool{}, tried: map[identity]string{}}
 	w.addTrials(objects)
 	if n.meshes[istio] {
 		for _, key := range []string{istioInjection, istioRevision, istioDataplane, istioWaypoint} {
@@ -98,6 +99,9 @@ func (n *Network) wordsOf(objects []*fact.Object) *words {
 	for _, o := range n.inventory.OfKind("Service") {
 		if exposed(o) || n.behindRoute(o) {
 			w.own[fact.Place(o.Namespace)] = true
+			if lists(o) {
+				w.listing[fact.Place(o.Namespace)] = true
+			}
 			for key, v := range o.Root.At("spec", "selector").Fields() {
 				w.value(key, v.Str())
 			}
@@ -279,11 +283,15 @@ func (n *Network) findPods(w *words) {
 		if e.open || generates(workload) {
 			b = append(b, workload.Object.Kind...)
 		}
+		if w.listing[fact.Place(workload.Object.Namespace)] {
+			b = append(append(append(b, workload.Object.Kind...), '/'), workload.Object.Name...)
+		}
 		if w.accounts {
 			b = append(append(b, 1), e.account...)
 		}
 		b = append(w.project(append(b, 0), workload.Labels()), 0)
 		b = appendNamed(b, e.named)
+		b = appendHostPorts(b, workload)
 		b = append(append(b, 0), meshes...)
 		b = binary.AppendUvarint(b, uint64(len(e.ips)))
 		for _, ip := range e.ips { // of one class are those that lie in the same blocks
@@ -373,7 +381,16 @@ func (n *Network) findParts(objects []*fact.Object) {
 		blocksIn(o.Root.Get("specs"), found)
 	}
 	for _, o := range n.inventory.OfKind("Service") {
-		blocksIn(o.Root.At("spec", "loadBalancerSourceRanges"), found)
+		if exposed(o) {
+			for _, p := range serviceClientele(o).blocks {
+				found[p] = true
+			}
+		}
+	}
+	for i := range n.backends {
+		for _, p := range n.backends[i].clientele.blocks {
+			found[p] = true
+		}
 	}
 	for _, p := range n.linkerd.networks {
 		found[p] = true

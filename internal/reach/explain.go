@@ -82,7 +82,8 @@ func (n *Network) explainHalf(d direction, subject, peer int) []Reason {
 // mostPairs bounds how many pairs of endpoints are explained in one text.
 const mostPairs = 20
 
-// WriteExplanation writes, for every pair of two sets, what is decided on the ports and by what.
+// WriteExplanation writes, for every pair of two sets, what is decided on the ports and by what, and then the
+// ways in.
 func (n *Network) WriteExplanation(w io.Writer, from, to Set, ports Ports) error {
 	var b strings.Builder
 	pairs := 0
@@ -107,6 +108,10 @@ func (n *Network) WriteExplanation(w io.Writer, from, to Set, ports Ports) error
 	}
 	if pairs > mostPairs {
 		fmt.Fprintf(&b, "and %d more pairs: name fewer ends\n", pairs-mostPairs)
+	}
+	ways := n.waysBetween(from, to, ports)
+	for i := range ways {
+		fmt.Fprintf(&b, "way in   %s\n", ways[i].text(n))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

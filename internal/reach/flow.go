@@ -268,14 +268,7 @@ func (n *Network) Ask(from, to Set, ports Ports) Answer {
 	for _, f := range n.Flows() {
 		c.add(f.From.and(from), f.To.and(to), f.on(ports))
 	}
-	answer := Answer{Flows: c.merged(), Notes: n.Notes}
-	for _, w := range n.Ways {
-		w.From, w.To, w.Access = w.From.and(from), w.To.and(to), w.on(ports)
-		if !w.From.empty() && !w.To.empty() && !w.Nothing() {
-			answer.Ways = append(answer.Ways, w)
-		}
-	}
-	return answer
+	return Answer{Flows: c.merged(), Ways: n.waysBetween(from, to, ports), Notes: n.Notes}
 }
 
 // on is what of an access is on some ports.
@@ -287,6 +280,11 @@ func (a Access) on(ports Ports) Access {
 func (a *Answer) Unsure() bool {
 	for i := range a.Flows {
 		if !a.Flows[i].Unknown.Empty() {
+			return true
+		}
+	}
+	for i := range a.Ways {
+		if !a.Ways[i].Unknown.Empty() {
 			return true
 		}
 	}

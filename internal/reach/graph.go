@@ -22,7 +22,7 @@ const mostNames = 6
 
 func writeText(w io.Writer, n *Network, a *Answer) error {
 	var b strings.Builder
-	if len(a.Flows) == 0 {
+	if len(a.Flows) == 0 && len(a.Ways) == 0 {
 		b.WriteString("closed: nothing asked for is open, or unknown\n")
 	}
 	for _, f := range a.Flows {

@@ -21,7 +21,7 @@ type backend struct {
 	object             *fact.Object
 	namespace, service string
 	port               document.Value // by number or name; missing for all
-	doubt              string
+	clientele          clientele
 }
 
 // findBackends reads the routes.
@@ -33,7 +33,7 @@ func (n *Network) findBackends() {
 		case group == gatewayGroup && strings.HasSuffix(o.Kind, "Route"):
 			n.gatewayBackends(o)
 		case o.GroupKind() == openShiftRoute:
-			n.addBackend(backend{object: o, namespace: o.Namespace, service: o.Root.At("spec", "to", "name").Str(), port: document.Value{}})
+			n.addBackend(backend{object: o, namespace: o.Namespace, service: o.Root.At("spec", "to", "name").Str(), port: document.Value{}, clientele: n.routeClientele(o)})
 		case o.GroupKind() == virtualService:
 			n.istioBackends(o)
 		}
@@ -51,6 +51,7 @@ func (n *Network) addBackend(b backend) {
 
 // ingressBackends reads an Ingress, of networking/v1 and of the versions before it.
 func (n *Network) ingressBackends(o *fact.Object) {
+	who := n.routeClientele(o)
 	add := func(v document.Value) {
 		service := v.Get("service")
 		port := service.At("port", "number")
@@ -61,7 +62,7 @@ func (n *Network) ingressBackends(o *fact.Object) {
 		if name == "" {
 			name, port = v.Get("serviceName").Str(), v.Get("servicePort")
 		}
-		n.addBackend(backend{object: o, namespace: o.Namespace, service: name, port: port})
+		n.addBackend(backend{object: o, namespace: o.Namespace, service: name, port: port, clientele: who})
 	}
 	spec := o.Root.Get("spec")
 	add(spec.Get("defaultBackend"))
@@ -73,27 +74,12 @@ func (n *Network) ingressBackends(o *fact.Object) {
 	}
 }
 
-// gatewayBackends reads a route of the Gateway API. One whose gateway was not seen may lead nowhere;
-// one into another namespace needs that namespace's ReferenceGrant.
+// gatewayBackends reads a route of the Gateway API. One into another namespace needs that namespace's
+// ReferenceGrant.
 func (n *Network) gatewayBackends(o *fact.Object) {
-	gateway, seen := false, false
-	for _, ref := range o.Root.At("spec", "parentRefs").Items() {
-		if kind := ref.Get("kind").Str(); kind != "" && kind != "Gateway" {
-			continue
-		}
-		gateway = true
-		namespace := ref.Get("namespace").Str()
-		if namespace == "" {
-			namespace = o.Namespace
-		}
-		seen = seen || n.inventory.Find(gatewayKind, namespace, ref.Get("name").Str()) != nil
-	}
-	if !gateway {
+	who, found := n.parentClientele(o)
+	if !found {
 		return
-	}
-	doubt := ""
-	if !seen {
-		doubt = "its gateway was not seen"
 	}
 	for _, r := range o.Root.At("spec", "rules").Items() {
 		for _, ref := range r.Get("backendRefs").Items() {
@@ -107,9 +93,44 @@ func (n *Network) gatewayBackends(o *fact.Object) {
 			if fact.Place(namespace) != fact.Place(o.Namespace) && !n.granted(o, namespace, ref.Get("name").Str()) {
 				continue
 			}
-			n.addBackend(backend{object: o, namespace: namespace, service: ref.Get("name").Str(), port: ref.Get("port"), doubt: doubt})
+			n.addBackend(backend{object: o, namespace: namespace, service: ref.Get("name").Str(), port: ref.Get("port"), clientele: who})
 		}
 	}
+}
+
+// parentClientele is whom the gateways of a route let in: the one that lets in most, and of which most is known.
+// A gateway that was not seen may be none, or any.
+func (n *Network) parentClientele(o *fact.Object) (who clientele, found bool) {
+	for _, ref := range o.Root.At("spec", "parentRefs").Items() {
+		if kind := ref.Get("kind").Str(); kind != "" && kind != "Gateway" {
+			continue
+		}
+		namespace := ref.Get("namespace").Str()
+		if namespace == "" {
+			namespace = o.Namespace
+		}
+		next := clientele{doubt: "its gateway was not seen"}
+		if g := n.inventory.Find(gatewayKind, namespace, ref.Get("name").Str()); g != nil {
+			next = n.gatewayClientele(g)
+		}
+		if !found || next.rank() > who.rank() {
+			who, found = next, true
+		}
+	}
+	return who, found
+}
+
+// rank is higher the more a clientele lets in for certain.
+func (c *clientele) rank() int {
+	switch {
+	case c.private:
+		return 0
+	case c.limited:
+		return 1
+	case c.doubt != "":
+		return 2
+	}
+	return 3
 }
 
 // granted says whether a ReferenceGrant lets a route name a service of another namespace.

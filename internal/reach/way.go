@@ -1,9 +1,6 @@
 package reach
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 )
@@ -12,14 +9,14 @@ import (
 // pods' own ports, through what. What stands under Unknown may be a way.
 type Way struct {
 	Object *fact.Object
-	// Through is "LoadBalancer", "NodePort", "externalIPs", or the kind of a route.
+	// Through is "LoadBalancer", "NodePort", "externalIPs", "hostPort", "hostNetwork", or the kind of a route.
 	Through  string
 	From, To Set
 	Access
 	// Doubt is why it is not known; "" when it is.
 	Doubt string
-	// Unseen is set where it is unknown for one reason alone: the pods of the controller that the
-	// route asks for are not among what was read.
+	// Unseen is set where it is unknown for one reason alone: the pods of the controller that the route asks
+	// for are not among what was read, and the target's policies let in somebody who was not read either.
 	Unseen bool
 }
 
@@ -55,6 +52,7 @@ func (w *Way) text(n *Network) string {
 var wayKinds = []string{
 	ingressKind, gatewayKind, "HTTPRoute." + gatewayGroup, "GRPCRoute." + gatewayGroup, "TCPRoute." + gatewayGroup,
 	"TLSRoute." + gatewayGroup, "UDPRoute." + gatewayGroup, "ReferenceGrant." + gatewayGroup, openShiftRoute, istioGateway, virtualService,
+	ingressClass, classParams, eksClassParams, gatewayClass, awsBalancer, endpointSlice,
 }
 
 // exposed says whether a service itself lets connections in from outside.
@@ -72,10 +70,11 @@ func (n *Network) behindRoute(o *fact.Object) bool {
 // findWays finds the ways through services and routes.
 func (n *Network) findWays() {
 	for _, o := range n.inventory.OfKind("Service") {
-		if exposed(o) && o.Root.At("spec", "selector").Len() > 0 {
+		if exposed(o) {
 			n.serviceWays(o)
 		}
 	}
+	n.hostWays()
 	if len(n.backends) == 0 {
 		return
 	}
@@ -88,26 +87,16 @@ func (n *Network) findWays() {
 	}
 }
 
-// internal are the annotations by which clouds give a load balancer an address that the internet
-// does not reach (the documentation of EKS, GKE, AKS, OpenStack, Oracle and Alibaba).
-var internal = map[string][]string{
-	"service.beta.kubernetes.io/aws-load-balancer-internal":              {"true", "0.0.0.0/0"},
-	"service.beta.kubernetes.io/aws-load-balancer-scheme":                {"internal"},
-	"networking.gke.io/load-balancer-type":                               {"Internal"},
-	"cloud.google.com/load-balancer-type":                                {"Internal"},
-	"service.beta.kubernetes.io/azure-load-balancer-internal":            {"true"},
-	"service.beta.kubernetes.io/openstack-internal-load-balancer":        {"true"},
-	"service.beta.kubernetes.io/oci-load-balancer-internal":              {"true"},
-	"service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type": {"intranet"},
-}
-
-func isInternal(o *fact.Object) bool {
-	for key, v := range o.Root.At("metadata", "annotations").Fields() {
-		if slices.Contains(internal[key], v.Str()) {
-			return true
+// waysBetween are the ways in from one set to another, on some ports.
+func (n *Network) waysBetween(from, to Set, ports Ports) []Way {
+	var list []Way
+	for _, w := range n.Ways {
+		w.From, w.To, w.Access = w.From.and(from), w.To.and(to), w.on(ports)
+		if !w.From.empty() && !w.To.empty() && !w.Nothing() {
+			list = append(list, w)
 		}
 	}
-	return false
+	return list
 }
 
 // serviceWays are the ways through one service. Unless its traffic stays on the node
@@ -122,33 +111,16 @@ func (n *Network) serviceWays(o *fact.Object) {
 	default:
 		through, doubt = "externalIPs", "whether those addresses are reached from outside is not known"
 	}
-	public := !isInternal(o)
-	clients := newSet(len(n.Endpoints))
-	for i := range n.outside.All() {
-		if n.Endpoints[i].Public == public && n.admits(spec.Get("loadBalancerSourceRanges"), i) {
-			clients.add(i)
-		}
-	}
+	who := serviceClientele(o)
+	who.because(doubt)
+	clients := n.letIn(&who)
 	var seen []int
 	if spec.Get("externalTrafficPolicy").Str() != "Local" {
 		seen = []int{n.node, n.nodes}
 	}
 	for _, target := range n.targets(o, document.Value{}) {
-		n.addWays(Way{Object: o, Through: through, Doubt: doubt}, clients, seen, target)
+		n.addWays(Way{Object: o, Through: through, Doubt: who.doubt}, clients, seen, target)
 	}
-}
-
-// admits says whether a load balancer lets an address through.
-func (n *Network) admits(ranges document.Value, i int) bool {
-	if ranges.Len() == 0 {
-		return true
-	}
-	for _, v := range ranges.Items() {
-		if p, ok := parseBlock(v.Str()); ok && slices.ContainsFunc(n.Endpoints[i].Blocks, p.Overlaps) {
-			return true
-		}
-	}
-	return false
 }
 
 // target is pods behind a service, with the ports on which it leads to them.
@@ -165,7 +137,7 @@ func (n *Network) targets(service *fact.Object, port document.Value) []target {
 	selector := spec.Get("selector")
 	var list []target
 	if selector.Len() == 0 {
-		return nil
+		return n.listed(service, port)
 	}
 	for i := range n.inNamespace(service.Namespace).All() {
 		e := n.Endpoints[i]
@@ -243,94 +215,4 @@ func (n *Network) addWay(w Way, client int, t target, a Access) {
 func (a Access) orElse(b Access) Access {
 	open := a.Open.Intersect(b.Open)
 	return Access{open, a.Open.Union(a.Unknown).Union(b.Open).Union(b.Unknown).Minus(open)}
-}
-
-// controllerNames are the names by which the pods of ingress and gateway controllers call
-// themselves in app.kubernetes.io/name or app (their own charts and manifests).
-var controllerNames = []string{
-	"ingress-nginx", "nginx-ingress", "traefik", "contour", "envoy", "haproxy-ingress", "kubernetes-ingress", "kong", "ingress-controller",
-	"istio-ingressgateway", "emissary-ingress", "ambassador", "apisix", "nginx-gateway-fabric", "gateway-helm", "router",
-}
-
-const gatewayLabel = "gateway.networking.k8s.io/gateway-name"
-
-// controllers are the pods that look like those of an ingress or gateway controller.
-func (n *Network) controllers() Set {
-	s := newSet(len(n.Endpoints))
-	for i := range n.pods.All() {
-		for _, w := range n.Endpoints[i].Workloads {
-			labels := w.Labels()
-			if slices.Contains(controllerNames, labels.Get("app.kubernetes.io/name").Str()) || slices.Contains(controllerNames, labels.Get("app").Str()) || labels.Get(gatewayLabel).Exists() {
-				s.add(i)
-			}
-		}
-	}
-	return s
-}
-
-// router finds the ways through routes. Their connections come from the pods of a controller; where
-// these are not to be seen, from anywhere.
-type router struct {
-	*Network
-	from   Set
-	known  bool           // whether from are controllers
-	access map[int]Access // what from has to a pod, as far as that was asked
-}
-
-// to is what is open to a pod from whichever of the controllers; nobody knows which. Those that the same
-// policies are for, and that the same rule of the pod's is about, are asked once.
-func (r *router) to(pod int) Access {
-	if a, known := r.access[pod]; known {
-		return a
-	}
-	type alike struct {
-		egress int
-		rows   [gates]int // of the pod's policies, by gate
-		host   bool
-	}
-	var a Access
-	seen := map[alike]bool{}
-	for i := range r.from.All() {
-		key := alike{egress: r.profileOf[egress][i], host: r.sharesNode(i, pod)}
-		for _, d := range []direction{ingress, istio, linkerd} {
-			if at := r.profileOf[d][pod]; at >= 0 {
-				rows := r.profiles[d][at].rows
-				key.rows[d] = slices.IndexFunc(rows, func(row row) bool { return row.peers.has(i) })
-			}
-		}
-		if seen[key] {
-			continue
-		}
-		if next := r.Between(i, pod); len(seen) == 0 {
-			a = next
-		} else {
-			a = a.orElse(next)
-		}
-		seen[key] = true
-	}
-	r.access[pod] = a
-	return a
-}
-
-// ways are those through one backend of a route.
-func (r *router) ways(b *backend) {
-	n := r.Network
-	service := n.inventory.Find("Service", b.namespace, b.service)
-	if service == nil {
-		return
-	}
-	w := Way{Object: b.object, Through: b.object.Kind, Doubt: b.doubt}
-	for _, t := range n.targets(service, b.port) {
-		a := r.to(t.pod)
-		w := w
-		if !r.known && !a.Unknown.Intersect(t.ports).Empty() {
-			w.Unseen = w.Doubt == ""
-			w.Doubt = strings.TrimPrefix(w.Doubt+"; the pods of its controller are not to be seen", "; ")
-		}
-		for i := range n.outside.All() {
-			if n.Endpoints[i].Public {
-				n.addWay(w, i, t, a)
-			}
-		}
-	}
 }
