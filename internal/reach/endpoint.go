@@ -425,11 +425,12 @@ func (n *Network) findAddresses() {
 // index makes the sets by which selectors find endpoints.
 func (n *Network) index() {
 	size := len(n.Endpoints)
-	n.pods, n.hosts, n.outside = newSet(size), newSet(size), newSet(size)
+	n.pods, n.hosts, n.outside, n.all = newSet(size), newSet(size), newSet(size), newSet(size)
 	for _, ns := range n.namespaces {
 		ns.pods = newSet(size)
 	}
 	for i, e := range n.Endpoints {
+		n.all.add(i)
 		switch e.Kind { //nolint:exhaustive // of the others there is nothing to do
 		case Pods:
 			n.pods.add(i)

@@ -99,9 +99,9 @@ func (a Access) onHosts(host bool) Access {
 // between pods and what is around them. What is closed is not among them.
 func (n *Network) Flows() []Flow {
 	sources, targets := n.halves(egress), n.halves(ingress, istio, linkerd)
-	collect := &collector{index: map[string]int{}}
+	collect, index := &collector{index: map[string]int{}}, n.indexTargets(targets)
 	for i := range sources {
-		for j := range targets {
+		for _, j := range index.candidates(&sources[i]) {
 			collect.meet(n, &sources[i], &targets[j])
 		}
 	}
@@ -230,7 +230,7 @@ func (c *collector) add(from, to Set, a Access) {
 	if a.Nothing() || from.empty() || to.empty() {
 		return
 	}
-	key := to.key() + a.Open.key() + "|" + a.Unknown.key()
+	key := to.key() + a.key()
 	if i, known := c.index[key]; known {
 		c.flows[i].From = c.flows[i].From.with(from)
 		return
@@ -244,7 +244,7 @@ func (c *collector) merged() []Flow {
 	index := map[string]int{}
 	var list []Flow
 	for _, f := range c.flows {
-		key := f.From.key() + f.Open.key() + "|" + f.Unknown.key()
+		key := f.From.key() + f.key()
 		if i, known := index[key]; known {
 			list[i].To = list[i].To.with(f.To)
 			continue

@@ -43,6 +43,7 @@ type Network struct {
 	byLabel    map[label][]int
 	openPods   []int // those of which not all labels are known
 	madePods   []int // those of controllers, which give them labels of their own
+	all        Set
 	pods       Set
 	hosts      Set // pods on their node's network
 	outside    Set // addresses
@@ -242,13 +243,8 @@ func (n *Network) profileKey(list []applied, d direction, e *Endpoint, number ma
 	return string(b)
 }
 
-func (n *Network) everything() Set {
-	s := newSet(len(n.Endpoints))
-	for i := range n.Endpoints {
-		s.add(i)
-	}
-	return s
-}
+// everything is a set of all endpoints, of which the caller may do as it likes.
+func (n *Network) everything() Set { return slices.Clone(n.all) }
 
 // policiesFor are the policies that are for a subject, in the order in which they are asked.
 func (n *Network) policiesFor(i int, d direction) []applied {
