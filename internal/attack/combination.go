@@ -63,7 +63,29 @@ func (r *Right) holder() *rbac.Identity {
 	return &id
 }
 
-// mayAlso is may of whoever has a right.
+// question is one to one whom bindings name.
+type question struct {
+	kind, namespace, name string
+	query                 rbac.Query
+}
+
+// permission is its answer.
+type permission struct {
+	chain *chain
+	doubt string
+	may   bool
+}
+
+// mayAlso is may of whoever has a right. It is asked alike for every right that a subject has.
 func (w *World) mayAlso(r *Right, q rbac.Query) (c *chain, doubt string, may bool) {
-	return w.may(r.holder(), &q)
+	key := question{r.Subject.Kind, r.Subject.Namespace, r.Subject.Name, q}
+	known, asked := w.permissions[key]
+	if !asked {
+		known.chain, known.doubt, known.may = w.may(r.holder(), &q)
+		if w.permissions == nil {
+			w.permissions = map[question]permission{}
+		}
+		w.permissions[key] = known
+	}
+	return known.chain, known.doubt, known.may
 }

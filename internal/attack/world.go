@@ -30,22 +30,23 @@ type World struct {
 	// Pods are the workloads that run: templates that nothing runs are not among them.
 	Pods []*Pods
 
-	in         Input
-	gaps       *verdict.GapIndex
-	network    *reach.Network
-	byObject   map[*fact.Workload]*Pods
-	classes    []Node
-	onMachine  map[Node][]*Pods
-	byNode     map[Node][]*Pods
-	inSpace    map[string][]*Pods
-	accounts   map[string][]Node
-	rights     map[string][]*Right
-	uses       []secretUse
-	folders    []*Folder
-	namespaces []string
-	refuses    *string                   // why other policies may refuse pods; nil before it is asked for
-	bound      map[claimKey]*fact.Object // persistent volumes by the claim that they name
-	listening  map[int][]*Pods           // by endpoint of the network
+	in          Input
+	gaps        *verdict.GapIndex
+	network     *reach.Network
+	byObject    map[*fact.Workload]*Pods
+	classes     []Node
+	onMachine   map[Node][]*Pods
+	byNode      map[Node][]*Pods
+	inSpace     map[string][]*Pods
+	accounts    map[string][]Node
+	rights      map[string][]*Right
+	permissions map[question]permission // what their holders may do beside
+	uses        []secretUse
+	folders     []*Folder
+	namespaces  []string
+	refuses     *string                   // why other policies may refuse pods; nil before it is asked for
+	bound       map[claimKey]*fact.Object // persistent volumes by the claim that they name
+	listening   map[int][]*Pods           // by endpoint of the network
 }
 
 // Pods is a workload that runs.

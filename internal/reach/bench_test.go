@@ -94,7 +94,7 @@ func BenchmarkFlows(b *testing.B) {
 
 // hardened makes an inventory of that many workloads, each with a policy of its own: in from two others and
 // from the monitoring of its namespace, out to two others, to the cluster's DNS and, of some, to addresses.
-// One in fifty is on its node's network.
+// Ten are on their nodes' network.
 func hardened(t testing.TB, workloads int) *fact.Inventory {
 	t.Helper()
 	var objects []*fact.Object
@@ -116,7 +116,7 @@ func hardened(t testing.TB, workloads int) *fact.Inventory {
 	add(`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"dns","namespace":"kube-system"},"spec":{"template":{"metadata":{"labels":{"app":"dns"}},"spec":{"containers":[{"name":"a","image":"a"}]}}}}`)
 	for i := range workloads {
 		add(`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"w-%d","namespace":"ns-%d"},"spec":{"template":{"metadata":{"labels":{"app":"w-%d","tier":"tier-%d"}},"spec":{"hostNetwork":%t,"containers":[{"name":"a","image":"a","ports":[{"name":"http","containerPort":%d}]}]}}}}`,
-			i, i/20, i, i%3, i%50 == 7, 8080+i%4)
+			i, i/20, i, i%3, i%(workloads/10) == 7, 8080+i%4)
 		out := ""
 		if i%4 == 0 {
 			out = fmt.Sprintf(`,{"to":[{"ipBlock":{"cidr":"203.0.%d.0/24"}}],"ports":[{"port":443}]}`, i%250)

@@ -443,6 +443,7 @@ func (n *Network) index() {
 			n.outside.add(i)
 		}
 	}
+	n.plain, n.around = n.pods.minus(n.hosts), n.all.minus(n.pods)
 }
 
 // indexLabels lists the pods of which not all labels are known, those that controllers label, and all

@@ -212,18 +212,22 @@ func (n *Network) sharesNodes(h *half, peers span) bool {
 
 // split leaves out what is between two ends outside of the cluster, and marks what shares a node.
 func (c *collector) split(n *Network, from, to Set, network, mesh Access) {
-	a, shared := network.and(mesh), network.onHosts(true).and(mesh)
-	pods, hosts := from.and(n.pods), from.and(n.hosts)
-	others := from.minus(pods)
-	plain := pods.minus(hosts)
-	toPods, toHosts := to.and(n.pods), to.and(n.hosts)
-	toOthers := to.minus(toPods)
-	toPlain := toPods.minus(toHosts)
-	c.add(others, toPods, a)
-	c.add(plain, toPlain, a)
-	c.add(pods, toOthers, a)
-	c.add(hosts, toPods, shared)
-	c.add(plain, toHosts, shared)
+	a := network.and(mesh)
+	c.addPart(from, n.around, to, n.pods, a)
+	c.addPart(from, n.plain, to, n.plain, a)
+	c.addPart(from, n.pods, to, n.around, a)
+	if from.meets(n.hosts) || to.meets(n.hosts) {
+		shared := network.onHosts(true).and(mesh)
+		c.addPart(from, n.hosts, to, n.pods, shared)
+		c.addPart(from, n.plain, to, n.hosts, shared)
+	}
+}
+
+// addPart adds what of two sets lies in two others.
+func (c *collector) addPart(from, ofFrom, to, ofTo Set, a Access) {
+	if !a.Nothing() && from.meets(ofFrom) && to.meets(ofTo) {
+		c.add(from.and(ofFrom), to.and(ofTo), a)
+	}
 }
 
 func (c *collector) add(from, to Set, a Access) {

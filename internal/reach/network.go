@@ -46,6 +46,8 @@ type Network struct {
 	all        Set
 	pods       Set
 	hosts      Set // pods on their node's network
+	plain      Set // all other pods
+	around     Set // what is no pod
 	outside    Set // addresses
 	node       int // the node that the pod at the other end runs on
 	nodes      int // all other nodes
