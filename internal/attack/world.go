@@ -42,6 +42,7 @@ type World struct {
 	rights      map[string][]*Right
 	permissions map[question]permission // what their holders may do beside
 	uses        []secretUse
+	secrets     map[string][]int // by name, their places in the inventory
 	folders     []*Folder
 	namespaces  []string
 	refuses     *string                   // why other policies may refuse pods; nil before it is asked for
