@@ -186,10 +186,13 @@ func (r *rater) add(k objectKey, o *fact.Object, at document.Value, below []stri
 		steps = append(steps, document.Step{Key: key})
 	}
 	p := spot{path: o.Root.PathText(steps), edge: edge, whole: strings.HasSuffix(o.Kind, "RoleBinding")}
-	if slices.Contains(r.by[k], p) {
-		return
+	known := r.by[k]
+	for i := len(known) - 1; i >= 0 && known[i].edge == edge; i-- { // the edges come in order
+		if known[i] == p {
+			return
+		}
 	}
-	r.by[k] = append(r.by[k], p)
+	r.by[k] = append(known, p)
 }
 
 // meets says whether a finding at a path is about the place: it is the same, or one of them is a part of
@@ -234,11 +237,12 @@ func (r *rater) risk(f *verdict.Finding) *verdict.Risk {
 	var edges []int32
 	places := r.by[key]
 	for i := range places {
-		if places[i].meets(f.Path) && !slices.Contains(edges, places[i].edge) {
+		if places[i].meets(f.Path) {
 			edges = append(edges, places[i].edge)
 		}
 	}
 	slices.Sort(edges)
+	edges = slices.Compact(edges)
 	if len(edges) > 0 {
 		return r.ofSteps(edges)
 	}
