@@ -76,7 +76,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 
 bench: ## Measure speed and memory on made-up clusters
 	@go run ./test/bench
-	@go test -run='^$$' -bench=Flows -benchtime=1x ./internal/reach
+	@go test -run='^$$' -bench="Flows|Hardened" -benchtime=1x ./internal/reach
 
 bench-graph: ## Measure who can become whom, on made-up clusters of 1,000, 10,000 and 100,000 pods
 	@go run ./test/bench -graph -n 3

@@ -68,10 +68,23 @@ func (r *Right) holder() *rbac.Identity {
 	return &id
 }
 
+// question is one to one whom bindings name.
+type question struct {
+	kind, namespace, name string
+	query                 rbac.Query
+}
+
+// permission is its answer.
+type permission struct {
+	chain *chain
+	doubt string
+	may   bool
+}
+
 // mayAlso is may of whoever has a right, with what they give themselves beside it.
 func (w *World) mayAlso(r *Right, q rbac.Query) (c *chain, doubt string, may bool) {
 	if r.Subject != nil {
-		c, doubt, may = w.may(r.holder(), &q)
+		c, doubt, may = w.mayAsked(r, q)
 	}
 	if r.Gained == nil || may && doubt == "" {
 		return c, doubt, may
@@ -81,4 +94,18 @@ func (w *World) mayAlso(r *Right, q rbac.Query) (c *chain, doubt string, may boo
 		return &chain{query: &q, gained: &e}, "", true
 	}
 	return c, doubt, may
+}
+
+// mayAsked is may of a right's holder. It is asked alike for every right that a subject has, and once.
+func (w *World) mayAsked(r *Right, q rbac.Query) (c *chain, doubt string, may bool) {
+	key := question{r.Subject.Kind, r.Subject.Namespace, r.Subject.Name, q}
+	known, asked := w.permissions[key]
+	if !asked {
+		known.chain, known.doubt, known.may = w.may(r.holder(), &q)
+		if w.permissions == nil {
+			w.permissions = map[question]permission{}
+		}
+		w.permissions[key] = known
+	}
+	return known.chain, known.doubt, known.may
 }

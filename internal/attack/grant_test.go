@@ -30,7 +30,7 @@ spec: {type: LoadBalancer, selector: {app: %[1]s}, ports: [{port: 80, targetPort
 }
 
 // bound binds a cluster role to accounts.
-func bound(name, role string, accounts ...string) string {
+func boundTo(name, role string, accounts ...string) string {
 	text := "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: " + name +
 		"}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: " + role + "}\nsubjects:\n"
 	for _, a := range accounts {
@@ -47,10 +47,10 @@ const impersonates = `{apiGroups: [""], resources: [users, groups], verbs: [impe
 
 // TestCutsOfRights are the fewest changes of rights, and of as few those that break least.
 func TestCutsOfRights(t *testing.T) {
-	three := bound("a", "tok", "a") + bound("b", "tok", "b") + bound("c", "tok", "c")
+	three := boundTo("a", "tok", "a") + boundTo("b", "tok", "b") + boundTo("c", "tok", "c")
 	for name, test := range map[string]struct{ text, want string }{
 		"one subject": {
-			exposed("a") + bound("a", "tok", "a", "z") + clusterRole("tok", "rules: ["+impersonates+"]"),
+			exposed("a") + boundTo("a", "tok", "a", "z") + clusterRole("tok", "rules: ["+impersonates+"]"),
 			"Take ServiceAccount shop/a out of ClusterRoleBinding a",
 		},
 		"the rule of three bindings": {
@@ -66,11 +66,11 @@ func TestCutsOfRights(t *testing.T) {
 			"Take impersonate out of a rule of ClusterRole tok",
 		},
 		"a role of Kubernetes, three subjects": {
-			exposed("a", "b", "c") + bound("adm", "cluster-admin", "a", "b", "c") + clusterRole("cluster-admin", `rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]`),
+			exposed("a", "b", "c") + boundTo("adm", "cluster-admin", "a", "b", "c") + clusterRole("cluster-admin", `rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]`),
 			"Take every subject out of ClusterRoleBinding adm",
 		},
 		"a role of Kubernetes, three bindings": {
-			exposed("a", "b") + bound("a", "cluster-admin", "a") + bound("b", "cluster-admin", "b") + clusterRole("cluster-admin", `rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]`),
+			exposed("a", "b") + boundTo("a", "cluster-admin", "a") + boundTo("b", "cluster-admin", "b") + clusterRole("cluster-admin", `rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]`),
 			"Take ServiceAccount shop/a out of ClusterRoleBinding a; Take ServiceAccount shop/b out of ClusterRoleBinding b",
 		},
 		"an aggregated role, its rule where it is written": {
@@ -79,7 +79,7 @@ func TestCutsOfRights(t *testing.T) {
 			"Take the rule for impersonate on users, groups out of ClusterRole part",
 		},
 		"an aggregated role that has its rule twice": {
-			exposed("a", "b") + bound("a", "tok", "a") + bound("b", "tok", "b") + clusterRole("tok", "aggregationRule: {clusterRoleSelectors: [{matchLabels: {tok: 'yes'}}]}") +
+			exposed("a", "b") + boundTo("a", "tok", "a") + boundTo("b", "tok", "b") + clusterRole("tok", "aggregationRule: {clusterRoleSelectors: [{matchLabels: {tok: 'yes'}}]}") +
 				strings.Replace(clusterRole("part", "rules: ["+impersonates+"]"), "{name: part}", "{name: part, labels: {tok: 'yes'}}", 1) +
 				strings.Replace(clusterRole("peer", "rules: ["+impersonates+"]"), "{name: peer}", "{name: peer, labels: {tok: 'yes'}}", 1),
 			"Take ServiceAccount shop/a out of ClusterRoleBinding a; Take ServiceAccount shop/b out of ClusterRoleBinding b",

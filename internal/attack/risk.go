@@ -272,6 +272,7 @@ func (r *rater) risk(f *verdict.Finding, ofSubject bool) *verdict.Risk {
 		}
 	}
 	slices.Sort(edges)
+	edges = slices.Compact(edges)
 	if len(edges) > 0 {
 		return r.ofSteps(slices.Compact(edges))
 	}

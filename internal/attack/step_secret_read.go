@@ -33,10 +33,25 @@ func (w *World) secretsOf(r *Right) []Node {
 		}
 		return list
 	}
-	for _, o := range w.Inventory.OfKind("Secret") {
-		if slices.Contains(names, o.Name) {
-			list = append(list, SecretNode(o.Namespace, o.Name))
-		}
+	var found []int
+	for _, name := range names {
+		found = append(found, w.secretsNamed(name)...)
+	}
+	slices.Sort(found)
+	for _, i := range slices.Compact(found) {
+		o := w.Inventory.OfKind("Secret")[i]
+		list = append(list, SecretNode(o.Namespace, o.Name))
 	}
 	return list
+}
+
+// secretsNamed are the secrets of a name in all namespaces, by their place in the inventory.
+func (w *World) secretsNamed(name string) []int {
+	if w.secrets == nil {
+		w.secrets = map[string][]int{}
+		for i, o := range w.Inventory.OfKind("Secret") {
+			w.secrets[o.Name] = append(w.secrets[o.Name], i)
+		}
+	}
+	return w.secrets[name]
 }

@@ -43,8 +43,10 @@ type World struct {
 	holding       map[Node]map[string][]*Right // by who has them and danger, without what is gained
 	audienceFlags []string
 	gained        map[Node]*Gained
-	gains         map[*Right][]grant // by right to bind
+	gains         map[*Right][]grant      // by right to bind
+	permissions   map[question]permission // what rights' holders may do beside
 	uses          []secretUse
+	secrets       map[string][]int // by name, their places in the inventory
 	folders       []*Folder
 	namespaces    []string
 	refuses       *string                   // why other policies may refuse pods; nil before it is asked for

@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,6 +89,54 @@ func BenchmarkFlows(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// hardened makes an inventory of that many workloads, each with a policy of its own: in from two others and
+// from the monitoring of its namespace, out to two others, to the cluster's DNS and, of some, to addresses.
+// Ten are on their nodes' network.
+func hardened(t testing.TB, workloads int) *fact.Inventory {
+	t.Helper()
+	var objects []*fact.Object
+	add := func(format string, args ...any) {
+		doc, err := document.ParseJSON(fmt.Sprintf(format, args...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects = append(objects, fact.NewObject(doc.Root(), &fact.Origin{Source: "made"}))
+	}
+	peer := func(i int) string {
+		i = (i%workloads + workloads) % workloads
+		return fmt.Sprintf(`{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"ns-%d"}},"podSelector":{"matchLabels":{"app":"w-%d"}}}`, i/20, i)
+	}
+	for i := range workloads/20 + 1 {
+		add(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns-%d"}}`, i)
+		add(`{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"deny","namespace":"ns-%d"},"spec":{"podSelector":{},"policyTypes":["Ingress","Egress"]}}`, i)
+	}
+	add(`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"dns","namespace":"kube-system"},"spec":{"template":{"metadata":{"labels":{"app":"dns"}},"spec":{"containers":[{"name":"a","image":"a"}]}}}}`)
+	for i := range workloads {
+		add(`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"w-%d","namespace":"ns-%d"},"spec":{"template":{"metadata":{"labels":{"app":"w-%d","tier":"tier-%d"}},"spec":{"hostNetwork":%t,"containers":[{"name":"a","image":"a","ports":[{"name":"http","containerPort":%d}]}]}}}}`,
+			i, i/20, i, i%3, i%(workloads/10) == 7, 8080+i%4)
+		out := ""
+		if i%4 == 0 {
+			out = fmt.Sprintf(`,{"to":[{"ipBlock":{"cidr":"203.0.%d.0/24"}}],"ports":[{"port":443}]}`, i%250)
+		}
+		add(`{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"w-%d","namespace":"ns-%d"},"spec":{"podSelector":{"matchLabels":{"app":"w-%d"}},"policyTypes":["Ingress","Egress"],"ingress":[{"from":[%s,%s],"ports":[{"port":"http"}]},{"from":[{"podSelector":{"matchLabels":{"tier":"tier-0"}}}],"ports":[{"port":9090}]}],"egress":[{"to":[{"namespaceSelector":{}}],"ports":[{"port":53,"protocol":"UDP"}]},{"to":[%s,%s]}%s]}}`,
+			i, i/20, i, peer(i-1), peer(i*7), peer(i+1), peer(i/7), out)
+	}
+	return fact.NewInventory(objects, "1.36", true)
+}
+
+// BenchmarkHardened is BenchmarkFlows where no two workloads are alike.
+func BenchmarkHardened(b *testing.B) {
+	for _, workloads := range []int{2_000, 10_000} {
+		b.Run(strconv.Itoa(workloads), func(b *testing.B) {
+			inventory := hardened(b, workloads)
+			b.ReportAllocs()
+			for b.Loop() {
+				b.ReportMetric(float64(len(New(Input{Inventory: inventory}).Flows())), "flows")
+			}
+		})
 	}
 }
 

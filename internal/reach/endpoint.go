@@ -442,11 +442,12 @@ func (n *Network) findAddresses() {
 // index makes the sets by which selectors find endpoints.
 func (n *Network) index() {
 	size := len(n.Endpoints)
-	n.pods, n.hosts, n.outside = newSet(size), newSet(size), newSet(size)
+	n.pods, n.hosts, n.outside, n.all = newSet(size), newSet(size), newSet(size), newSet(size)
 	for _, ns := range n.namespaces {
 		ns.pods = newSet(size)
 	}
 	for i, e := range n.Endpoints {
+		n.all.add(i)
 		switch e.Kind { //nolint:exhaustive // of the others there is nothing to do
 		case Pods:
 			n.pods.add(i)
@@ -459,6 +460,7 @@ func (n *Network) index() {
 			n.outside.add(i)
 		}
 	}
+	n.plain, n.around = n.pods.minus(n.hosts), n.all.minus(n.pods)
 }
 
 // indexLabels lists the pods of which not all labels are known, those that controllers label, and all

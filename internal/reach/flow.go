@@ -99,9 +99,9 @@ func (a Access) onHosts(host bool) Access {
 // between pods and what is around them. What is closed is not among them.
 func (n *Network) Flows() []Flow {
 	sources, targets := n.halves(egress), n.halves(ingress, istio, linkerd)
-	collect := &collector{index: map[string]int{}}
+	collect, index := &collector{index: map[string]int{}}, n.indexTargets(targets)
 	for i := range sources {
-		for j := range targets {
+		for _, j := range index.candidates(&sources[i]) {
 			collect.meet(n, &sources[i], &targets[j])
 		}
 	}
@@ -212,25 +212,29 @@ func (n *Network) sharesNodes(h *half, peers span) bool {
 
 // split leaves out what is between two ends outside of the cluster, and marks what shares a node.
 func (c *collector) split(n *Network, from, to Set, network, mesh Access) {
-	a, shared := network.and(mesh), network.onHosts(true).and(mesh)
-	pods, hosts := from.and(n.pods), from.and(n.hosts)
-	others := from.minus(pods)
-	plain := pods.minus(hosts)
-	toPods, toHosts := to.and(n.pods), to.and(n.hosts)
-	toOthers := to.minus(toPods)
-	toPlain := toPods.minus(toHosts)
-	c.add(others, toPods, a)
-	c.add(plain, toPlain, a)
-	c.add(pods, toOthers, a)
-	c.add(hosts, toPods, shared)
-	c.add(plain, toHosts, shared)
+	a := network.and(mesh)
+	c.addPart(from, n.around, to, n.pods, a)
+	c.addPart(from, n.plain, to, n.plain, a)
+	c.addPart(from, n.pods, to, n.around, a)
+	if from.meets(n.hosts) || to.meets(n.hosts) {
+		shared := network.onHosts(true).and(mesh)
+		c.addPart(from, n.hosts, to, n.pods, shared)
+		c.addPart(from, n.plain, to, n.hosts, shared)
+	}
+}
+
+// addPart adds what of two sets lies in two others.
+func (c *collector) addPart(from, ofFrom, to, ofTo Set, a Access) {
+	if !a.Nothing() && from.meets(ofFrom) && to.meets(ofTo) {
+		c.add(from.and(ofFrom), to.and(ofTo), a)
+	}
 }
 
 func (c *collector) add(from, to Set, a Access) {
 	if a.Nothing() || from.empty() || to.empty() {
 		return
 	}
-	key := to.key() + a.Open.key() + "|" + a.Unknown.key()
+	key := to.key() + a.key()
 	if i, known := c.index[key]; known {
 		c.flows[i].From = c.flows[i].From.with(from)
 		return
@@ -244,7 +248,7 @@ func (c *collector) merged() []Flow {
 	index := map[string]int{}
 	var list []Flow
 	for _, f := range c.flows {
-		key := f.From.key() + f.Open.key() + "|" + f.Unknown.key()
+		key := f.From.key() + f.key()
 		if i, known := index[key]; known {
 			list[i].To = list[i].To.with(f.To)
 			continue

@@ -43,8 +43,11 @@ type Network struct {
 	byLabel    map[label][]int
 	openPods   []int // those of which not all labels are known
 	madePods   []int // those of controllers, which give them labels of their own
+	all        Set
 	pods       Set
 	hosts      Set // pods on their node's network
+	plain      Set // all other pods
+	around     Set // what is no pod
 	outside    Set // addresses
 	node       int // the node that the pod at the other end runs on
 	nodes      int // all other nodes
@@ -242,13 +245,8 @@ func (n *Network) profileKey(list []applied, d direction, e *Endpoint, number ma
 	return string(b)
 }
 
-func (n *Network) everything() Set {
-	s := newSet(len(n.Endpoints))
-	for i := range n.Endpoints {
-		s.add(i)
-	}
-	return s
-}
+// everything is a set of all endpoints, of which the caller may do as it likes.
+func (n *Network) everything() Set { return slices.Clone(n.all) }
 
 // policiesFor are the policies that are for a subject, in the order in which they are asked.
 func (n *Network) policiesFor(i int, d direction) []applied {

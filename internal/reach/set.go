@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"encoding/binary"
 	"iter"
 	"math/bits"
 	"slices"
@@ -87,13 +88,13 @@ func (s Set) All() iter.Seq[int] {
 	}
 }
 
-// key is equal for equal sets.
+// key is equal for equal sets, and begins no other one's.
 func (s Set) key() string {
-	b := make([]byte, 0, len(s)*8)
-	for _, w := range s {
-		for k := range 8 {
-			b = append(b, byte(w>>(8*k)))
-		}
+	at := spanOf(s)
+	b := binary.LittleEndian.AppendUint64(make([]byte, 0, (at.end-at.first+2)*8), uint64(at.first)) //nolint:gosec // an index
+	b = binary.LittleEndian.AppendUint64(b, uint64(at.end-at.first))                                //nolint:gosec // a length
+	for _, w := range s[at.first:at.end] {
+		b = binary.LittleEndian.AppendUint64(b, w)
 	}
 	return string(b)
 }
