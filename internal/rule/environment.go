@@ -84,6 +84,10 @@ type smallEnvironment struct {
 	overloads map[string]bool
 }
 
+// ofAddresses are the meanings of string() for addresses. Only ip() and cidr() make any, which are in no
+// small environment: an expression without them may name these, where a type is not known, and never has them run.
+var ofAddresses = map[string]bool{"ip_to_string": true, "cidr_to_string": true}
+
 // environmentFor is the smallest environment that has every function of a checked expression.
 func environmentFor(checked *cel.Ast) (*cel.Env, *cel.Ast, error) {
 	small, err := core()
@@ -92,7 +96,7 @@ func environmentFor(checked *cel.Ast) (*cel.Env, *cel.Ast, error) {
 	}
 	for _, reference := range checked.NativeRep().ReferenceMap() {
 		for _, id := range reference.OverloadIDs {
-			if !small.overloads[id] {
+			if !small.overloads[id] && !ofAddresses[id] {
 				env, err := environment()
 				return env, checked, err
 			}
