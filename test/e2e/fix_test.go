@@ -19,9 +19,14 @@ import (
 func TestFixedObjectsValidate(t *testing.T) {
 	s := startSandbox(t)
 	a := newApplier(t, s)
-	for _, tree := range []string{shop, corpus} {
-		if _, err := os.Stat(tree); err != nil {
-			t.Logf("skipped: no %s beside this checkout", tree)
+	// Each project by itself, as its own people would mend it.
+	projects, err := filepath.Glob(filepath.Join(corpus, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, tree := range append([]string{shop}, projects...) {
+		if info, err := os.Stat(tree); err != nil || !info.IsDir() {
 			continue
 		}
 		fixed := filepath.Join(t.TempDir(), "tree")
@@ -54,9 +59,10 @@ func TestFixedObjectsValidate(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d objects are taken before and after", tree, changed)
-		if changed == 0 {
-			t.Errorf("%s: the API server took nothing", tree)
-		}
+		total += changed
+	}
+	if total < 100 {
+		t.Errorf("the API server took %d objects in all: the test has lost what it is about", total)
 	}
 }
 
