@@ -45,11 +45,11 @@ const mostGained = 20_000
 // no more.
 func (w *World) indexGains() {
 	w.gained, w.gains = map[Node]*Gained{}, map[*Right][]grant{}
-	for i := 0; i < len(w.rights["bind"]); i++ {
+	for i := 0; i < len(w.rights["bind"]); i++ { //nolint:intrange // the list grows meanwhile
 		r := w.rights["bind"][i]
 		w.gains[r] = w.gainsOf(r)
 	}
-	for i := 0; i < len(w.rights["escalate"]); i++ {
+	for i := 0; i < len(w.rights["escalate"]); i++ { //nolint:intrange // the list grows meanwhile
 		r := w.rights["escalate"][i]
 		bindings, _ := w.Rights.BindingsOf(r.holder())
 		for _, b := range bindings {
@@ -109,8 +109,8 @@ func (w *World) bindable(list []grant, r *Right, at *Gained, by grant) []grant {
 			list = append(list, g)
 			return
 		}
-		to, doubt, any := w.gain(r, at, kind, name, role)
-		if !any || slices.ContainsFunc(list, func(known grant) bool { return known.to == to && known.doubt == "" }) {
+		to, doubt, gains := w.gain(r, at, kind, name, role)
+		if !gains || slices.ContainsFunc(list, func(known grant) bool { return known.to == to && known.doubt == "" }) {
 			return
 		}
 		if g.to = to; g.doubt == "" {
@@ -148,9 +148,9 @@ func (w *World) allAt(at *Gained) Node {
 	return w.gainEverything(at.Namespace)
 }
 
-// gain is the node of a role's rights, bound at a place by whoever has a right; any is false for a role
+// gain is the node of a role's rights, bound at a place by whoever has a right; gains is false for a role
 // that gives nothing of danger.
-func (w *World) gain(r *Right, at *Gained, kind, name string, role *rbac.Role) (to Node, doubt string, any bool) {
+func (w *World) gain(r *Right, at *Gained, kind, name string, role *rbac.Role) (to Node, doubt string, gains bool) {
 	rules, doubts := w.Rights.RulesOf(role)
 	found := dangersOf(rules, at.place())
 	if len(doubts) > 0 {

@@ -29,14 +29,15 @@ spec: {type: LoadBalancer, selector: {app: %[1]s}, ports: [{port: 80, targetPort
 	return b.String()
 }
 
-// bound binds a cluster role to accounts.
+// boundTo binds a cluster role to accounts.
 func boundTo(name, role string, accounts ...string) string {
-	text := "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: " + name +
-		"}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: " + role + "}\nsubjects:\n"
+	var text strings.Builder
+	text.WriteString("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: " + name +
+		"}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: " + role + "}\nsubjects:\n")
 	for _, a := range accounts {
-		text += "  - {kind: ServiceAccount, namespace: shop, name: " + a + "}\n"
+		text.WriteString("  - {kind: ServiceAccount, namespace: shop, name: " + a + "}\n")
 	}
-	return text
+	return text.String()
 }
 
 func clusterRole(name, rest string) string {

@@ -3,6 +3,7 @@ package document
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -12,7 +13,7 @@ func crowded(t *testing.T) Value {
 	t.Helper()
 	var list, entries []string
 	for i := range 300 {
-		list = append(list, fmt.Sprintf(`{"name": "n%d", "more": [1, {"a": "b"}]}`, i), fmt.Sprint(i))
+		list = append(list, fmt.Sprintf(`{"name": "n%d", "more": [1, {"a": "b"}]}`, i), strconv.Itoa(i))
 		entries = append(entries, fmt.Sprintf(`"k%d": ["x", "y"]`, i))
 	}
 	return parse(t, `{"list": [`+strings.Join(list, ", ")+`], "map": {`+strings.Join(entries, ", ")+`}}`)
@@ -44,7 +45,7 @@ func TestLineage(t *testing.T) {
 	root := crowded(t)
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same values each time
 	var l Lineage
-	for i := uint32(0); i < uint32(root.Nodes()); i++ { //nolint:gosec // few
+	for i := range uint32(root.Nodes()) { //nolint:gosec // few
 		v := Value{root.doc, i}
 		if random.IntN(10) == 0 {
 			v.i = random.Uint32N(uint32(root.Nodes())) //nolint:gosec // few
