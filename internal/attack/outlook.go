@@ -1,7 +1,5 @@
 package attack
 
-import "github.com/coaming/coaming/internal/fact"
-
 // Outlook says of every node at once what it leads to, and whether the internet leads to it: what
 // rules ask about thousands of workloads, and what no walk for each of them would answer in time.
 type Outlook struct {
@@ -156,13 +154,4 @@ func (o *Outlook) How(n Node, goal Goal) []string {
 		i = e.To
 	}
 	return titles
-}
-
-// Node is the node of a workload; ok is false for one that nothing runs.
-func (o *Outlook) Node(w *fact.Workload) (n Node, ok bool) {
-	p := o.graph.World.Of(w)
-	if p == nil {
-		return Node{}, false
-	}
-	return p.Node, true
 }

@@ -31,7 +31,9 @@ func TestWalk(t *testing.T) {
 		paths := [][]Step{
 			{{Key: "list"}, {Index: i}, {Key: "more"}, {Index: 1}, {Key: "a"}},
 			{{Key: "map"}, {Key: fmt.Sprint("k", i)}, {Index: 1}},
-			{{Key: "list"}, {Key: "k1"}}, {{Key: "map"}, {Index: i}}, {{Key: "list"}, {Index: -1}},
+			{{Key: "list"}, {Key: "k1"}},
+			{{Key: "map"}, {Index: i}},
+			{{Key: "list"}, {Index: -1}},
 		}
 		for _, steps := range paths {
 			if got, want := w.Follow(root, steps...), root.Follow(steps); got != want {
