@@ -71,9 +71,6 @@ func New(in Input) *Model {
 // Inventory is what the model was made of.
 func (m *Model) Inventory() *fact.Inventory { return m.inventory }
 
-// Missed says why an object of that kind and namespace may have been missed; "" when none may.
-func (m *Model) Missed(kind, namespace string) string { return m.gaps.Missed(kind, namespace) }
-
 // Place is where a value of an object was read. What a server sent has no lines.
 func Place(o *fact.Object, at document.Value) verdict.Location {
 	l := verdict.Location{Source: o.Origin.Source, File: o.Origin.File, Rendered: o.Origin.Rendered}
