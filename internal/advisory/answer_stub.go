@@ -1,0 +1,4 @@
+package advisory
+
+// Statement is
+type Statement struct{}
