@@ -99,6 +99,10 @@ func Compare(ecosystem, a, b string) (int, error) {
 	if s == nil {
 		return 0, fmt.Errorf("the order of versions of %q is not known", ecosystem)
 	}
+	return s.compare(a, b)
+}
+
+func (s *scheme) compare(a, b string) (int, error) {
 	var left, right [2 * maxVersion]byte
 	x, okX := s.makeKey(left[:0], a)
 	y, okY := s.makeKey(right[:0], b)

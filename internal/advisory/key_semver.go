@@ -7,6 +7,9 @@ func semverKey(dst []byte, version string) ([]byte, bool) { return appendSemver(
 
 // nugetKey is the same with up to four numbers, and without regard to case.
 func nugetKey(dst []byte, version string) ([]byte, bool) {
+	if strings.HasPrefix(version, "V") {
+		return dst, false // a pre-release to semantic
+	}
 	return appendSemver(dst, strings.ToLower(version), 4)
 }
 

@@ -1,4 +1,0 @@
-package advisory
-
-// Statement is
-type Statement struct{}

@@ -1,0 +1,7 @@
+package main
+
+import (
+	_ "github.com/google/osv-scalibr/enricher/vulnmatch/osvlocal"
+)
+
+func main() {}
