@@ -20,6 +20,8 @@ type Package struct {
 	Name string
 	// Version is that of what Name names: the source package's, where it differs.
 	Version string
+	// Binary is the installed package's own name where Name is its source's, for statements about it; "" otherwise.
+	Binary string
 	// Owner is the package of the distribution that brought this one along, "" when none did. What has
 	// an owner is left to the distribution's advisories, which know what was mended in place.
 	Owner string

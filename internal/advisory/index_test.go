@@ -126,3 +126,14 @@ func TestRealIndex(t *testing.T) {
 		t.Logf("%+v", a.Unknown)
 	}
 }
+
+func writeIndex(t testing.TB, records ...*Record) []byte {
+	t.Helper()
+	b := NewBuilder()
+	b.Add(Source{Name: "test"}, records)
+	var out bytes.Buffer
+	if _, err := b.Write(&out, day, 1); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}

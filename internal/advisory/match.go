@@ -18,6 +18,8 @@ type Question struct {
 	Today string
 	// VEX are statements about what does not apply.
 	VEX []Statement
+	// Products are the names of what the packages are in, for statements about it: an image's package URL, its digest.
+	Products []string
 }
 
 // Match tells what is published about packages. It fails when the index is damaged, and then tells nothing.
@@ -300,7 +302,7 @@ func (m *matcher) settle(p *Package) {
 		}
 		slices.Sort(f.Advisories)
 		f.Advisories = slices.Compact(f.Advisories)
-		f.Suppressed = m.vex.about(p, f)
+		f.Suppressed = m.vex.about(p, f, m.q.Products)
 	}
 	slices.SortFunc(list, func(a, b Finding) int { return strings.Compare(a.Vulnerability, b.Vulnerability) })
 }

@@ -138,15 +138,7 @@ func ParseRecord(text []byte) (*Record, error) {
 		return nil, fmt.Errorf("read OSV record %.100q: %w", o.ID, err)
 	}
 	r := &Record{ID: o.ID, Withdrawn: o.Withdrawn != "", summary: o.summarize(), vector: o.vector(), severity: o.rating()}
-	var err error
-	if r.Modified, err = time.Parse(time.RFC3339, o.Modified); err != nil {
-		return nil, fmt.Errorf("read OSV record %s: modified: %w", o.ID, err)
-	}
-	if o.Published != "" {
-		if r.published, err = time.Parse(time.RFC3339, o.Published); err != nil {
-			return nil, fmt.Errorf("read OSV record %s: published: %w", o.ID, err)
-		}
-	}
+	r.Modified, r.published = readTime(o.Modified), readTime(o.Published)
 	r.names, r.alias = o.vulnerabilities()
 	for _, a := range o.Affected {
 		some, err := a.read()
@@ -156,6 +148,16 @@ func ParseRecord(text []byte) (*Record, error) {
 		r.affected = append(r.affected, some)
 	}
 	return r, nil
+}
+
+// readTime reads RFC 3339 with a T or a space; what is neither is the zero time: no record is dropped for its date.
+func readTime(text string) time.Time {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
 }
 
 func (o *osvRecord) check() error {
