@@ -61,6 +61,7 @@ type Source struct {
 	Name    string `json:"name"`
 	Records int    `json:"records"`
 	Skipped int    `json:"skipped,omitempty"` // withdrawn, or older than the same one elsewhere
+	Unread  int    `json:"unread,omitempty"`  // that could not be read as records
 	SHA256  string `json:"sha256,omitempty"`
 }
 
