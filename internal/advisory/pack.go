@@ -51,8 +51,10 @@ func (p *packed) packPackages(records []*Record, places map[*Record]ref) {
 		order := schemeOf(e.ecosystem)
 		for _, c := range e.claims {
 			p.pkgs.claim(order, c, places[c.record])
-			if newest[e.ecosystem].Before(c.record.Modified) {
-				newest[e.ecosystem] = c.record.Modified
+			for _, changed := range []time.Time{c.record.Modified, c.record.published} {
+				if newest[e.ecosystem].Before(changed) {
+					newest[e.ecosystem] = changed
+				}
 			}
 		}
 		e.place = ref{uint64(start), uint64(len(p.pkgs) - start)}
