@@ -1,39 +1,60 @@
 package advisory
 
 import (
+	"cmp"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/osv-scalibr/semantic"
 )
 
-// realPackages draws packages out of the real records, at versions at which something changes.
+// realPackages draws packages out of the real records, each once: three in four at the newest version that the records name,
+// as in an image that is mended, the others at the oldest.
 func realPackages(b *testing.B, n int) []Package {
 	all, err := realRecords()
 	if err != nil {
 		b.Fatal(err)
 	}
-	var list []Package
-	for _, name := range []string{"AlmaLinux", "Alpine", "Bitnami", "Debian", "Go", "Maven", "NuGet", "Packagist", "PyPI", "RubyGems", "crates.io", "npm"} {
-		for _, r := range all[name] {
+	newest, oldest := map[Package]string{}, map[Package]string{}
+	for _, records := range all {
+		for _, r := range records {
 			for _, a := range r.affected {
+				p, order := Package{Ecosystem: a.ecosystem, Name: a.name}, schemeOf(a.ecosystem)
 				for _, i := range a.intervals {
-					for _, v := range []string{i.lower, i.upper} {
-						if v != "" {
-							list = append(list, Package{Ecosystem: a.ecosystem, Name: a.name, Version: v})
-						}
+					if i.upper == "" {
+						continue
+					}
+					if n, err := order.compareFrom(newest[p], i.upper); err == nil && n < 0 {
+						newest[p] = i.upper
+					}
+					if n, err := order.compareFrom(i.upper, oldest[p]); err == nil && (oldest[p] == "" || n < 0) {
+						oldest[p] = i.upper
 					}
 				}
 			}
 		}
 	}
+	list := slices.SortedFunc(maps.Keys(newest), func(a, b Package) int {
+		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name))
+	})
 	random := rand.New(rand.NewPCG(1, 2))
 	random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-	return list[:n]
+	list = list[:n]
+	for i := range list {
+		if i%4 == 0 {
+			list[i].Version = oldest[list[i]]
+		} else {
+			list[i].Version = newest[list[i]]
+		}
+	}
+	return list
 }
 
 func BenchmarkAdvisory(b *testing.B) {

@@ -25,19 +25,19 @@ type Question struct {
 // Match tells what is published about packages. It fails when the index is damaged, and then tells nothing.
 func (x *Index) Match(q *Question) (*Answer, error) {
 	m := &matcher{index: x, q: q, unknown: map[[2]string]int{}, names: map[uint64]*name{}, vex: indexVEX(q.VEX)}
-	places := map[string]string{} // normal spellings of ecosystems
+	kinds := map[string]*kind{}
 	for i := range q.Packages {
 		p := &q.Packages[i]
 		if p.Owner != "" {
 			m.answer.Left++
 			continue
 		}
-		ecosystem, seen := places[p.Ecosystem]
-		if !seen {
-			ecosystem = NormalEcosystem(p.Ecosystem)
-			places[p.Ecosystem] = ecosystem
+		k := kinds[p.Ecosystem]
+		if k == nil {
+			k = m.kind(p.Ecosystem)
+			kinds[p.Ecosystem] = k
 		}
-		if err := m.match(i, p, ecosystem); err != nil {
+		if err := m.match(i, p, k); err != nil {
 			return nil, err
 		}
 	}
@@ -63,23 +63,45 @@ type name struct {
 	likelihood float64
 	score      float64
 	vector     string
+	at         int // its last finding
 }
 
-func (m *matcher) match(i int, p *Package, ecosystem string) error {
-	order := schemeOf(ecosystem)
-	place, covered := m.index.places[ecosystem]
+// kind is an ecosystem that is asked about.
+type kind struct {
+	ecosystem string
+	order     *scheme
+	held      *Ecosystem // nil when the index does not cover it
+	doubts    []string   // why packages of it are unknown, whatever is found
+}
+
+func (m *matcher) kind(ecosystem string) *kind {
+	k := &kind{ecosystem: NormalEcosystem(ecosystem)}
+	k.order = schemeOf(k.ecosystem)
+	place, covered := m.index.places[k.ecosystem]
 	if !covered {
-		m.doubt(i, ecosystem, m.index.uncovered(ecosystem))
+		k.doubts = append(k.doubts, m.index.uncovered(k.ecosystem))
+		return k
+	}
+	k.held = &m.index.About.Ecosystems[place]
+	if end, ok := EndOfLife(k.ecosystem); ok && m.q.Today != "" && end < m.q.Today {
+		k.doubts = append(k.doubts, fmt.Sprintf("%s gets no advisories since %s, the end of its support", k.ecosystem, end))
+	}
+	if k.order == nil {
+		k.doubts = append(k.doubts, fmt.Sprintf("the order of versions of %s is not known", k.ecosystem))
+	}
+	return k
+}
+
+func (m *matcher) match(i int, p *Package, k *kind) error {
+	ecosystem, order := k.ecosystem, k.order
+	for _, reason := range k.doubts {
+		m.doubt(i, ecosystem, reason)
+	}
+	if k.held == nil {
 		return nil
 	}
-	if end, ok := EndOfLife(ecosystem); ok && m.q.Today != "" && end < m.q.Today {
-		m.doubt(i, ecosystem, fmt.Sprintf("%s gets no advisories since %s, the end of its support", ecosystem, end))
-	}
-	if order == nil {
-		m.doubt(i, ecosystem, fmt.Sprintf("the order of versions of %s is not known", ecosystem))
-	}
 	version := normalVersion(ecosystem, p.Version)
-	entry, err := m.index.find(&m.index.About.Ecosystems[place], NormalName(ecosystem, p.Name))
+	entry, err := m.index.find(k.held, NormalName(ecosystem, p.Name))
 	if err != nil {
 		return err
 	}
@@ -255,16 +277,14 @@ func later(order *scheme, a, b string) string {
 
 // finding is the package's finding of a vulnerability, a new one or the one that is there.
 func (m *matcher) finding(i int, n *name) *Finding {
-	list := m.answer.Findings
-	for k := m.first; k < len(list); k++ {
-		if list[k].Vulnerability == n.id {
-			return &list[k]
-		}
+	if n.at >= m.first {
+		return &m.answer.Findings[n.at]
 	}
-	m.answer.Findings = append(list, Finding{
+	n.at = len(m.answer.Findings)
+	m.answer.Findings = append(m.answer.Findings, Finding{
 		Package: i, Vulnerability: n.id, Aliases: n.aliases, Exploited: n.exploited, Likelihood: n.likelihood,
 	})
-	return &m.answer.Findings[len(list)]
+	return &m.answer.Findings[n.at]
 }
 
 func (m *matcher) name(at ref) (*name, error) {
@@ -276,7 +296,7 @@ func (m *matcher) name(at ref) (*name, error) {
 		return nil, err
 	}
 	c := cursor{rest: raw}
-	n := &name{id: c.text(), likelihood: -1}
+	n := &name{id: c.text(), likelihood: -1, at: -1}
 	for range c.count() {
 		n.aliases = append(n.aliases, c.text())
 	}
@@ -300,9 +320,14 @@ func (m *matcher) settle(p *Package) {
 		if !f.Rated && f.Vector != "" && f.Score > 0 {
 			f.Severity, f.Rated = severityOf(f.Score), true
 		}
-		slices.Sort(f.Advisories)
-		f.Advisories = slices.Compact(f.Advisories)
+		if len(f.Advisories) > 1 {
+			slices.Sort(f.Advisories)
+			f.Advisories = slices.Compact(f.Advisories)
+		}
 		f.Suppressed = m.vex.about(p, f, m.q.Products)
 	}
-	slices.SortFunc(list, func(a, b Finding) int { return strings.Compare(a.Vulnerability, b.Vulnerability) })
+	byName := func(a, b Finding) int { return strings.Compare(a.Vulnerability, b.Vulnerability) }
+	if !slices.IsSortedFunc(list, byName) {
+		slices.SortFunc(list, byName)
+	}
 }

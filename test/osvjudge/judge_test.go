@@ -145,6 +145,9 @@ func explain(r *record, p pkg, we bool) string {
 	}
 	for _, a := range r.Affected {
 		if a.Package.Name != p.name {
+			if we && p.ecosystem == "Packagist" && strings.EqualFold(a.Package.Name, p.name) {
+				return "the record writes the name with capitals, which say nothing in Packagist"
+			}
 			continue
 		}
 		for i, g := range a.Ranges {
