@@ -22,7 +22,6 @@ type Builder struct {
 	sources []Source
 	records map[string]*Record
 	cves    map[string]*cveFacts
-	problem error
 }
 
 // cveFacts is what other catalogues say of a CVE.

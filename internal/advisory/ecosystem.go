@@ -30,7 +30,7 @@ func NormalEcosystem(ecosystem string) string {
 		if rest, found := strings.CutPrefix(release, "enterprise_linux:"); found {
 			release, _, _ = strings.Cut(rest, ":")
 		}
-		if isDigit(release[0]) {
+		if digits(release) > 0 {
 			release, _, _ = strings.Cut(release, ".")
 		}
 	}

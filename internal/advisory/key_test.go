@@ -132,8 +132,16 @@ func FuzzKeys(f *testing.F) {
 	ecosystems := []string{"Debian", "Red Hat", "Alpine", "npm", "PyPI", "Maven", "RubyGems", "NuGet", "Packagist"}
 	for i := range ecosystems {
 		for _, pair := range [][2]string{
-			{"1.0", "1.0.0"}, {"1:1.0~rc1-1", "1.0-1"}, {"1.0a1.dev1", "1.0.post1+l.1"}, {"1.0-alpha-1", "1-SNAPSHOT"}, {"v1.2.3-a.1+b", "1.2.3-a.b"},
-			{"1.2.3_rc1-r1", "1.02a_p1"}, {"1.0^git1", "1.0~a_b-2.el9"}, {"1.0.a.0", "1.a0"}, {"1.0.0.Beta1", "1-sp"}, {"1!1.0-1", "1.0c1"},
+			{"1.0", "1.0.0"},
+			{"1:1.0~rc1-1", "1.0-1"},
+			{"1.0a1.dev1", "1.0.post1+l.1"},
+			{"1.0-alpha-1", "1-SNAPSHOT"},
+			{"v1.2.3-a.1+b", "1.2.3-a.b"},
+			{"1.2.3_rc1-r1", "1.02a_p1"},
+			{"1.0^git1", "1.0~a_b-2.el9"},
+			{"1.0.a.0", "1.a0"},
+			{"1.0.0.Beta1", "1-sp"},
+			{"1!1.0-1", "1.0c1"},
 		} {
 			f.Add(i, pair[0], pair[1])
 		}

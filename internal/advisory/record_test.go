@@ -8,6 +8,7 @@ func FuzzRecord(f *testing.F) {
 		`{"id":"CVE-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"npm","name":"a"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"1.0.0"}]}],"versions":["0.1.0","x"]}]}`,
 		`{"id":"DSA-1-1","upstream":["CVE-1","CVE-2"],"affected":[{"package":{"ecosystem":"Debian:12","name":"a"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"last_affected":"1:1.0~rc1-1"}],"database_specific":{"introduced_exclusive":true}}],"ecosystem_specific":{"urgency":"low"}}]}`,
 		`{"id":"GHSA-1","aliases":["CVE-3"],"withdrawn":"2026-01-01T00:00:00Z","severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],"database_specific":[1]}`,
+		`{"id":"RHSA-1","affected":[{"package":{"ecosystem":"Red Hat:enterprise_linux:","name":"a"},"versions":["1"]},{"package":{"ecosystem":"Alpine:v","name":"a"},"versions":["1"]}]}`,
 	} {
 		f.Add([]byte(text))
 	}

@@ -69,7 +69,8 @@ func TestVEXSuppressesWhatItNames(t *testing.T) {
 				t.Fatal(err)
 			}
 			a, err := x.Match(&Question{VEX: list, Products: []string{"pkg:oci/app@sha256:aa", "sha256:aa"}, Packages: []Package{
-				{Ecosystem: "npm", Name: "left", Version: "1.0.0"}, {Ecosystem: "npm", Name: "left", Version: "2.0.0"},
+				{Ecosystem: "npm", Name: "left", Version: "1.0.0"},
+				{Ecosystem: "npm", Name: "left", Version: "2.0.0"},
 				{Ecosystem: "Debian:12", Name: "right", Version: "1-1", Binary: "libright1"},
 			}})
 			if err != nil || len(a.Findings) != 3 {
