@@ -81,6 +81,13 @@ bench: ## Measure speed and memory on made-up clusters
 bench-graph: ## Measure who can become whom, on made-up clusters of 1,000, 10,000 and 100,000 pods
 	@go run ./test/bench -graph -n 3
 
+bench-advisory: ## Measure the index of advisories: building, opening, asking, and orders of versions beside osv-scalibr's
+	@go test -run='^$$' -bench='Advisory|Order' ./internal/advisory
+	@go test -run='^$$' -bench=Build -benchtime=3x ./internal/vulndb
+
+judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
+	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
+
 fixes: build ## Measure the share of findings with a proved fix over real manifests, by practice and rule
 	@go run ./test/fixes
 
@@ -177,4 +184,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory judge-advisory fixes sandbox node-programs dist clean help $(CHECKS)

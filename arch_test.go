@@ -26,6 +26,7 @@ var floors = map[string]int{
 	"internal/cache":  3,
 	"internal/heap":   3,
 	"internal/bundle": 3,
+	"internal/vulndb": 3,
 
 	"internal/judge":     2,
 	"internal/report":    2,
@@ -35,6 +36,7 @@ var floors = map[string]int{
 	"internal/workbench": 2,
 	"internal/reach":     2,
 	"internal/attack":    2,
+	"internal/advisory":  2,
 
 	"internal/rbac":      1,
 	"internal/rule":      1,
@@ -87,6 +89,8 @@ var homes = map[string][]string{
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype"},
 	"github.com/google/go-containerregistry": {"internal/bundle"},
+	"github.com/google/osv-scalibr":          {"internal/advisory"},
+	"github.com/pandatix/go-cvss":            {"internal/advisory"},
 	"go.yaml.in/yaml":                        {"internal/document"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/spf13/pflag":                 {"internal/cli"},

@@ -28,11 +28,30 @@ import (
 // "simple signing", each with its signature as an annotation (github.com/sigstore/cosign
 // specs/SIGNATURE_SPEC.md).
 const (
-	bundleType  types.MediaType = "application/vnd.coaming.rules.v1.tar+gzip"
-	configType  types.MediaType = "application/vnd.coaming.rules.config.v1+json"
 	payloadType types.MediaType = "application/vnd.dev.cosign.simplesigning.v1+json"
 	annotation                  = "dev.cosignproject.cosign/signature"
 	claimType                   = "cosign container image signature"
+)
+
+// Artefact is a kind of file that a registry keeps.
+type Artefact struct {
+	What   string          // in the words of messages
+	Layer  types.MediaType // of the one layer, which is the file
+	Config types.MediaType
+	Max    int64  // bytes
+	Remedy string // what prints the name of one
+}
+
+// The artefacts: bundles of rules, and indexes of advisories.
+var (
+	Rules = Artefact{
+		What: "bundle of rules", Layer: "application/vnd.coaming.rules.v1.tar+gzip", Config: "application/vnd.coaming.rules.config.v1+json",
+		Max: MaxBundle, Remedy: "coaming rule push",
+	}
+	Advisories = Artefact{
+		What: "index of advisories", Layer: "application/vnd.coaming.advisories.v1", Config: "application/vnd.coaming.advisories.config.v1+json",
+		Max: 2 << 30, Remedy: "coaming db push",
+	}
 )
 
 // Scheme begins the name of a bundle in a registry.
@@ -57,6 +76,7 @@ type claim struct {
 
 // Registry speaks to registries with the credentials that docker and its like have stored.
 type Registry struct {
+	Artefact  Artefact
 	Transport http.RoundTripper
 	UserAgent string
 }
@@ -64,12 +84,15 @@ type Registry struct {
 func (r *Registry) options(ctx context.Context) []remote.Option {
 	return []remote.Option{
 		remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent(r.UserAgent),
-		remote.WithTransport(bounded{r.Transport}), remote.WithJobs(1),
+		remote.WithTransport(bounded{r.Transport, r.Artefact.Max}), remote.WithJobs(1),
 	}
 }
 
-// bounded ends answers that are longer than a bundle may be.
-type bounded struct{ http.RoundTripper }
+// bounded ends answers that are longer than an artefact may be.
+type bounded struct {
+	http.RoundTripper
+	most int64
+}
 
 // RoundTrip bounds the answer's body.
 func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -77,7 +100,7 @@ func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return answer, err
 	}
-	answer.Body = &limited{answer.Body, MaxBundle}
+	answer.Body = &limited{answer.Body, b.most}
 	return answer, nil
 }
 
@@ -90,7 +113,7 @@ type limited struct {
 func (l *limited) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p)
 	if l.left -= int64(n); l.left < 0 {
-		return 0, errors.New("the registry's answer is larger than a bundle may be")
+		return 0, errors.New("the registry's answer is larger than what is asked for may be")
 	}
 	return n, err
 }
@@ -102,8 +125,8 @@ func (r *Registry) Push(ctx context.Context, reference string, blob []byte, key 
 	if err != nil {
 		return "", &verdict.RemedyError{Err: fmt.Errorf("push: %w", err), Remedy: "Name it REGISTRY/NAME:TAG."}
 	}
-	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), configType)
-	image, err = mutate.AppendLayers(image, static.NewLayer(blob, bundleType))
+	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), r.Artefact.Config)
+	image, err = mutate.AppendLayers(image, static.NewLayer(blob, r.Artefact.Layer))
 	if err != nil {
 		return "", fmt.Errorf("make artefact: %w", err)
 	}
@@ -165,12 +188,12 @@ func isMissing(err error) bool {
 
 // ParseReference reads oci://REGISTRY/NAME@sha256:DIGEST. A tag alone is refused: what it names today it
 // need not name tomorrow.
-func ParseReference(reference string) (name.Digest, error) {
+func (a Artefact) ParseReference(reference string) (name.Digest, error) {
 	d, err := name.NewDigest(strings.TrimPrefix(reference, Scheme), name.StrictValidation)
 	if err != nil {
 		return d, &verdict.RemedyError{
-			Err:    fmt.Errorf("%s names no bundle by its digest", reference),
-			Remedy: "Name it as oci://REGISTRY/NAME@sha256:DIGEST, as 'coaming rule push' prints it.",
+			Err:    fmt.Errorf("%s names no %s by its digest", reference, a.What),
+			Remedy: "Name it as oci://REGISTRY/NAME@sha256:DIGEST, as '" + a.Remedy + "' prints it.",
 		}
 	}
 	return d, nil
@@ -178,7 +201,7 @@ func ParseReference(reference string) (name.Digest, error) {
 
 // Pull fetches a bundle by its digest. Where there are keys, one of them must have signed it.
 func (r *Registry) Pull(ctx context.Context, reference string, keys []*PublicKey) ([]byte, error) {
-	d, err := ParseReference(reference)
+	d, err := r.Artefact.ParseReference(reference)
 	if err != nil {
 		return nil, err
 	}
@@ -196,12 +219,12 @@ func (r *Registry) Pull(ctx context.Context, reference string, keys []*PublicKey
 		return nil, fmt.Errorf("pull %s: %w", d, err)
 	}
 	if len(layers) != 1 {
-		return nil, fmt.Errorf("pull %s: it has %d layers, a bundle of rules has one", d, len(layers))
+		return nil, fmt.Errorf("pull %s: it has %d layers, one %s has one", d, len(layers), r.Artefact.What)
 	}
-	if t, err := layers[0].MediaType(); err != nil || t != bundleType {
-		return nil, fmt.Errorf("pull %s: its layer is %q, a bundle of rules is %s", d, t, bundleType)
+	if t, err := layers[0].MediaType(); err != nil || t != r.Artefact.Layer {
+		return nil, fmt.Errorf("pull %s: its layer is %q, that of one %s is %s", d, t, r.Artefact.What, r.Artefact.Layer)
 	}
-	return readLayer(layers[0], MaxBundle)
+	return readLayer(layers[0], r.Artefact.Max)
 }
 
 // readLayer reads a layer, whose digest is verified while it is read.

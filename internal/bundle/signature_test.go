@@ -193,7 +193,7 @@ func TestRegistry(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, 0))))
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")
-	reg := &bundle.Registry{Transport: &http.Transport{}, UserAgent: "test"}
+	reg := &bundle.Registry{Artefact: bundle.Rules, Transport: &http.Transport{}, UserAgent: "test"}
 	key, stranger := keyFiles(t, p256(t)), keyFiles(t, ed(t))
 	private, err := bundle.ReadPrivateKey(key.private)
 	if err != nil {
@@ -234,12 +234,12 @@ func TestRegistry(t *testing.T) {
 
 	// A registry that answers with other bytes.
 	for _, path := range []string{"/blobs/", "/manifests/"} {
-		liar := &bundle.Registry{Transport: lying{reg.Transport, path}, UserAgent: "test"}
+		liar := &bundle.Registry{Artefact: bundle.Rules, Transport: lying{reg.Transport, path}, UserAgent: "test"}
 		if _, err := liar.Pull(ctx, signed, nil); err == nil {
 			t.Errorf("changed bytes of %s are taken", path)
 		}
 	}
-	endless := &bundle.Registry{Transport: endlessly{reg.Transport}, UserAgent: "test"}
+	endless := &bundle.Registry{Artefact: bundle.Rules, Transport: endlessly{reg.Transport}, UserAgent: "test"}
 	if _, err := endless.Pull(ctx, signed, nil); err == nil {
 		t.Error("an endless answer is taken")
 	}

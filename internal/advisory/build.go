@@ -1,0 +1,318 @@
+package advisory
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Builder gathers records and what is known of CVEs elsewhere, and writes an index of them. The same
+// records give the same bytes, in whatever order they come.
+type Builder struct {
+	sources []Source
+	records map[string]*Record
+	cves    map[string]*cveFacts
+}
+
+// cveFacts is what other catalogues say of a CVE.
+type cveFacts struct {
+	exploited  bool
+	likelihood float64 // below 0 when not known
+	vector     string
+	score      float64
+}
+
+// NewBuilder begins an index.
+func NewBuilder() *Builder {
+	return &Builder{records: map[string]*Record{}, cves: map[string]*cveFacts{}}
+}
+
+// Add takes the records of one source. Of records with the same id the one changed last counts; what was withdrawn
+// is left out, whatever others say of it.
+func (b *Builder) Add(source Source, records []*Record) {
+	source.Records = 0
+	for _, r := range records {
+		source.Records++
+		old := b.records[r.ID]
+		if old == nil || old.Modified.Before(r.Modified) || old.Modified.Equal(r.Modified) && r.Withdrawn {
+			b.records[r.ID] = r
+		}
+		if r.Withdrawn || old != nil {
+			source.Skipped++
+		}
+	}
+	b.sources = append(b.sources, source)
+}
+
+func (b *Builder) facts(cve string) *cveFacts {
+	f := b.cves[cve]
+	if f == nil {
+		f = &cveFacts{likelihood: -1}
+		b.cves[cve] = f
+	}
+	return f
+}
+
+// maxFacts is how many CVEs one of the catalogues may name.
+const maxFacts = 5_000_000
+
+// JoinKEV reads CISA's catalogue of known exploited vulnerabilities in its JSON form.
+func (b *Builder) JoinKEV(r io.Reader) error {
+	var catalogue struct {
+		Vulnerabilities []struct {
+			ID string `json:"cveID"`
+		} `json:"vulnerabilities"`
+	}
+	if err := json.NewDecoder(r).Decode(&catalogue); err != nil {
+		return fmt.Errorf("read KEV catalogue: %w", err)
+	}
+	if len(catalogue.Vulnerabilities) == 0 || len(catalogue.Vulnerabilities) > maxFacts {
+		return fmt.Errorf("read KEV catalogue: it names %d vulnerabilities", len(catalogue.Vulnerabilities))
+	}
+	for _, v := range catalogue.Vulnerabilities {
+		if !strings.HasPrefix(v.ID, "CVE-") {
+			return fmt.Errorf("read KEV catalogue: %.100q is no CVE", v.ID)
+		}
+		b.facts(v.ID).exploited = true
+	}
+	return nil
+}
+
+// JoinEPSS reads FIRST's scores: CSV with the columns cve and epss, after a comment with the model's version.
+func (b *Builder) JoinEPSS(r io.Reader) error {
+	lines := csv.NewReader(r)
+	lines.Comment, lines.ReuseRecord, lines.FieldsPerRecord = '#', true, -1
+	head, err := lines.Read()
+	if err != nil {
+		return fmt.Errorf("read EPSS scores: %w", err)
+	}
+	cve, epss := slices.Index(head, "cve"), slices.Index(head, "epss")
+	if cve < 0 || epss < 0 {
+		return errors.New("read EPSS scores: the first line names no columns cve and epss")
+	}
+	for range maxFacts {
+		fields, err := lines.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read EPSS scores: %w", err)
+		}
+		if len(fields) <= max(cve, epss) || !strings.HasPrefix(fields[cve], "CVE-") {
+			return fmt.Errorf("read EPSS scores: line %q", fields)
+		}
+		score, err := strconv.ParseFloat(fields[epss], 64)
+		if err != nil || !(score >= 0 && score <= 1) {
+			return fmt.Errorf("read EPSS scores: %s: %q is no probability", fields[cve], fields[epss])
+		}
+		b.facts(strings.Clone(fields[cve])).likelihood = score
+	}
+	return fmt.Errorf("read EPSS scores: over %d lines", maxFacts)
+}
+
+// JoinCVSS reads lines of a CVE, its base score, its CVSS vector, and whatever follows, separated by tabs. A vector
+// gives its own score; without one the score that stands there counts.
+func (b *Builder) JoinCVSS(r io.Reader) error {
+	lines := bufio.NewScanner(r)
+	n := 0
+	for lines.Scan() {
+		n++
+		fields := strings.Split(lines.Text(), "\t")
+		if lines.Text() == "" || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		if len(fields) < 3 || !strings.HasPrefix(fields[0], "CVE-") || n > maxFacts {
+			return fmt.Errorf("read CVSS scores: line %d is no CVE, score and vector", n)
+		}
+		if score, ok := Score(fields[2]); ok && score > 0 {
+			f := b.facts(fields[0])
+			f.vector, f.score = fields[2], score
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read CVSS scores: %w", err)
+	}
+	return nil
+}
+
+// vulnerability is one vulnerability under all its names.
+type vulnerability struct {
+	id      string
+	aliases []string
+	facts   cveFacts
+}
+
+// vulnerabilities joins the names that mean the same one, and gives for each name the one it means.
+func (b *Builder) vulnerabilities(records []*Record) map[string]*vulnerability {
+	parent := map[string]string{}
+	var root func(name string) string
+	root = func(name string) string {
+		for parent[name] != "" && parent[name] != name {
+			name = parent[name]
+		}
+		return name
+	}
+	for _, r := range records {
+		if r.alias || len(r.names) == 0 {
+			parent[r.ID] = cmp.Or(parent[r.ID], r.ID)
+		}
+		for _, name := range r.names {
+			parent[name] = cmp.Or(parent[name], name)
+			if r.alias {
+				a, c := root(r.ID), root(name)
+				if rankName(a) > rankName(c) || rankName(a) == rankName(c) && a > c {
+					a, c = c, a
+				}
+				if a != c {
+					parent[c] = a
+				}
+			}
+		}
+	}
+	all := map[string]*vulnerability{}
+	for _, name := range slices.Sorted(maps.Keys(parent)) {
+		top := root(name)
+		v := all[top]
+		if v == nil {
+			v = &vulnerability{id: top, facts: cveFacts{likelihood: -1}}
+			all[top] = v
+		}
+		if name != top {
+			v.aliases = append(v.aliases, name)
+			all[name] = v
+		}
+		if f := b.cves[name]; f != nil {
+			v.facts.exploited = v.facts.exploited || f.exploited
+			v.facts.likelihood = max(v.facts.likelihood, f.likelihood)
+			if f.score > v.facts.score {
+				v.facts.score, v.facts.vector = f.score, f.vector
+			}
+		}
+	}
+	return all
+}
+
+// rankName is which of its names a vulnerability goes by: its CVE, its GHSA, any other.
+func rankName(name string) int {
+	switch {
+	case strings.HasPrefix(name, "CVE-"):
+		return 0
+	case strings.HasPrefix(name, "GHSA-"):
+		return 1
+	}
+	return 2
+}
+
+// packed is an index on its way to the file.
+type packed struct {
+	about                About
+	names, records, pkgs encoder
+	keys                 []byte
+	nameRefs             map[*vulnerability]ref
+}
+
+// Write writes the index. created is when, sequence which of its keeper's indexes this is.
+func (b *Builder) Write(w io.Writer, created time.Time, sequence int64) (*About, error) {
+	var records []*Record
+	for _, id := range slices.Sorted(maps.Keys(b.records)) {
+		if r := b.records[id]; !r.Withdrawn {
+			records = append(records, r)
+		}
+	}
+	if len(records) == 0 {
+		return nil, errors.New("no advisories: an index of none would call everything unknown")
+	}
+	p := &packed{nameRefs: map[*vulnerability]ref{}}
+	sources := slices.Clone(b.sources)
+	slices.SortFunc(sources, func(a, c Source) int {
+		return cmp.Or(strings.Compare(a.Name, c.Name), strings.Compare(a.SHA256, c.SHA256))
+	})
+	p.about = About{Created: created.Unix(), Sequence: sequence, Records: len(records), Sources: sources}
+	all := b.vulnerabilities(records)
+	p.packNames(all)
+	places := p.packRecords(records, all)
+	p.packPackages(records, places)
+	if err := p.write(w); err != nil {
+		return nil, fmt.Errorf("write advisory index: %w", err)
+	}
+	return &p.about, nil
+}
+
+const noLikelihood = math.MaxUint16
+
+func (p *packed) packNames(all map[string]*vulnerability) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		v := all[name]
+		if v.id != name {
+			continue
+		}
+		p.about.Vulnerabilities++
+		start := len(p.names)
+		p.names.text(v.id)
+		p.names.number(uint64(len(v.aliases)))
+		for _, a := range v.aliases {
+			p.names.text(a)
+		}
+		flags := byte(0)
+		if v.facts.exploited {
+			flags = 1
+			p.about.Exploited++
+		}
+		p.names.byte(flags)
+		likelihood := uint64(noLikelihood)
+		if v.facts.likelihood >= 0 {
+			likelihood = uint64(math.Round(v.facts.likelihood * (noLikelihood - 1)))
+			p.about.Likelihoods++
+		}
+		p.names.number(likelihood)
+		if v.facts.score > 0 {
+			p.about.Scores++
+		}
+		p.names.byte(tenths(v.facts.score))
+		p.names.text(v.facts.vector)
+		p.nameRefs[v] = ref{uint64(start), uint64(len(p.names) - start)}
+	}
+}
+
+func (p *packed) packRecords(records []*Record, all map[string]*vulnerability) map[*Record]ref {
+	places := make(map[*Record]ref, len(records))
+	for _, r := range records {
+		start := len(p.records)
+		p.records.text(r.ID)
+		day := uint64(0)
+		if seconds := r.published.Unix(); seconds > 0 {
+			day = uint64(seconds / (24 * 60 * 60))
+		}
+		p.records.number(day)
+		p.records.text(r.summary)
+		score, _ := Score(r.vector)
+		p.records.byte(tenths(score))
+		p.records.text(r.vector)
+		names := r.names
+		if r.alias || len(names) == 0 {
+			names = []string{r.ID}
+		}
+		var about []*vulnerability
+		for _, name := range names {
+			if v := all[name]; !slices.Contains(about, v) {
+				about = append(about, v)
+			}
+		}
+		p.records.number(uint64(len(about)))
+		for _, v := range about {
+			p.records.ref(p.nameRefs[v])
+		}
+		places[r] = ref{uint64(start), uint64(len(p.records) - start)}
+	}
+	return places
+}

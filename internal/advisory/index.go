@@ -1,0 +1,176 @@
+package advisory
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"sort"
+	"sync/atomic"
+	"time"
+)
+
+// ErrDamaged is an index that is not as it was written.
+var ErrDamaged = errors.New("the advisory index is damaged")
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
+}
+
+// Index is an index in memory, mostly a mapped file. It may be asked by many at once.
+type Index struct {
+	About About
+
+	file     []byte
+	parts    [sections]section
+	sums     []byte
+	verified []atomic.Uint32 // a bit for each block whose sum was right
+	places   map[string]int  // of the ecosystems in About
+}
+
+// Open takes the bytes of an index, which must not change or go away as long as it is asked.
+func Open(file []byte) (*Index, error) {
+	x := &Index{file: file}
+	if err := x.readHead(); err != nil {
+		return nil, err
+	}
+	if err := x.readAbout(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+func (x *Index) readHead() error {
+	if len(x.file) < 2*blockSize || [6]byte(x.file[:6]) != magic {
+		return fmt.Errorf("this is no advisory index")
+	}
+	head := x.file[:blockSize]
+	if major := binary.LittleEndian.Uint16(head[6:]); major != formatMajor {
+		return fmt.Errorf("the advisory index has format %d, this program reads %d", major, formatMajor)
+	}
+	if crc32.Checksum(head[:headSum], castagnoli) != binary.LittleEndian.Uint32(head[headSum:]) {
+		return damaged("its head")
+	}
+	if size := binary.LittleEndian.Uint64(head[16:]); size != uint64(len(x.file)) {
+		return damaged("%d bytes, want %d", len(x.file), size)
+	}
+	end := uint64(blockSize)
+	for i := range x.parts {
+		p := section{binary.LittleEndian.Uint64(head[32+16*i:]), binary.LittleEndian.Uint64(head[40+16*i:])}
+		if p.offset != end || p.length > uint64(len(x.file)) || p.offset+p.length > uint64(len(x.file)) {
+			return damaged("section %d lies at %d with %d bytes", i, p.offset, p.length)
+		}
+		end = aligned(p.offset + p.length)
+		x.parts[i] = p
+	}
+	sums := x.parts[sumSection]
+	blocks := sums.offset/blockSize - 1
+	if sums.length != 4*blocks || sums.offset+sums.length+sealSize != uint64(len(x.file)) {
+		return damaged("%d bytes of sums for %d blocks", sums.length, blocks)
+	}
+	x.sums = x.file[sums.offset : sums.offset+sums.length]
+	if crc32.Checksum(x.sums, castagnoli) != binary.LittleEndian.Uint32(head[24:]) {
+		return damaged("its sums")
+	}
+	x.verified = make([]atomic.Uint32, blocks/32+1)
+	return nil
+}
+
+func aligned(n uint64) uint64 { return (n + blockSize - 1) &^ (blockSize - 1) }
+
+func (x *Index) readAbout() error {
+	size := x.parts[aboutSection].length
+	if size > maxAbout {
+		return damaged("it says %d bytes about itself", size)
+	}
+	text, err := x.read(aboutSection, ref{0, size})
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, &x.About); err != nil {
+		return damaged("what it says about itself: %v", err)
+	}
+	keys, next := int(x.parts[keySection].length/keySize), 0
+	x.places = make(map[string]int, len(x.About.Ecosystems))
+	for i, e := range x.About.Ecosystems {
+		if e.First != next || e.Packages <= 0 || e.Packages > keys-next {
+			return damaged("the keys of %s", e.Name)
+		}
+		next += e.Packages
+		x.places[e.Name] = i
+	}
+	if next != keys || len(x.places) != len(x.About.Ecosystems) || x.parts[keySection].length%keySize != 0 {
+		return damaged("%d keys, want %d", keys, next)
+	}
+	return nil
+}
+
+// Created is when the index was made.
+func (x *Index) Created() time.Time { return time.Unix(x.About.Created, 0).UTC() }
+
+// CheckSeal reads the whole file and holds it to its SHA-256.
+func (x *Index) CheckSeal() error {
+	end := len(x.file) - sealSize
+	if sum := sha256.Sum256(x.file[:end]); !bytes.Equal(sum[:], x.file[end:]) {
+		return damaged("its SHA-256")
+	}
+	return nil
+}
+
+// read gives a place in a section, whose blocks are held to their sums when they are first read.
+func (x *Index) read(part int, r ref) ([]byte, error) {
+	p := x.parts[part]
+	if r.offset > p.length || r.length > p.length-r.offset {
+		return nil, damaged("a place outside of section %d", part)
+	}
+	from := p.offset + r.offset
+	to := from + r.length
+	for block := from / blockSize; block*blockSize < to; block++ {
+		n := block - 1 // the head has a sum of its own
+		word, bit := &x.verified[n/32], uint32(1)<<(n%32)
+		if word.Load()&bit != 0 {
+			continue
+		}
+		if crc32.Checksum(x.file[block*blockSize:(block+1)*blockSize], castagnoli) != binary.LittleEndian.Uint32(x.sums[4*n:]) {
+			return nil, damaged("block %d", block)
+		}
+		word.Or(bit)
+	}
+	return x.file[from:to:to], nil
+}
+
+// find gives the entry of a package, nil when the index has none.
+func (x *Index) find(e *Ecosystem, name string) ([]byte, error) {
+	hash := hashName(name)
+	var failed error
+	key := func(i int) (found uint32, entry ref) {
+		raw, err := x.read(keySection, ref{uint64(i) * keySize, keySize})
+		if err != nil {
+			failed = err
+			return 0, ref{}
+		}
+		return binary.LittleEndian.Uint32(raw), ref{binary.LittleEndian.Uint64(raw[8:]), uint64(binary.LittleEndian.Uint32(raw[4:]))}
+	}
+	i := e.First + sort.Search(e.Packages, func(i int) bool {
+		found, _ := key(e.First + i)
+		return failed != nil || found >= hash
+	})
+	for ; failed == nil && i < e.First+e.Packages; i++ {
+		found, place := key(i)
+		if failed != nil || found != hash {
+			break
+		}
+		entry, err := x.read(packageSection, place)
+		if err != nil {
+			return nil, err
+		}
+		c := cursor{rest: entry}
+		if string(c.bytes()) == name {
+			return c.rest, nil
+		}
+	}
+	return nil, failed
+}

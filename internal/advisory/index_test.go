@@ -1,0 +1,296 @@
+package advisory
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// realData is OSV's layout: a folder an ecosystem, all.zip in it.
+const realData = "../../../shared/vulndata"
+
+var day = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+
+// realRecords reads the real records once.
+var realRecords = sync.OnceValues(func() (map[string][]*Record, error) {
+	zips, err := filepath.Glob(realData + "/*/all.zip")
+	if err != nil || len(zips) == 0 {
+		return nil, err
+	}
+	all := map[string][]*Record{}
+	for _, path := range zips {
+		z, err := zip.OpenReader(path)
+		if err != nil {
+			return nil, err
+		}
+		name := filepath.Base(filepath.Dir(path))
+		for _, f := range z.File {
+			r, err := f.Open()
+			if err != nil {
+				return nil, err
+			}
+			text, err := io.ReadAll(r)
+			if err != nil {
+				return nil, err
+			}
+			record, err := ParseRecord(text)
+			if err != nil {
+				return nil, err
+			}
+			all[name] = append(all[name], record)
+		}
+		if err := z.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+})
+
+var realIndex = sync.OnceValues(func() ([]byte, error) {
+	all, err := realRecords()
+	if err != nil || all == nil {
+		return nil, err
+	}
+	b := NewBuilder()
+	for name, records := range all {
+		b.Add(Source{Name: name}, records)
+	}
+	for path, join := range map[string]func(io.Reader) error{"/kev.json.gz": b.JoinKEV, "/severity.tsv.gz": b.JoinCVSS} {
+		file, err := os.Open(realData + path)
+		if err != nil {
+			return nil, err
+		}
+		z, err := gzip.NewReader(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := join(z); err != nil {
+			return nil, err
+		}
+		_ = file.Close() // it was only read
+	}
+	var out bytes.Buffer
+	_, err = b.Write(&out, day, 1)
+	return out.Bytes(), err
+})
+
+func openReal(t testing.TB) *Index {
+	file, err := realIndex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file == nil {
+		t.Skip("no ../shared/vulndata beside this checkout")
+	}
+	x, err := Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// TestRealIndex holds the index of the real records to what is in them.
+func TestRealIndex(t *testing.T) {
+	x := openReal(t)
+	if err := x.CheckSeal(); err != nil {
+		t.Error(err)
+	}
+	if x.About.Records < 47_000 || x.About.Vulnerabilities < 40_000 || x.About.Exploited < 200 || x.About.Scores < 2_000 {
+		t.Errorf("the index holds %+v", x.About)
+	}
+	// DSA-5417-1 mended four vulnerabilities of openssl in bookworm's 3.0.9-1, DSA-5532-1 one in 3.0.11-1~deb12u2.
+	a, err := x.Match(&Question{Today: "2026-11-22", Packages: []Package{
+		{Ecosystem: "Debian:12", Name: "openssl", Version: "3.0.11-1~deb12u1"},
+		{Ecosystem: "Debian:12", Name: "openssl", Version: "3.0.11-1~deb12u2"},
+		{Ecosystem: "npm", Name: "lodash", Version: "4.17.20"},
+		{Ecosystem: "npm", Name: "lodash", Version: "4.17.20", Owner: "node-lodash"},
+		{Ecosystem: "Debian:11", Name: "openssl", Version: "9"},
+		{Ecosystem: "PyPI", Name: "Jinja2", Version: "2.4.1"},
+		{Ecosystem: "Go", Name: "golang.org/x/net", Version: "v0.17.0"},
+		{Ecosystem: "Go", Name: "stdlib", Version: "go1.21.0"},
+		{Ecosystem: "AlmaLinux:9.4", Name: "openssl", Version: "1:3.0.1-41.el9_0"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixed := map[int]map[string]string{}
+	for _, f := range a.Findings {
+		if fixed[f.Package] == nil {
+			fixed[f.Package] = map[string]string{}
+		}
+		fixed[f.Package][f.Vulnerability] = f.FixedIn
+	}
+	for i, want := range []struct {
+		vulnerability, fixed string
+		found                bool
+	}{
+		{"CVE-2023-5363", "3.0.11-1~deb12u2", true},
+		{"CVE-2023-5363", "", false},
+		{"CVE-2021-23337", "4.17.21", true},
+		{"CVE-2021-23337", "", false},
+		{"CVE-2021-23337", "", false},
+		{"CVE-2019-8341", "", false},
+		{"CVE-2023-45288", "0.23.0", true},
+		{"CVE-2023-39325", "1.21.3", true},
+		{"CVE-2023-0286", "1:3.0.1-47.el9_1", true},
+	} {
+		got, found := fixed[i][want.vulnerability]
+		if want.vulnerability == "CVE-2019-8341" {
+			continue // disputed: only that PyPI's names are normal is asked, below
+		}
+		if found != want.found || got != want.fixed {
+			t.Errorf("package %d: %s found %v, fixed in %q; want %v, %q", i, want.vulnerability, found, got, want.found, want.fixed)
+		}
+	}
+	if len(fixed[5]) == 0 {
+		t.Error("nothing about Jinja2 2.4.1, which PyPI's advisories call jinja2")
+	}
+	if a.Left != 1 {
+		t.Errorf("%d packages left to their owner, want 1", a.Left)
+	}
+	if len(a.Unknown) != 1 || a.Unknown[0].Ecosystem != "Debian:11" {
+		t.Errorf("unknown: %+v", a.Unknown)
+	}
+}
+
+// TestSameBytes gives the records in another order.
+func TestSameBytes(t *testing.T) {
+	all, err := realRecords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all == nil {
+		t.Skip("no ../shared/vulndata beside this checkout")
+	}
+	write := func(turn bool) []byte {
+		b := NewBuilder()
+		for _, name := range []string{"npm", "Debian", "PyPI"} {
+			records := slices.Clone(all[name])
+			if turn {
+				slices.Reverse(records)
+			}
+			b.Add(Source{Name: name}, records)
+		}
+		if turn {
+			slices.Reverse(b.sources)
+		}
+		var out bytes.Buffer
+		if _, err := b.Write(&out, day, 1); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	if !bytes.Equal(write(false), write(true)) {
+		t.Error("the order of the records changes the index")
+	}
+}
+
+const small = `{"id":"GHSA-1","aliases":["CVE-2026-1"],"modified":"2026-01-01T00:00:00Z","summary":"s","affected":[
+ {"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2.0.0"}]}],"versions":["odd"]}]}`
+
+// TestDamage changes every byte of an index: each is an error or no difference at all, never another answer.
+func TestDamage(t *testing.T) {
+	r, err := ParseRecord([]byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := writeIndex(t, r)
+	want := ask(t, file)
+	for i := range file {
+		broken := slices.Clone(file)
+		broken[i] ^= 0x41
+		x, err := Open(broken)
+		if err != nil {
+			continue
+		}
+		if x.CheckSeal() == nil {
+			t.Fatalf("byte %d: the seal is whole", i)
+		}
+		a, err := x.Match(&Question{Packages: asked})
+		if err == nil && !reflect.DeepEqual(a, want) {
+			t.Fatalf("byte %d: another answer: %+v", i, a)
+		}
+	}
+	for n := range len(file) {
+		if _, err := Open(file[:n:n]); err == nil {
+			t.Fatalf("the first %d bytes open", n)
+		}
+	}
+}
+
+var asked = []Package{{Ecosystem: "npm", Name: "left", Version: "1.0.0"}, {Ecosystem: "npm", Name: "left", Version: "odd"}, {Ecosystem: "npm", Name: "right", Version: "1.0.0"}}
+
+func ask(t testing.TB, file []byte) *Answer {
+	t.Helper()
+	x, err := Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := x.Match(&Question{Packages: asked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// FuzzIndex changes an index and mends its sums, as who means harm would: it may say anything, and must not panic.
+func FuzzIndex(f *testing.F) {
+	r, err := ParseRecord([]byte(small))
+	if err != nil {
+		f.Fatal(err)
+	}
+	file := writeIndex(f, r)
+	f.Add(uint32(0), []byte{}, true)
+	for at := uint32(0); at < uint32(len(file)); at += 509 {
+		f.Add(at, []byte{0xff, 0xff, 0xff, 0xff, 0x7f}, true)
+		f.Add(at, []byte{0}, false)
+	}
+	f.Fuzz(func(_ *testing.T, at uint32, change []byte, mend bool) {
+		broken := slices.Clone(file)
+		copy(broken[int(at)%len(broken):], change)
+		if mend {
+			resum(broken)
+		}
+		x, err := Open(broken)
+		if err != nil {
+			return
+		}
+		_, _ = x.Match(&Question{Packages: asked, Today: "2026-11-22"}) // whatever it says
+	})
+}
+
+// resum makes the sums right again.
+func resum(file []byte) {
+	offset := binary.LittleEndian.Uint64(file[32+16*sumSection:])
+	length := binary.LittleEndian.Uint64(file[40+16*sumSection:])
+	if offset > uint64(len(file)) || length > uint64(len(file))-offset || offset%blockSize != 0 {
+		return
+	}
+	sums := file[offset : offset+length]
+	for n := 0; 4*n+4 <= len(sums) && (n+2)*blockSize <= len(file); n++ {
+		binary.LittleEndian.PutUint32(sums[4*n:], crc32.Checksum(file[(n+1)*blockSize:(n+2)*blockSize], castagnoli))
+	}
+	binary.LittleEndian.PutUint32(file[24:], crc32.Checksum(sums, castagnoli))
+	binary.LittleEndian.PutUint32(file[headSum:], crc32.Checksum(file[:headSum], castagnoli))
+}
+
+func writeIndex(t testing.TB, records ...*Record) []byte {
+	t.Helper()
+	b := NewBuilder()
+	b.Add(Source{Name: "test"}, records)
+	var out bytes.Buffer
+	if _, err := b.Write(&out, day, 1); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,202 @@
+package advisory
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// claim is what one record says of one package.
+type claim struct {
+	record *Record
+	about  *affected
+}
+
+// entry is one package of the index.
+type entry struct {
+	ecosystem, name string
+	hash            uint32
+	claims          []claim
+	place           ref
+}
+
+// packPackages packs the packages in the order of their names, so that those of one ecosystem lie together.
+func (p *packed) packPackages(records []*Record, places map[*Record]ref) {
+	entries := gather(records)
+	newest := map[string]time.Time{}
+	var counts []Ecosystem
+	for _, e := range entries {
+		if n := len(counts); n == 0 || counts[n-1].Name != e.ecosystem {
+			first := 0
+			if n > 0 {
+				first = counts[n-1].First + counts[n-1].Packages
+			}
+			counts = append(counts, Ecosystem{Name: e.ecosystem, First: first})
+		}
+		count := &counts[len(counts)-1]
+		count.Packages++
+		count.Records += len(e.claims)
+		start := len(p.pkgs)
+		p.pkgs.text(e.name)
+		p.pkgs.number(uint64(len(e.claims)))
+		order := schemeOf(e.ecosystem)
+		for _, c := range e.claims {
+			p.pkgs.claim(order, c, places[c.record])
+			for _, changed := range []time.Time{c.record.Modified, c.record.published} {
+				if newest[e.ecosystem].Before(changed) {
+					newest[e.ecosystem] = changed
+				}
+			}
+		}
+		e.place = ref{uint64(start), uint64(len(p.pkgs) - start)}
+	}
+	for i := range counts {
+		counts[i].Newest = newest[counts[i].Name].UTC().Format(time.DateOnly)
+	}
+	p.about.Ecosystems = counts
+	slices.SortFunc(entries, func(a, b *entry) int {
+		return cmp.Or(strings.Compare(a.ecosystem, b.ecosystem), cmp.Compare(a.hash, b.hash), strings.Compare(a.name, b.name))
+	})
+	for _, e := range entries {
+		p.keys = binary.LittleEndian.AppendUint32(p.keys, e.hash)
+		p.keys = binary.LittleEndian.AppendUint32(p.keys, uint32(e.place.length))
+		p.keys = binary.LittleEndian.AppendUint64(p.keys, e.place.offset)
+	}
+}
+
+// gather sorts what the records say by ecosystem and package.
+func gather(records []*Record) []*entry {
+	type key struct{ ecosystem, name string }
+	found := map[key]*entry{}
+	var entries []*entry
+	for _, r := range records {
+		for i := range r.affected {
+			a := &r.affected[i]
+			if a.name == "" || a.ecosystem == "" || a.ecosystem == "GIT" || len(a.intervals)+len(a.versions) == 0 {
+				continue // only commits, or nothing at all
+			}
+			k := key{a.ecosystem, a.name}
+			e := found[k]
+			if e == nil {
+				e = &entry{ecosystem: a.ecosystem, name: a.name, hash: hashName(a.name)}
+				found[k] = e
+				entries = append(entries, e)
+			}
+			e.claims = append(e.claims, claim{r, a})
+		}
+	}
+	slices.SortFunc(entries, func(a, b *entry) int {
+		return cmp.Or(strings.Compare(a.ecosystem, b.ecosystem), strings.Compare(a.name, b.name))
+	})
+	return entries
+}
+
+// How the first byte of an interval says what it has.
+const (
+	endMask   = 3
+	hasLower  = 4
+	overLower = 8
+)
+
+func (e *encoder) claim(order *scheme, c claim, record ref) {
+	e.ref(record)
+	severity := c.about.severity
+	if severity == unrated {
+		severity = c.record.severity
+	}
+	e.byte(byte(severity))
+	e.number(uint64(len(c.about.intervals)))
+	for _, i := range c.about.intervals {
+		flags := i.end
+		if i.lower != "" {
+			flags |= hasLower
+		}
+		if i.over {
+			flags |= overLower
+		}
+		e.byte(flags)
+		if i.lower != "" {
+			e.bound(order, i.lower)
+		}
+		if i.end != endless {
+			e.bound(order, i.upper)
+		}
+	}
+	e.number(uint64(len(c.about.versions)))
+	for _, v := range c.about.versions {
+		e.text(v)
+	}
+}
+
+// bound is a version as text and as key; the key is empty where there is none.
+func (e *encoder) bound(order *scheme, version string) {
+	e.text(version)
+	key, ok := order.makeKey(nil, version)
+	if !ok {
+		key = nil
+	}
+	e.text(string(key))
+}
+
+// write lays the sections out and writes the file.
+func (p *packed) write(w io.Writer) error {
+	about, err := json.Marshal(&p.about)
+	if err != nil {
+		return err
+	}
+	parts := [][]byte{about, p.keys, p.pkgs, p.records, p.names}
+	head := make([]byte, blockSize)
+	copy(head, magic[:])
+	binary.LittleEndian.PutUint16(head[6:], formatMajor)
+	binary.LittleEndian.PutUint16(head[8:], formatMinor)
+	offset := uint64(blockSize)
+	var sums []byte
+	for i, part := range parts {
+		binary.LittleEndian.PutUint64(head[32+16*i:], offset)
+		binary.LittleEndian.PutUint64(head[40+16*i:], uint64(len(part)))
+		padded := part
+		if rest := len(part) % blockSize; rest > 0 {
+			padded = append(slices.Clip(part), make([]byte, blockSize-rest)...)
+		}
+		parts[i] = padded
+		for block := range slices.Chunk(padded, blockSize) {
+			sums = binary.LittleEndian.AppendUint32(sums, crc32.Checksum(block, castagnoli))
+		}
+		offset += uint64(len(padded))
+	}
+	binary.LittleEndian.PutUint64(head[32+16*sumSection:], offset)
+	binary.LittleEndian.PutUint64(head[40+16*sumSection:], uint64(len(sums)))
+	size := offset + uint64(len(sums)) + sealSize
+	if size > MaxIndex {
+		return fmt.Errorf("it would have %d bytes, over %d", size, uint64(MaxIndex))
+	}
+	binary.LittleEndian.PutUint64(head[16:], size)
+	binary.LittleEndian.PutUint32(head[24:], crc32.Checksum(sums, castagnoli))
+	binary.LittleEndian.PutUint32(head[headSum:], crc32.Checksum(head[:headSum], castagnoli))
+	return seal(w, slices.Concat([][]byte{head}, parts, [][]byte{sums}))
+}
+
+// seal writes the parts and the SHA-256 of them.
+func seal(w io.Writer, parts [][]byte) error {
+	hash := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(w, hash), 1<<20)
+	for _, part := range parts {
+		if _, err := io.Copy(out, bytes.NewReader(part)); err != nil {
+			return err
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err := w.Write(hash.Sum(nil))
+	return err
+}

@@ -1,0 +1,267 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coaming/coaming/internal/advisory"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// dbMatchOptions is the configuration of one question about packages.
+type dbMatchOptions struct {
+	dbFlags
+	lists        []string
+	vex          []string
+	products     []string
+	format       string
+	allowUnknown bool
+}
+
+func dbMatchCommand(env *Env) *cobra.Command {
+	o := &dbMatchOptions{}
+	cmd := &cobra.Command{
+		Use:   "match [PURL…] [-f LIST]",
+		Short: "Say what is published about packages",
+		Long: `Say what is published about packages, named by package URLs: as arguments, or one on a line of a file. Packages of distributions
+need their release: pkg:deb/debian/openssl@3.0.11-1?distro=debian-12 names the source package, for apk the origin, for rpm the binary package.
+What the advisories do not cover is unknown, never clean.
+
+Exit codes: 0 nothing published; 1 something is; 2 wrong usage or an internal error; 3 nothing published, and something
+unknown (0 with --allow-unknown).`,
+		Example: `  coaming db match pkg:npm/lodash@4.17.4
+  dpkg-query -W -f 'pkg:deb/debian/${source:Package}@${source:Version}?distro=debian-12\n' | coaming db match -f -
+  coaming db match -f packages.txt --vex statements.json --format json`,
+		RunE: func(_ *cobra.Command, args []string) error { return o.run(env, args) },
+	}
+	flags := cmd.Flags()
+	o.register(flags)
+	flags.StringArrayVarP(&o.lists, "file", "f", nil, "read package URLs from this `FILE`, one a line, or - for standard input; may be given several times")
+	flags.StringArrayVar(&o.vex, "vex", nil, "leave out what this `FILE` of OpenVEX, CSAF or CycloneDX says does not apply; may be given several times")
+	flags.StringArrayVar(&o.products, "product", nil, "the packages are in this `PRODUCT` of --vex: an image's package URL or digest; may be given several times")
+	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the answer: text, json")
+	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what is unknown")
+	completeFlag(cmd, "format", "text", "json")
+	return cmd
+}
+
+// maxPackages is how many packages are asked about at once.
+const maxPackages = 1_000_000
+
+func (o *dbMatchOptions) run(env *Env, args []string) (err error) {
+	q := &advisory.Question{Today: env.Now().UTC().Format(time.DateOnly), Products: o.products}
+	names, errs := args, []error{}
+	if o.format != "text" && o.format != "json" {
+		errs = append(errs, fmt.Errorf("--format: %q is none of text, json", o.format))
+	}
+	for _, list := range o.lists {
+		some, err := readLines(env, list)
+		names, errs = append(names, some...), append(errs, err)
+	}
+	if len(names) == 0 && len(o.lists) == 0 {
+		errs = append(errs, &verdict.RemedyError{Err: errors.New("no packages to ask about"), Remedy: "Name package URLs, pkg:npm/lodash@4.17.4, or a file of them with -f."})
+	}
+	for _, name := range names {
+		p, err := advisory.ParsePURL(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		q.Packages = append(q.Packages, p.Package())
+	}
+	for _, file := range o.vex {
+		statements, err := readVEX(file)
+		q.VEX, errs = append(q.VEX, statements...), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	db, err := o.open(env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	answer, err := db.Match(q)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", db.Path, err)
+	}
+	if o.format == "json" {
+		err = writeAnswerJSON(env.Stdout, names, answer)
+	} else {
+		err = writeAnswer(env, names, answer)
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range answer.Findings {
+		if f.Suppressed == nil {
+			return exitError(verdict.ExitFindings)
+		}
+	}
+	if len(answer.Unknown) > 0 && !o.allowUnknown {
+		return exitError(verdict.ExitUnknown)
+	}
+	return nil
+}
+
+func readLines(env *Env, path string) ([]string, error) {
+	in := env.Stdin
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read packages: %w", err)
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		in = file
+	}
+	var list []string
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if len(list) == maxPackages {
+			return nil, fmt.Errorf("read packages: %s names over %d", path, maxPackages)
+		}
+		list = append(list, line)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read packages from %s: %w", path, err)
+	}
+	return list, nil
+}
+
+func readVEX(path string) ([]advisory.Statement, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read VEX: %w", err)
+	}
+	raw, err := io.ReadAll(io.LimitReader(file, advisory.MaxVEX+1))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("read VEX %s: %w", path, err)
+	}
+	return advisory.ParseVEX(path, raw)
+}
+
+func writeAnswer(env *Env, names []string, a *advisory.Answer) error {
+	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
+	suppressed := 0
+	for i, f := range a.Findings {
+		if f.Suppressed != nil {
+			suppressed++
+			continue
+		}
+		if i-suppressed == 0 {
+			_, _ = fmt.Fprintln(w, "PACKAGE\tVULNERABILITY\tSEVERITY\tFIXED IN\tSIGNS\tADVISORIES")
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printed(names[f.Package]), printed(f.Vulnerability), severityWord(&f), printed(f.FixedIn), signs(&f), printed(strings.Join(f.Advisories, " ")))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, u := range a.Unknown {
+		_, _ = fmt.Fprintf(env.Stderr, "unknown: %s of %s: %s\n", counted(len(u.Packages), "package"), printed(u.Ecosystem), printed(u.Reason))
+	}
+	_, _ = fmt.Fprintf(env.Stderr, "%s in %s; %d suppressed by VEX\n", counted(len(a.Findings)-suppressed, "finding"), counted(len(names), "package"), suppressed)
+	return nil
+}
+
+// printed takes away what would move a terminal's cursor.
+func printed(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func severityWord(f *advisory.Finding) string {
+	if !f.Rated {
+		return "unrated"
+	}
+	if f.Vector == "" {
+		return f.Severity.String()
+	}
+	return fmt.Sprintf("%s (%.1f)", f.Severity, f.Score)
+}
+
+func signs(f *advisory.Finding) string {
+	var list []string
+	if f.Exploited {
+		list = append(list, "exploited")
+	}
+	if f.Likelihood >= 0 {
+		list = append(list, fmt.Sprintf("EPSS %.3f", f.Likelihood))
+	}
+	return strings.Join(list, ", ")
+}
+
+// jsonFinding is a finding in the JSON answer; fields that are not known are left out.
+type jsonFinding struct {
+	Package       string   `json:"package"`
+	Vulnerability string   `json:"vulnerability"`
+	Aliases       []string `json:"aliases,omitempty"`
+	Advisories    []string `json:"advisories"`
+	Summary       string   `json:"summary,omitempty"`
+	Severity      string   `json:"severity,omitempty"`
+	Score         float64  `json:"score,omitempty"`
+	Vector        string   `json:"vector,omitempty"`
+	Exploited     bool     `json:"exploited"`
+	Likelihood    *float64 `json:"likelihood,omitempty"`
+	FixedIn       string   `json:"fixedIn,omitempty"`
+	Published     string   `json:"published,omitempty"`
+	Suppressed    string   `json:"suppressed,omitempty"` // who says so, and why
+}
+
+type jsonUnknown struct {
+	Ecosystem string   `json:"ecosystem"`
+	Packages  []string `json:"packages"`
+	Reason    string   `json:"reason"`
+}
+
+func writeAnswerJSON(w io.Writer, names []string, a *advisory.Answer) error {
+	out := struct {
+		Findings []jsonFinding `json:"findings"`
+		Unknown  []jsonUnknown `json:"unknown"`
+	}{[]jsonFinding{}, []jsonUnknown{}}
+	for _, f := range a.Findings {
+		j := jsonFinding{
+			Package: names[f.Package], Vulnerability: f.Vulnerability, Aliases: f.Aliases, Advisories: f.Advisories, Summary: f.Summary,
+			Score: f.Score, Vector: f.Vector, Exploited: f.Exploited, FixedIn: f.FixedIn,
+		}
+		if f.Rated {
+			j.Severity = f.Severity.String()
+		}
+		if f.Likelihood >= 0 {
+			j.Likelihood = &f.Likelihood
+		}
+		if !f.Published.IsZero() {
+			j.Published = f.Published.Format(time.DateOnly)
+		}
+		if s := f.Suppressed; s != nil {
+			j.Suppressed = fmt.Sprintf("%s: %s %s", s.Source, s.Status, s.Reason)
+		}
+		out.Findings = append(out.Findings, j)
+	}
+	for _, u := range a.Unknown {
+		j := jsonUnknown{Ecosystem: u.Ecosystem, Reason: u.Reason}
+		for _, i := range u.Packages {
+			j.Packages = append(j.Packages, names[i])
+		}
+		out.Unknown = append(out.Unknown, j)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(&out)
+}
