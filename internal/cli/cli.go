@@ -103,6 +103,7 @@ func rootCommand(env *Env) *cobra.Command {
 		reachCommand(env),
 		pathsCommand(env),
 		cutCommand(env),
+		imageCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {
