@@ -26,6 +26,7 @@ var floors = map[string]int{
 	"internal/cache":  3,
 	"internal/heap":   3,
 	"internal/bundle": 3,
+	"internal/image":  3,
 
 	"internal/judge":     2,
 	"internal/report":    2,
@@ -87,6 +88,7 @@ var homes = map[string][]string{
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype"},
 	"github.com/google/go-containerregistry": {"internal/bundle"},
+	"github.com/klauspost/compress":          {"internal/image"},
 	"go.yaml.in/yaml":                        {"internal/document"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/spf13/pflag":                 {"internal/cli"},
