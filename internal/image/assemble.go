@@ -47,7 +47,7 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		}
 		slices.Sort(p.Files)
 		p.Files = slices.Compact(p.Files)
-		p.Ecosystem = distribution(img.System, p.Ecosystem)
+		p.Ecosystem = distribution(img.System)
 	}
 	markOwned(img.Packages)
 	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int {
@@ -72,7 +72,7 @@ var ecosystems = map[string]string{
 
 // distribution is the ecosystem of a package that a package manager put there. A distribution made from
 // another keeps its own name: advisories for the one say nothing certain of the other.
-func distribution(s *fact.System, _ string) string {
+func distribution(s *fact.System) string {
 	if s == nil || s.ID == "" {
 		return ""
 	}
@@ -119,7 +119,7 @@ func markOwned(list []fact.Package) {
 }
 
 // spellings are the names that a file may have in its package's list: since /bin, /sbin and /lib are links into
-// /usr, lists name either. A directory that is listed speaks for an egg-info of several files, not for others.
+// /usr, lists name either.
 func spellings(at string) []string {
 	list := []string{at}
 	if rest, merged := strings.CutPrefix(at, "usr/"); merged {
