@@ -27,6 +27,7 @@ var floors = map[string]int{
 	"internal/heap":   3,
 	"internal/bundle": 3,
 	"internal/vulndb": 3,
+	"internal/image":  3,
 
 	"internal/judge":     2,
 	"internal/report":    2,
@@ -91,6 +92,7 @@ var homes = map[string][]string{
 	"github.com/google/go-containerregistry": {"internal/bundle"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
 	"github.com/pandatix/go-cvss":            {"internal/advisory"},
+	"github.com/klauspost/compress":          {"internal/image"},
 	"go.yaml.in/yaml":                        {"internal/document"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/spf13/pflag":                 {"internal/cli"},

@@ -104,6 +104,7 @@ func rootCommand(env *Env) *cobra.Command {
 		pathsCommand(env),
 		cutCommand(env),
 		dbCommand(env),
+		imageCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

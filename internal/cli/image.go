@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/image"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+func imageCommand(env *Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "image",
+		Short: "Look into images: what is inside, and what could not be read",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(imageListCommand(env))
+	return cmd
+}
+
+// imageListOptions is the configuration of one list.
+type imageListOptions struct {
+	image.Options
+	format       string
+	files        bool
+	allowUnknown bool
+}
+
+var imageListFormats = []string{"text", "json"}
+
+func imageListCommand(env *Env) *cobra.Command {
+	o := &imageListOptions{}
+	cmd := &cobra.Command{
+		Use:   "list DIR|ARCHIVE",
+		Short: "List the packages in an image or a root directory",
+		Long: `List the distribution and the packages in an OCI layout (a directory or a tar), an archive of docker save, or a root directory,
+each package with the layer and the file that tells of it. Nothing is unpacked, and nothing is fetched.
+
+Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown).`,
+		Example: `  docker save -o shop.tar shop:1.4 && coaming image list shop.tar
+  coaming image list layout/ --platform linux/arm64 --format json
+  coaming image list /mnt/root`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runImageList(cmd.Context(), env, o, args[0]) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
+	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
+	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
+	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
+	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
+	completeFlag(cmd, "format", imageListFormats...)
+	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
+	return cmd
+}
+
+// check reports every problem of the options at once.
+func (o *imageListOptions) check() error {
+	var errs []error
+	if !slices.Contains(imageListFormats, o.format) {
+		errs = append(errs, fmt.Errorf("--format: %q is none of %s", o.format, strings.Join(imageListFormats, ", ")))
+	}
+	if o.files && o.format == "text" {
+		errs = append(errs, errors.New("--files: it goes with --format json alone"))
+	}
+	if n := strings.Count(o.Platform, "/"); o.Platform != "" && n != 1 && n != 2 {
+		errs = append(errs, fmt.Errorf("--platform: %q is no platform like linux/arm64", o.Platform))
+	}
+	return errors.Join(errs...)
+}
+
+func runImageList(ctx context.Context, env *Env, o *imageListOptions, path string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	img, coverage, err := image.Read(ctx, path, o.Options)
+	if err != nil {
+		return err
+	}
+	write := writeImageText
+	if o.format == "json" {
+		write = writeImageJSON
+		if !o.files {
+			for i := range img.Packages {
+				img.Packages[i].Files = nil
+			}
+		}
+	}
+	w := bufio.NewWriter(env.Stdout)
+	if err := errors.Join(write(w, img, coverage), w.Flush()); err != nil {
+		return err
+	}
+	if !coverage.Complete() && !o.allowUnknown {
+		return exitError(verdict.ExitUnknown)
+	}
+	return nil
+}
+
+func writeImageJSON(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(struct {
+		*fact.Image
+		Gaps []verdict.Gap `json:"gaps,omitempty"`
+	}{img, c.Gaps})
+}
+
+func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
+	about := []string{printable(img.Name), img.Form}
+	for _, word := range []string{img.Platform, img.Digest} {
+		if word != "" {
+			about = append(about, printable(word))
+		}
+	}
+	_, _ = fmt.Fprintln(w, strings.Join(about, ", "))
+	if s := img.System; s != nil {
+		_, _ = fmt.Fprintln(w, printable(s.Name+" ("+s.ID+" "+s.Version+")"))
+	} else {
+		_, _ = fmt.Fprintln(w, "no distribution: there is no os-release")
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(img.Packages) > 0 {
+		_, _ = fmt.Fprint(table, "\nECOSYSTEM\tPACKAGE\tVERSION\tLAYER\tOWNER\tPLACE\n")
+	}
+	for i := range img.Packages {
+		p := &img.Packages[i]
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n",
+			dash(p.Ecosystem), printable(p.Name), dash(p.Version), p.Layer, dash(p.Owner), printable(p.Place))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(w, "\n%d packages in %d layers\n", len(img.Packages), max(1, len(img.Layers)))
+	if len(c.Gaps) > 0 {
+		_, _ = fmt.Fprintf(w, "\nNot read, and so unknown (%d):\n", len(c.Gaps))
+	}
+	for _, g := range c.Gaps {
+		place := strings.TrimPrefix(g.Location.Source, "image:")
+		if g.Location.File != "" {
+			place += ": " + g.Location.File
+		}
+		_, _ = fmt.Fprintf(w, "  %s: %s\n    %s\n", printable(place), printable(g.Message), g.Remedy)
+	}
+	return nil
+}
+
+func dash(word string) string {
+	if word == "" {
+		return "-"
+	}
+	return printable(word)
+}
+
+// printable keeps what an image holds from steering the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\ufffd'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,131 @@
+package image
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// assemble puts together what the layers leave to be seen.
+func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
+	owned := map[string][]string{} // files by the package that has them
+	best := -1
+	visible(strata, func(at string, layer int, f *find) {
+		if f.system != nil && slices.Index(releaseFiles, at) > best {
+			img.System, best = f.system, slices.Index(releaseFiles, at)
+		}
+		if f.owner != "" {
+			owned[f.owner] = append(owned[f.owner], f.owned...)
+		}
+		for _, p := range f.packages {
+			if len(img.Packages) >= o.Limits.Packages {
+				return
+			}
+			p.Place, p.Layer = at, layer
+			img.Packages = append(img.Packages, p)
+		}
+	})
+	if len(img.Packages) >= o.Limits.Packages {
+		l.add(gap{layer: -1, code: verdict.GapTooLarge, message: fmt.Sprintf("there are more than %d packages", o.Limits.Packages), remedy: "Read parts of the image by themselves."})
+	}
+	if img.Packages == nil {
+		img.Packages = []fact.Package{}
+	}
+	for i := range img.Packages {
+		p := &img.Packages[i]
+		if !managed(p) {
+			continue
+		}
+		p.Files = append(p.Files, owned[p.Name+":"+p.Architecture]...)
+		if files := owned[p.Name]; p.Files == nil {
+			p.Files = slices.Clone(files)
+		}
+		slices.Sort(p.Files)
+		p.Files = slices.Compact(p.Files)
+		p.Ecosystem = distribution(img.System)
+	}
+	markOwned(img.Packages)
+	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int {
+		return cmp.Or(cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
+			cmp.Compare(a.Place, b.Place), cmp.Compare(a.Architecture, b.Architecture))
+	})
+}
+
+// The ecosystem of a package of a distribution until os-release has told which one it is.
+const (
+	dpkg = "dpkg"
+	apk  = "apk"
+)
+
+func managed(p *fact.Package) bool { return p.Ecosystem == dpkg || p.Ecosystem == apk }
+
+// ecosystems are OSV's names (ossf.github.io/osv-schema) of distributions by the ID in os-release. Wolfi and
+// Chainguard have no releases.
+var ecosystems = map[string]string{
+	"debian": "Debian", "ubuntu": "Ubuntu", "alpine": "Alpine", "wolfi": "Wolfi", "chainguard": "Chainguard",
+}
+
+// distribution is the ecosystem of a package that a package manager put there. A distribution made from
+// another keeps its own name: advisories for the one say nothing certain of the other.
+func distribution(s *fact.System) string {
+	if s == nil || s.ID == "" {
+		return ""
+	}
+	name := cmp.Or(ecosystems[s.ID], s.ID)
+	version := s.Version
+	switch s.ID {
+	case "wolfi", "chainguard":
+		return name
+	case "alpine":
+		parts := strings.SplitN(version, ".", 3)
+		if len(parts) > 2 {
+			if strings.Contains(parts[2], "_") { // 3.21.0_alpha20240807
+				return name + ":edge"
+			}
+			version = parts[0] + "." + parts[1]
+		}
+		version = "v" + version
+	}
+	if s.Version == "" {
+		return name // testing and unstable name no release
+	}
+	return name + ":" + version
+}
+
+// markOwned gives packages of languages the package of the distribution that has their file.
+func markOwned(list []fact.Package) {
+	wanted := map[string][]int{}
+	for i := range list {
+		if list[i].Files == nil && list[i].Place != "" {
+			for _, at := range spellings(list[i].Place) {
+				wanted[at] = append(wanted[at], i)
+			}
+		}
+	}
+	for i := range list {
+		for _, file := range list[i].Files {
+			for _, n := range wanted[file] {
+				if n != i {
+					list[n].Owner = list[i].Name
+				}
+			}
+		}
+	}
+}
+
+// spellings are the names that a file may have in its package's list: since /bin, /sbin and /lib are links into
+// /usr, lists name either.
+func spellings(at string) []string {
+	list := []string{at}
+	if rest, merged := strings.CutPrefix(at, "usr/"); merged {
+		list = append(list, rest)
+	} else {
+		list = append(list, path.Join("usr", at))
+	}
+	return list
+}

@@ -1,0 +1,103 @@
+// Package image opens images (OCI layouts, archives of docker save) and root directories, and catalogues
+// what is inside: the distribution and the packages, each with the file that tells of it and the layer it
+// came in. A layer is read once, as a stream; nothing is unpacked, no link is followed and nothing is
+// written. It observes and never judges; what it could not read is a gap in the coverage. It asks no
+// registry and no daemon. The commands in cli import it.
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Options say which image is meant and how much of it is read.
+type Options struct {
+	// Platform chooses among the images of an index, "linux/arm64"; "" is linux on this machine's architecture.
+	Platform string
+	// Reference chooses among the images of an archive by name or digest; "" is the only one.
+	Reference string
+	// Limits bound the work; the zero value is DefaultLimits.
+	Limits Limits
+}
+
+// Limits bound what one image may cost. What is over a bound is a gap.
+type Limits struct {
+	Entries  int   // files, directories and links of one layer
+	Packages int   // packages of one image
+	Layers   int   // layers of one image
+	Bytes    int64 // bytes of one layer, uncompressed
+	Ratio    int64 // uncompressed bytes for one stored byte, asked after the first GiB
+	Path     int   // bytes of one path
+	Gaps     int   // gaps that are told one by one
+}
+
+// DefaultLimits are wide enough for any image that was built to be run.
+var DefaultLimits = Limits{
+	Entries: 4 << 20, Packages: 250_000, Layers: 512, Bytes: 64 << 30, Ratio: 400, Path: 4096, Gaps: 200,
+}
+
+// Read opens what stands at a path and catalogues it. The error says that there is no image to speak of;
+// whatever else could not be read is a gap in the coverage.
+func Read(ctx context.Context, path string, o Options) (*fact.Image, *verdict.Coverage, error) {
+	if o.Limits == (Limits{}) {
+		o.Limits = DefaultLimits
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, &verdict.RemedyError{
+			Err:    fmt.Errorf("open image: there is no file or directory %q", path),
+			Remedy: "Images in registries are not read: save one with 'docker save -o image.tar REF' or as an OCI layout and name the file.",
+		}
+	case err != nil:
+		return nil, nil, fmt.Errorf("open image: %w", err)
+	}
+	ledger := &ledger{path: path, limit: o.Limits.Gaps}
+	if info.IsDir() {
+		root, err := os.OpenRoot(path)
+		if err != nil {
+			return nil, nil, fmt.Errorf("open image: %w", err)
+		}
+		defer root.Close() //nolint:errcheck // nothing was written
+		if _, err := root.Stat("oci-layout"); err != nil {
+			return readRoot(ctx, path, root, &o, ledger)
+		}
+		return readStored(ctx, path, folder{root}, &o, ledger)
+	}
+	archive, err := openArchive(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer archive.Close() //nolint:errcheck // nothing was written
+	return readStored(ctx, path, archive, &o, ledger)
+}
+
+// readStored catalogues the image that a manifest describes.
+func readStored(ctx context.Context, path string, s store, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
+	m, err := openManifest(s, o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open image %s: %w", path, err)
+	}
+	if len(m.layers) > o.Limits.Layers {
+		return nil, nil, fmt.Errorf("open image %s: it has %d layers, and at most %d are read", path, len(m.layers), o.Limits.Layers)
+	}
+	strata, err := readLayers(ctx, s, m.layers, o, l)
+	if err != nil {
+		return nil, nil, err
+	}
+	img := &fact.Image{Name: path, Form: m.form, Digest: m.digest, Platform: m.platform}
+	if m.name != "" {
+		img.Name += " (" + m.name + ")"
+	}
+	for _, b := range m.layers {
+		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, CreatedBy: b.createdBy})
+	}
+	assemble(img, strata, o, l)
+	return img, l.coverage(), nil
+}

@@ -1,0 +1,226 @@
+package image
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"runtime"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// readLayers reads all layers, as many at once as there are cores. Its error is that of the context alone.
+func readLayers(ctx context.Context, s store, layers []blob, o *Options, l *ledger) ([]*stratum, error) {
+	strata := make([]*stratum, len(layers))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range layers {
+		group.Go(func() error {
+			strata[i] = readLayer(ctx, s, &layers[i], i, o, l)
+			return ctx.Err()
+		})
+	}
+	return strata, group.Wait()
+}
+
+// errDigest says that a layer is not the one that the manifest names.
+var errDigest = errors.New("its digest is not the one in the manifest")
+
+// readLayer reads one layer. A layer that ends early counts as far as it goes; one whose digest is wrong not at all.
+func readLayer(ctx context.Context, s store, b *blob, number int, o *Options, l *ledger) *stratum {
+	collected := newStratum(number, o, l)
+	err := readBlob(ctx, s, b, collected)
+	collected.finish()
+	if err == nil {
+		return collected
+	}
+	g := gap{layer: number, code: verdict.GapUnreadable, message: "the layer was not read whole: " + err.Error(), remedy: "Pull or save the image again."}
+	if _, over := errors.AsType[boundError](err); over {
+		g.code, g.remedy = verdict.GapTooLarge, "Build the image without it, or read the parts by themselves."
+	}
+	l.add(g)
+	if errors.Is(err, errDigest) {
+		return newStratum(number, o, l)
+	}
+	return collected
+}
+
+// boundError says that something is over a limit.
+type boundError string
+
+func (e boundError) Error() string { return string(e) }
+
+func readBlob(ctx context.Context, s store, b *blob, into *stratum) error {
+	r, size, err := s.open(b.file)
+	if err != nil {
+		return err
+	}
+	defer r.Close() //nolint:errcheck // nothing was written
+	if b.size > 0 && size != b.size {
+		return fmt.Errorf("it has %d bytes, and %d in the manifest", size, b.size)
+	}
+	stored := &summed{r: r, sum: sha256.New(), ctx: ctx}
+	if b.plain {
+		stored.sum = nil
+	}
+	raw := bufio.NewReaderSize(stored, 256<<10)
+	tarred, err := decompress(raw)
+	if err != nil {
+		return err
+	}
+	defer tarred.Close() //nolint:errcheck // nothing was written
+	limits := &into.options.Limits
+	unpacked := &summed{r: tarred, ctx: ctx, most: limits.Bytes, stored: stored, ratio: limits.Ratio}
+	if b.plain {
+		unpacked.sum = sha256.New()
+	}
+	walked := into.walk(unpacked)
+	// What stands behind the end of the tar is part of the digest.
+	if _, bound := errors.AsType[boundError](walked); !bound && ctx.Err() == nil {
+		_, err = io.Copy(io.Discard, unpacked)
+		if err == nil {
+			_, err = io.Copy(io.Discard, raw)
+		}
+	}
+	for _, sum := range []hash.Hash{stored.sum, unpacked.sum} {
+		if sum == nil || err != nil || ctx.Err() != nil {
+			continue
+		}
+		if _, bound := errors.AsType[boundError](walked); bound {
+			continue // the rest was not read, so that nothing is known of the digest
+		}
+		if got := "sha256:" + hex.EncodeToString(sum.Sum(nil)); got != b.digest {
+			return fmt.Errorf("%w: it has %s, and %.80s in the manifest", errDigest, got, b.digest)
+		}
+	}
+	return errors.Join(walked, err)
+}
+
+// summed counts what passes, hashes it, and ends when the context does or a limit is passed.
+type summed struct {
+	r    io.Reader
+	sum  hash.Hash       // nil hashes nothing
+	ctx  context.Context //nolint:containedctx // a reader has nowhere else to take it from
+	n    int64
+	most int64 // bytes that may pass, 0 any
+
+	stored *summed // the compressed form of what passes, for ratio
+	ratio  int64
+}
+
+func (s *summed) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := s.r.Read(p)
+	s.n += int64(n)
+	if s.sum != nil {
+		s.sum.Write(p[:n])
+	}
+	switch {
+	case s.most > 0 && s.n > s.most:
+		return n, boundError(fmt.Sprintf("it unpacks to more than %d bytes", s.most))
+	case s.stored != nil && s.n > 1<<30 && s.n/s.ratio > s.stored.n:
+		return n, boundError(fmt.Sprintf("it unpacks to more than %d times its size", s.ratio))
+	}
+	return n, err
+}
+
+// maxWindow bounds what a zstd frame may ask to be kept in memory; the tools that make images ask for 8 MiB at most.
+const maxWindow = 32 << 20
+
+// isCompressed knows the forms that a layer may be compressed in by their first bytes: what media types say is often wrong.
+func isCompressed(head []byte) bool {
+	return bytes.HasPrefix(head, []byte{0x1f, 0x8b}) || bytes.HasPrefix(head, []byte("BZh")) ||
+		bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) || bytes.HasPrefix(head, []byte("\xfd7zXZ")) ||
+		len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:4], []byte{0x2a, 0x4d, 0x18})
+}
+
+func decompress(r *bufio.Reader) (io.ReadCloser, error) {
+	head, _ := r.Peek(6)
+	switch {
+	case len(head) == 0:
+		return nil, errors.New("it is empty")
+	case !isCompressed(head):
+		return io.NopCloser(r), nil
+	case head[0] == 0x1f:
+		return gzip.NewReader(r)
+	case head[0] == 'B':
+		return io.NopCloser(bzip2.NewReader(r)), nil
+	case head[0] == 0xfd:
+		return nil, errors.New("it is compressed with xz, which is not read")
+	}
+	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	return z.IOReadCloser(), nil
+}
+
+// walk takes one entry of the tar after the other.
+func (s *stratum) walk(r *summed) error {
+	tr := tar.NewReader(r)
+	for n := 0; ; n++ {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if n >= s.options.Limits.Entries {
+			return boundError(fmt.Sprintf("it has more than %d entries", n))
+		}
+		at, inside := clean(h.Name)
+		if !inside {
+			s.gap(strings.ToValidUTF8(h.Name, "?"), verdict.GapUnreadable, "the path leads out of the image", "Build the image with a tool that writes no such paths.")
+			continue
+		}
+		if len(at) > s.options.Limits.Path {
+			s.gap(at[:100]+"…", verdict.GapTooLarge, fmt.Sprintf("the path has %d bytes", len(at)), "Build the image with shorter paths.")
+			continue
+		}
+		if err := s.entry(at, h, tr, r); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *summed) error {
+	if s.hide(at) || at == "" {
+		return nil
+	}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		s.directory(at)
+	case tar.TypeReg, tar.TypeGNUSparse:
+		s.present(at)
+		// A sparse file has more bytes than the tar: they are work, too.
+		if over := h.Size; r.n+s.sparse > r.most-over {
+			return boundError(fmt.Sprintf("its files have more than %d bytes", r.most))
+		}
+		before := r.n
+		read := s.file(at, h.Size, h.FileInfo().Mode()&0o111 != 0, tr)
+		s.sparse += max(0, read-(r.n-before))
+	case tar.TypeLink:
+		s.present(at)
+		target, inside := clean(h.Linkname)
+		s.link(at, target, inside)
+	default:
+		s.present(at)
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package image
+
+import (
+	"fmt"
+	"hash/maphash"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// stratum is what one layer adds and hides. Of its paths only hashes are kept, eight bytes each, under
+// a seed that nobody can know beforehand.
+type stratum struct {
+	number  int
+	options *Options
+	ledger  *ledger
+
+	finds  map[string]*find    // by path
+	paths  []uint64            // of everything but directories
+	dirs   []uint64            // of directories
+	gone   []uint64            // what whiteouts hide
+	opaque []uint64            // directories that hide what they held below
+	sparse int64               // bytes read of sparse files that are in no tar
+	unread map[string][]string // by what it is, the files that nothing reads yet
+}
+
+// find is what one file tells.
+type find struct {
+	packages []fact.Package
+	system   *fact.System
+	owner    string   // the package that owned belongs to
+	owned    []string // paths
+}
+
+func newStratum(number int, o *Options, l *ledger) *stratum {
+	return &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}}
+}
+
+var seed = maphash.MakeSeed()
+
+func sum(at string) uint64 { return maphash.String(seed, at) }
+
+// hide notes a whiteout (opencontainers/image-spec, layer.md) and says whether the path was one.
+func (s *stratum) hide(at string) bool {
+	name, white := strings.CutPrefix(path.Base(at), ".wh.")
+	if !white {
+		return false
+	}
+	dir := path.Dir(at)
+	switch {
+	case name == ".wh..opq":
+		s.opaque = append(s.opaque, sum(dir))
+	case !strings.HasPrefix(name, ".wh."): // aufs keeps books of its own under that prefix
+		s.gone = append(s.gone, sum(path.Join(dir, name)))
+	}
+	return true
+}
+
+func (s *stratum) directory(at string) {
+	s.dirs = append(s.dirs, sum(at))
+	delete(s.finds, at)
+}
+
+// present notes that something stands at the path: of two entries the later one counts.
+func (s *stratum) present(at string) {
+	s.paths = append(s.paths, sum(at))
+	delete(s.finds, at)
+}
+
+func (s *stratum) finish() {
+	for _, list := range []*[]uint64{&s.paths, &s.dirs, &s.gone, &s.opaque} {
+		slices.Sort(*list)
+		*list = slices.Clip(slices.Compact(*list))
+	}
+	for what, files := range s.unread {
+		message := what
+		if n := len(files); n > 1 {
+			message = fmt.Sprintf("%s, nor are %d more like it", what, n-1)
+		}
+		s.gap(slices.Min(files), verdict.GapUnreadable, message, "Ask what manages these files for what they hold.")
+	}
+}
+
+func (s *stratum) gap(file string, code verdict.GapCode, message, remedy string) {
+	s.ledger.add(gap{layer: s.number, file: file, code: code, message: message, remedy: remedy})
+}
+
+// link notes a hard link. Its content is that of an earlier entry, which has passed: what it shares with a file
+// that was understood is known, and where a name was to be read and the other was not, that is a gap.
+func (s *stratum) link(at, target string, inside bool) {
+	if !inside {
+		s.gap(at, verdict.GapUnreadable, fmt.Sprintf("a hard link that leads out of the image, to %.100q", target), "Build the image with a tool that writes no such links.")
+		return
+	}
+	if f := s.finds[target]; f != nil && readerOf(at, false) != nil {
+		s.finds[at] = f
+		return
+	}
+	if readerOf(at, false) != nil {
+		s.gap(at, verdict.GapUnreadable, fmt.Sprintf("a hard link to %.200q, which was not read under that name", target), "Scan the unpacked root directory, where links are files.")
+	}
+}
+
+// file reads a file that may tell something, and returns how many of its bytes were read.
+func (s *stratum) file(at string, size int64, executable bool, r io.Reader) int64 {
+	read := readerOf(at, executable)
+	if read == nil {
+		return 0
+	}
+	in := &input{path: at, size: size, r: r}
+	f, err := read(in)
+	switch {
+	case err != nil:
+		if u, unread := err.(unreadError); unread { //nolint:errorlint // a reader's own, never wrapped
+			s.unread[string(u)] = append(s.unread[string(u)], at)
+			return in.n
+		}
+		g := gap{layer: s.number, file: at, code: verdict.GapSyntax, message: err.Error(), remedy: "Mend the file, or leave it out of the image."}
+		if _, over := err.(boundError); over { //nolint:errorlint // as above
+			g.code, g.remedy = verdict.GapTooLarge, "See what the file is; what manages packages writes none that large."
+		}
+		s.ledger.add(g)
+		if f != nil {
+			s.finds[at] = f // as far as it was understood
+		}
+	case f != nil:
+		s.finds[at] = f
+	}
+	return in.n
+}
+
+// covers says whether a stratum above hides or replaces the path, whose hash and whose parents' hashes are given.
+func (s *stratum) covers(own uint64, parents []uint64) bool {
+	has := func(list []uint64, h uint64) bool {
+		if len(list) == 0 {
+			return false
+		}
+		_, found := slices.BinarySearch(list, h)
+		return found
+	}
+	if has(s.paths, own) || has(s.dirs, own) || has(s.gone, own) {
+		return true
+	}
+	for _, p := range parents {
+		if has(s.gone, p) || has(s.opaque, p) || has(s.paths, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// visible calls yield with every find that no layer above hides, sorted by path within its layer.
+func visible(strata []*stratum, yield func(at string, layer int, f *find)) {
+	for i, s := range strata {
+		names := make([]string, 0, len(s.finds))
+		for at := range s.finds {
+			names = append(names, at)
+		}
+		slices.Sort(names)
+		for _, at := range names {
+			own, parents := sum(at), parentsOf(at)
+			if !slices.ContainsFunc(strata[i+1:], func(above *stratum) bool { return above.covers(own, parents) }) {
+				yield(at, i, s.finds[at])
+			}
+		}
+	}
+}
+
+// parentsOf are the hashes of the directories above a path, the root's among them.
+func parentsOf(at string) []uint64 {
+	list := []uint64{sum(".")}
+	for i := range len(at) {
+		if at[i] == '/' {
+			list = append(list, sum(at[:i]))
+		}
+	}
+	return list
+}
