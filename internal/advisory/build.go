@@ -155,8 +155,7 @@ type vulnerability struct {
 // vulnerabilities joins the names that mean the same one, and gives for each name the one it means.
 func (b *Builder) vulnerabilities(records []*Record) map[string]*vulnerability {
 	parent := map[string]string{}
-	var root func(name string) string
-	root = func(name string) string {
+	root := func(name string) string {
 		for parent[name] != "" && parent[name] != name {
 			name = parent[name]
 		}

@@ -45,7 +45,7 @@ func Open(file []byte) (*Index, error) {
 
 func (x *Index) readHead() error {
 	if len(x.file) < 2*blockSize || [6]byte(x.file[:6]) != magic {
-		return fmt.Errorf("this is no advisory index")
+		return errors.New("this is no advisory index")
 	}
 	head := x.file[:blockSize]
 	if major := binary.LittleEndian.Uint16(head[6:]); major != formatMajor {

@@ -221,7 +221,7 @@ func TestDamage(t *testing.T) {
 			t.Fatalf("byte %d: another answer: %+v", i, a)
 		}
 	}
-	for n := range len(file) {
+	for n := range file {
 		if _, err := Open(file[:n:n]); err == nil {
 			t.Fatalf("the first %d bytes open", n)
 		}

@@ -3,6 +3,7 @@ package advisory
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/osv-scalibr/semantic"
@@ -77,7 +78,7 @@ func (s *scheme) makeKey(dst []byte, version string) ([]byte, bool) {
 	}
 	key, ok := s.key(dst, version)
 	if !ok {
-		return dst[:len(dst):len(dst)], false
+		return slices.Clip(dst), false
 	}
 	return key, true
 }

@@ -21,8 +21,8 @@ func ParsePURL(text string) (PURL, error) {
 		return p, fmt.Errorf("%.100q is no package URL", text)
 	}
 	rest = strings.TrimLeft(rest, "/")
-	rest, p.Subpath, _ = cutLast(rest, "#")
-	rest, query, _ := cutLast(rest, "?")
+	rest, p.Subpath = cutLast(rest, "#")
+	rest, query := cutLast(rest, "?")
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, _ := strings.Cut(pair, "=")
 		if value == "" {
@@ -65,11 +65,11 @@ func ParsePURL(text string) (PURL, error) {
 	return p, nil
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
+func cutLast(s, sep string) (before, after string) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
+		return s[:i], s[i+len(sep):]
 	}
-	return s, "", false
+	return s, ""
 }
 
 // purlEcosystems is OSV's ecosystem of each type that has one alone.

@@ -29,8 +29,8 @@ import (
 // specs/SIGNATURE_SPEC.md).
 const (
 	payloadType types.MediaType = "application/vnd.dev.cosign.simplesigning.v1+json"
-	annotation                  = "dev.cosignproject.cosign/signature"
-	claimType                   = "cosign container image signature"
+	annotation  string          = "dev.cosignproject.cosign/signature"
+	claimType   string          = "cosign container image signature"
 )
 
 // Artefact is a kind of file that a registry keeps.

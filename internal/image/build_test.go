@@ -3,7 +3,6 @@ package image
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -134,7 +133,7 @@ func layout(t testing.TB, layers ...[]byte) string {
 
 func mustRead(t testing.TB, path string, o Options) (*fact.Image, *verdict.Coverage) {
 	t.Helper()
-	img, c, err := Read(context.Background(), path, o)
+	img, c, err := Read(t.Context(), path, o)
 	if err != nil {
 		t.Fatal(err)
 	}

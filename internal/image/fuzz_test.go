@@ -3,7 +3,6 @@ package image
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -71,7 +70,7 @@ func FuzzArchive(f *testing.F) {
 		if err := os.WriteFile(file, raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		img, c, err := Read(context.Background(), file, Options{Limits: small})
+		img, c, err := Read(t.Context(), file, Options{Limits: small})
 		if err == nil && (img == nil || c == nil) {
 			t.Error("neither an image nor an error")
 		}

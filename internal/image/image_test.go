@@ -3,7 +3,6 @@ package image
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,7 +71,7 @@ func TestPlatforms(t *testing.T) {
 			t.Errorf("%s: got %s of %s, want %s", platform, told(img), img.Platform, want)
 		}
 	}
-	if _, _, err := Read(context.Background(), dir, Options{Platform: "linux/s390x"}); err == nil || !strings.Contains(err.Error(), "linux/arm64") {
+	if _, _, err := Read(t.Context(), dir, Options{Platform: "linux/s390x"}); err == nil || !strings.Contains(err.Error(), "linux/arm64") {
 		t.Errorf("a platform that is not there: %v", err)
 	}
 }
@@ -143,7 +142,7 @@ func TestWrongDigests(t *testing.T) {
 	}
 	file, _ = blobFile(d.Digest)
 	b[file] = bytes.Replace(b[file], []byte("{"), []byte("{ "), 1)
-	if _, _, err := Read(context.Background(), b.layout(t, d), Options{}); err == nil || !strings.Contains(err.Error(), "digest") {
+	if _, _, err := Read(t.Context(), b.layout(t, d), Options{}); err == nil || !strings.Contains(err.Error(), "digest") {
 		t.Errorf("a manifest with a wrong digest: %v", err)
 	}
 }

@@ -119,7 +119,7 @@ func openLayout(s store, top *indexOrManifest, o *Options) (*manifest, error) {
 		return nil, err
 	}
 	if c.OS != "" {
-		m.platform = c.platform.String()
+		m.platform = c.String()
 	}
 	for _, d := range doc.Layers {
 		file, err := blobFile(d.Digest)
@@ -254,7 +254,7 @@ func openSaved(s store, list []saved, o *Options) (*manifest, error) {
 	}
 	m := &manifest{name: chosen.name, form: "docker-archive"}
 	if c.OS != "" {
-		m.platform = c.platform.String()
+		m.platform = c.String()
 	}
 	if len(c.RootFS.DiffIDs) != len(image.Layers) {
 		return nil, fmt.Errorf("manifest.json names %d layers and %s %d", len(image.Layers), image.Config, len(c.RootFS.DiffIDs))

@@ -16,20 +16,19 @@ func Previous(path string) string { return path + ".previous" }
 
 // Write makes a file of what write writes: beside its place first, then in it, so that who reads it sees the
 // old one or the new one, whatever happens.
-func Write(path string, write func(io.Writer) error) (err error) {
-	_, err = place(path, write, nil)
-	return err
+func Write(path string, write func(io.Writer) error) error {
+	return place(path, write, nil)
 }
 
 // place writes a file beside its place, asks accept, and moves it into its place.
-func place(path string, write func(io.Writer) error, accept func(written string) error) (replaced bool, err error) {
+func place(path string, write func(io.Writer) error, accept func(written string) error) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return false, fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	file, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")
 	if err != nil {
-		return false, fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
@@ -44,23 +43,22 @@ func place(path string, write func(io.Writer) error, accept func(written string)
 		err = file.Sync()
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
-		return false, fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if accept != nil {
 		if err = accept(file.Name()); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if _, statErr := os.Lstat(path); statErr == nil && accept != nil {
 		if err = keep(path); err != nil {
-			return false, err
+			return err
 		}
-		replaced = true
 	}
 	if err = os.Rename(file.Name(), path); err != nil {
-		return false, fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return replaced, syncDir(dir)
+	return syncDir(dir)
 }
 
 // keep leaves the old index under another name, without a moment in which its own is free.
@@ -105,7 +103,7 @@ type Outcome struct {
 func (u *Update) Take(from io.Reader) (*Outcome, error) {
 	out := &Outcome{Changed: true}
 	same := errors.New("the same")
-	_, err := place(u.Path, func(w io.Writer) error {
+	err := place(u.Path, func(w io.Writer) error {
 		n, err := io.Copy(w, io.LimitReader(from, advisory.MaxIndex+1))
 		if err == nil && n > advisory.MaxIndex {
 			err = fmt.Errorf("it has over %d bytes", int64(advisory.MaxIndex))
@@ -143,7 +141,7 @@ func (u *Update) Take(from io.Reader) (*Outcome, error) {
 func (u *Update) compare(fresh *DB) (same bool, err error) {
 	old, err := Open(u.Path)
 	if err != nil {
-		return false, nil //nolint:nilerr // there is none that could be used
+		return false, nil // there is none that could be used
 	}
 	defer func() { err = errors.Join(err, old.Close()) }()
 	if string(old.Bytes) == string(fresh.Bytes) {
