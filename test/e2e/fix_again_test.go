@@ -18,7 +18,7 @@ import (
 // with all of them taken, and that the first run changed something.
 func TestFixesAreMadeOnce(t *testing.T) {
 	coamingBinary(t)
-	for _, tree := range []string{shop + "/base/data", filepath.Join(corpus, "bank-of-anthos")} {
+	for _, tree := range []string{shop + "/base/backoffice", shop + "/base/platform", filepath.Join(corpus, "bank-of-anthos")} {
 		t.Run(filepath.Base(tree), func(t *testing.T) {
 			if _, err := os.Stat(tree); err != nil {
 				t.Skipf("no %s beside this checkout", tree)
