@@ -51,7 +51,7 @@ func (m *movement) flow(number int, f *reach.Flow) {
 	if len(sources) == 0 {
 		return // only nodes and addresses: they are no step's end
 	}
-	hub := Node{Kind: Scope, Name: "connections", Part: strconv.Itoa(number)}
+	hub := Node{Kind: Scope, Name: connections, Part: strconv.Itoa(number)}
 	targets := false
 	for j := range f.To.All() {
 		for _, p := range m.w.At(j) {
@@ -65,6 +65,9 @@ func (m *movement) flow(number int, f *reach.Flow) {
 		m.tie(i, hub)
 	}
 }
+
+// connections is the name of the scopes that stand for the sources of one flow.
+const connections = "connections"
 
 // tie ties a class of sources to a hub, and, once, its containers to it.
 func (m *movement) tie(i int, hub Node) {
