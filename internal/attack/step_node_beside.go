@@ -3,7 +3,6 @@ package attack
 import (
 	"slices"
 	"strings"
-
 )
 
 var nodeBeside = Step{
