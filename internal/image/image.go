@@ -25,6 +25,10 @@ type Options struct {
 	Reference string
 	// Registry asks registries; nil asks none.
 	Registry *registry.Client
+	// ContainerdRoot is the directory that containerd keeps its state in; "" is /var/lib/containerd. Namespace is the one
+	// of containerd's that is looked in; "" is all, Kubernetes' first.
+	ContainerdRoot string
+	Namespace      string
 	// Limits bound the work; the zero value is DefaultLimits.
 	Limits Limits
 }
@@ -55,6 +59,9 @@ func Read(ctx context.Context, word string, o Options) (*fact.Image, *verdict.Co
 			return nil, nil, fmt.Errorf("open image: %w", err)
 		}
 		return ReadReference(ctx, ref, o)
+	case inContainerd:
+		o.begin("")
+		return readContainerd(ctx, rest, &o)
 	default:
 		return readPath(ctx, rest, &o)
 	}

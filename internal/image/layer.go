@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/bzip2"
 	"context"
 	"crypto/sha256"
@@ -14,6 +15,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -66,23 +68,30 @@ type boundError string
 
 func (e boundError) Error() string { return string(e) }
 
+// readBlob lets a layer pass: it is read and hashed, decompressed, and looked into, each a few blocks ahead of the next.
 func readBlob(ctx context.Context, b *blob, into *stratum) error {
+	ctx, cancel := context.WithCancel(ctx)
 	r, size, err := b.open(ctx)
 	if err != nil {
+		cancel()
 		return err
 	}
 	defer r.Close() //nolint:errcheck // nothing was written
 	if b.size > 0 && size >= 0 && size != b.size {
+		cancel()
 		return fmt.Errorf("it has %d bytes, and %d in the manifest", size, b.size)
 	}
 	if b.size > 0 {
 		r = &exact{r, b.size}
 	}
-	stored := &summed{r: r, sum: sha256.New(), ctx: ctx}
-	if b.plain {
-		stored.sum = nil
+	stored := &summed{r: r, ctx: ctx}
+	if !b.plain {
+		stored.sum = sha256.New()
 	}
-	raw := bufio.NewReaderSize(stored, 256<<10)
+	fetched := readAhead(stored)
+	defer fetched.Close()
+	defer cancel()
+	raw := bufio.NewReaderSize(fetched, 32<<10)
 	tarred, err := decompress(raw)
 	if err != nil {
 		return err
@@ -93,26 +102,30 @@ func readBlob(ctx context.Context, b *blob, into *stratum) error {
 	if b.plain {
 		unpacked.sum = sha256.New()
 	}
-	walked := into.walk(unpacked)
-	// What stands behind the end of the tar is part of the digest.
-	if _, bound := errors.AsType[boundError](walked); !bound && ctx.Err() == nil {
-		_, err = io.Copy(io.Discard, unpacked)
-		if err == nil {
-			_, err = io.Copy(io.Discard, raw)
-		}
+	passing := readAhead(unpacked)
+	walked := into.walk(passing)
+	_, stopped := errors.AsType[boundError](walked)
+	if !stopped && ctx.Err() == nil { // what stands behind the end of the tar is part of the digest
+		err = passing.drain()
 	}
-	for _, sum := range []hash.Hash{stored.sum, unpacked.sum} {
-		if sum == nil || err != nil || ctx.Err() != nil {
+	if walked = cmp.Or(walked, err, ctx.Err()); stopped || err != nil || ctx.Err() != nil {
+		cancel() // what waits for the network waits no longer
+		passing.Close()
+		return walked // the rest was not read, so that nothing is known of the digest
+	}
+	passing.Close()
+	if _, err := io.Copy(io.Discard, raw); err != nil {
+		return cmp.Or(walked, err)
+	}
+	for _, s := range []*summed{stored, unpacked} {
+		if s.sum == nil {
 			continue
 		}
-		if _, bound := errors.AsType[boundError](walked); bound {
-			continue // the rest was not read, so that nothing is known of the digest
-		}
-		if got := "sha256:" + hex.EncodeToString(sum.Sum(nil)); got != b.digest {
+		if got := "sha256:" + hex.EncodeToString(s.sum.Sum(nil)); got != b.digest {
 			return fmt.Errorf("%w: it has %s, and %.80s in the manifest", errDigest, got, b.digest)
 		}
 	}
-	return errors.Join(walked, err)
+	return walked
 }
 
 // exact ends a stream with an error that has more or fewer bytes than the manifest says.
@@ -138,7 +151,7 @@ type summed struct {
 	r    io.Reader
 	sum  hash.Hash       // nil hashes nothing
 	ctx  context.Context //nolint:containedctx // a reader has nowhere else to take it from
-	n    int64
+	n    atomic.Int64
 	most int64 // bytes that may pass, 0 any
 
 	stored *summed // the compressed form of what passes, for ratio
@@ -150,14 +163,14 @@ func (s *summed) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := s.r.Read(p)
-	s.n += int64(n)
+	passed := s.n.Add(int64(n))
 	if s.sum != nil {
 		s.sum.Write(p[:n])
 	}
 	switch {
-	case s.most > 0 && s.n > s.most:
+	case s.most > 0 && passed > s.most:
 		return n, boundError(fmt.Sprintf("it unpacks to more than %d bytes", s.most))
-	case s.stored != nil && s.n > 1<<30 && s.n/s.ratio > s.stored.n:
+	case s.stored != nil && passed > 1<<30 && passed/s.ratio > s.stored.n.Load():
 		return n, boundError(fmt.Sprintf("it unpacks to more than %d times its size", s.ratio))
 	}
 	return n, err
@@ -195,7 +208,7 @@ func decompress(r *bufio.Reader) (io.ReadCloser, error) {
 }
 
 // walk takes one entry of the tar after the other.
-func (s *stratum) walk(r *summed) error {
+func (s *stratum) walk(r *ahead) error {
 	tr := tar.NewReader(r)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
@@ -224,7 +237,7 @@ func (s *stratum) walk(r *summed) error {
 }
 
 // entry takes one entry of the tar.
-func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *summed) error {
+func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *ahead) error {
 	if s.hide(at) || at == "" {
 		return nil
 	}
@@ -238,13 +251,13 @@ func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *summed) err
 	case tar.TypeReg, tar.TypeGNUSparse:
 		s.present(at)
 		// A sparse file has more bytes than the tar: they are work, too.
-		if over := h.Size; r.n+s.sparse > r.most-over {
-			return boundError(fmt.Sprintf("its files have more than %d bytes", r.most))
+		if most := s.options.Limits.Bytes; r.taken+s.sparse > most-h.Size {
+			return boundError(fmt.Sprintf("its files have more than %d bytes", most))
 		}
-		before := r.n
+		before := r.taken
 		e.size = h.Size
 		read := s.read(e, s.observe(e), tr)
-		s.sparse += max(0, read-(r.n-before))
+		s.sparse += max(0, read-(r.taken-before))
 		return nil
 	case tar.TypeLink:
 		s.present(at)

@@ -51,7 +51,7 @@ type (
 	indexOrManifest struct {
 		SchemaVersion int          `json:"schemaVersion,omitempty"`
 		MediaType     string       `json:"mediaType,omitempty"`
-		Manifests     []descriptor `json:"manifests"`
+		Manifests     []descriptor `json:"manifests,omitempty"`
 		Config        descriptor   `json:"config"`
 		Layers        []descriptor `json:"layers"`
 	}
