@@ -49,6 +49,15 @@ func readLayer(ctx context.Context, b *blob, number int, o *Options, l *ledger) 
 	if err == nil {
 		return collected
 	}
+	l.add(b.gap(number, err))
+	if errors.Is(err, errDigest) {
+		return newStratum(number, o, l)
+	}
+	return collected
+}
+
+// gap says why a layer was not read whole.
+func (b *blob) gap(number int, err error) gap {
 	g := gap{layer: number, code: verdict.GapUnreadable, message: "the layer was not read whole: " + err.Error(), remedy: "Pull or save the image again."}
 	if b.foreign {
 		g.remedy = "The layer is to be had from its maker alone: save the image where it has been pulled."
@@ -56,11 +65,7 @@ func readLayer(ctx context.Context, b *blob, number int, o *Options, l *ledger) 
 	if _, over := errors.AsType[boundError](err); over {
 		g.code, g.remedy = verdict.GapTooLarge, "Build the image without it, or read the parts by themselves."
 	}
-	l.add(g)
-	if errors.Is(err, errDigest) {
-		return newStratum(number, o, l)
-	}
-	return collected
+	return g
 }
 
 // boundError says that something is over a limit.
@@ -68,24 +73,51 @@ type boundError string
 
 func (e boundError) Error() string { return string(e) }
 
-// readBlob lets a layer pass: it is read and hashed, decompressed, and looked into, each a few blocks ahead of the next.
+// readBlob lets a layer pass and holds it to its digest.
 func readBlob(ctx context.Context, b *blob, into *stratum) error {
+	got, err := pass(ctx, b, into)
+	if got != (sums{}) {
+		if wrong := got.check(b); wrong != nil {
+			return wrong
+		}
+	}
+	return err
+}
+
+// sums are the digests of a layer that was read whole: as it is stored, and of the tar within. One that was not asked
+// for is "".
+type sums struct{ stored, plain string }
+
+func (s sums) check(b *blob) error {
+	got := s.stored
+	if b.plain {
+		got = s.plain
+	}
+	if got != b.digest {
+		return fmt.Errorf("%w: it has %s, and %.80s in the manifest", errDigest, got, b.digest)
+	}
+	return nil
+}
+
+// pass lets a layer pass: it is read and hashed, decompressed, and looked into, each a few blocks ahead of the next. Of
+// a blob without a digest both sums are made.
+func pass(ctx context.Context, b *blob, into *stratum) (sums, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	r, size, err := b.open(ctx)
 	if err != nil {
 		cancel()
-		return err
+		return sums{}, err
 	}
 	defer r.Close() //nolint:errcheck // nothing was written
 	if b.size > 0 && size >= 0 && size != b.size {
 		cancel()
-		return fmt.Errorf("it has %d bytes, and %d in the manifest", size, b.size)
+		return sums{}, fmt.Errorf("it has %d bytes, and %d in the manifest", size, b.size)
 	}
 	if b.size > 0 {
 		r = &exact{r, b.size}
 	}
 	stored := &summed{r: r, ctx: ctx}
-	if !b.plain {
+	if !b.plain || b.digest == "" {
 		stored.sum = sha256.New()
 	}
 	fetched := readAhead(stored)
@@ -94,12 +126,12 @@ func readBlob(ctx context.Context, b *blob, into *stratum) error {
 	raw := bufio.NewReaderSize(fetched, 32<<10)
 	tarred, err := decompress(raw)
 	if err != nil {
-		return err
+		return sums{}, err
 	}
 	defer tarred.Close() //nolint:errcheck // nothing was written
 	limits := &into.options.Limits
 	unpacked := &summed{r: tarred, ctx: ctx, most: limits.Bytes, stored: stored, ratio: limits.Ratio}
-	if b.plain {
+	if b.plain || b.digest == "" {
 		unpacked.sum = sha256.New()
 	}
 	passing := readAhead(unpacked)
@@ -111,21 +143,13 @@ func readBlob(ctx context.Context, b *blob, into *stratum) error {
 	if walked = cmp.Or(walked, err, ctx.Err()); stopped || err != nil || ctx.Err() != nil {
 		cancel() // what waits for the network waits no longer
 		passing.Close()
-		return walked // the rest was not read, so that nothing is known of the digest
+		return sums{}, walked // the rest was not read, so that nothing is known of the digest
 	}
 	passing.Close()
 	if _, err := io.Copy(io.Discard, raw); err != nil {
-		return cmp.Or(walked, err)
+		return sums{}, cmp.Or(walked, err)
 	}
-	for _, s := range []*summed{stored, unpacked} {
-		if s.sum == nil {
-			continue
-		}
-		if got := "sha256:" + hex.EncodeToString(s.sum.Sum(nil)); got != b.digest {
-			return fmt.Errorf("%w: it has %s, and %.80s in the manifest", errDigest, got, b.digest)
-		}
-	}
-	return walked
+	return sums{stored.digest(), unpacked.digest()}, walked
 }
 
 // exact ends a stream with an error that has more or fewer bytes than the manifest says.
@@ -156,6 +180,14 @@ type summed struct {
 
 	stored *summed // the compressed form of what passes, for ratio
 	ratio  int64
+}
+
+// digest is that of what has passed, "" where nothing was hashed.
+func (s *summed) digest() string {
+	if s.sum == nil {
+		return ""
+	}
+	return "sha256:" + hex.EncodeToString(s.sum.Sum(nil))
 }
 
 func (s *summed) Read(p []byte) (int, error) {
