@@ -74,5 +74,10 @@ func FuzzArchive(f *testing.F) {
 		if err == nil && (img == nil || c == nil) {
 			t.Error("neither an image nor an error")
 		}
+		// The same bytes as a stream tell the same, but for archives that end early or name a member twice.
+		streamed, d, again := Read(t.Context(), "-", Options{Limits: small, Stdin: bytes.NewReader(raw)})
+		if err == nil && again == nil && c.Complete() && d.Complete() && told(img) != told(streamed) {
+			t.Errorf("a file tells %s, a stream %s", told(img), told(streamed))
+		}
 	})
 }

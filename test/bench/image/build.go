@@ -22,7 +22,7 @@ const (
 	release  = "bookworm"
 	packages = "nginx,php-cli,php-mysql,ruby,ffmpeg,git,sudo,nodejs,npm,gcc,g++,openjdk-17-jre-headless,postgresql,redis-server,apache2," +
 		"imagemagick,python3-numpy,python3-scipy,python3-requests,curl,openssh-server,vim"
-	modules = "express@4.17.1 next@13.5.0 webpack@5.70.0 eslint@8.20.0 lodash@4.17.20 moment@2.29.1 react@18.2.0 react-dom@18.2.0"
+	modules = "express@4.17.1 next@13 webpack@5 eslint@8 lodash@4.17.20 moment@2 react@18 react-dom@18"
 )
 
 // images are the layouts that are measured, and the root directory of the first.
