@@ -74,7 +74,7 @@ type collector struct {
 	yield func(*Package)
 	room  int64 // bytes that headers may still have: all together are no longer than the file
 	paths int   // bytes of the paths so far
-	bad   int // headers that are none
+	bad   int   // headers that are none
 	first error
 }
 

@@ -86,13 +86,13 @@ func TestHostileHeaders(t *testing.T) {
 		told  string
 		want  string // of the error
 	}{
-		"good":                   {map[int][]byte{1: good}, "good 1-2 /opt/a", ""},
-		"a path too long":        {map[int][]byte{1: long, 2: good}, "long 1-2, good 1-2 /opt/a", "over the bounds"},
-		"no name":                {map[int][]byte{1: unnamed, 2: good}, "good 1-2 /opt/a", "names no package"},
-		"claims too much":        {map[int][]byte{1: claims, 2: good}, "good 1-2 /opt/a", "claims more"},
-		"cut off":                {map[int][]byte{1: good[:5]}, "", "cut off"},
-		"a directory not there":  {map[int][]byte{1: lost}, "lost 1-2", "a directory that it has not"},
-		"nothing in it":          {nil, "", ""},
+		"good":                    {map[int][]byte{1: good}, "good 1-2 /opt/a", ""},
+		"a path too long":         {map[int][]byte{1: long, 2: good}, "long 1-2, good 1-2 /opt/a", "over the bounds"},
+		"no name":                 {map[int][]byte{1: unnamed, 2: good}, "good 1-2 /opt/a", "names no package"},
+		"claims too much":         {map[int][]byte{1: claims, 2: good}, "good 1-2 /opt/a", "claims more"},
+		"cut off":                 {map[int][]byte{1: good[:5]}, "", "cut off"},
+		"a directory not there":   {map[int][]byte{1: lost}, "lost 1-2", "a directory that it has not"},
+		"nothing in it":           {nil, "", ""},
 		"several broken, oneself": {map[int][]byte{1: unnamed, 2: unnamed, 3: good}, "good 1-2 /opt/a", "2 packages in it"},
 	} {
 		t.Run(name, func(t *testing.T) {

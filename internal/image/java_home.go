@@ -1,0 +1,26 @@
+package image
+
+import "strings"
+
+// javaReader knows the file in which a runtime of Java tells its release. Others are called so, too: only the content says.
+func javaReader(string) reader { return readJavaRelease }
+
+func readJavaRelease(in *input) (*find, error) {
+	if in.size > maxText {
+		return nil, nil // none of Java's
+	}
+	version := ""
+	err := in.lines(func(line string) bool {
+		if key, value, _ := strings.Cut(line, "="); key == "JAVA_VERSION" {
+			version = unquote(strings.TrimSpace(value))
+		}
+		return version == ""
+	})
+	if version == "" {
+		if _, over := err.(boundError); over { //nolint:errorlint // lines' own, never wrapped
+			err = nil // a line of that length is in none of Java's
+		}
+		return nil, err
+	}
+	return bundled("java", "Bitnami", version), nil
+}
