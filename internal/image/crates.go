@@ -3,11 +3,13 @@ package image
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/zlib"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/coaming/coaming/internal/fact"
 )
@@ -40,19 +42,35 @@ func beginsObject(block []byte) bool {
 	if block[2]&6 == 6 {
 		return false
 	}
-	z, err := zlib.NewReader(bytes.NewReader(block[:min(len(block), 4096)]))
-	if err != nil {
+	u := unpackers.Get().(*unpacker)
+	defer unpackers.Put(u)
+	u.source.Reset(block[2:min(len(block), 4096)])
+	if u.flate.Reset(&u.source, nil) != nil {
 		return false
 	}
-	head := make([]byte, 24)
-	n, _ := io.ReadFull(z, head)
-	head = bytes.TrimLeft(head[:n], " \t\r\n")
+	n, _ := io.ReadFull(u.Reader, u.head[:])
+	head := bytes.TrimLeft(u.head[:n], " \t\r\n")
 	if !bytes.HasPrefix(head, []byte("{")) {
 		return false
 	}
 	head = bytes.TrimLeft(head[1:], " \t\r\n")
 	return bytes.HasPrefix(head, []byte(`"packages"`)) || bytes.HasPrefix(head, []byte(`"format"`))
 }
+
+// unpacker is kept from one try to the next: there are thousands in a large program.
+type unpacker struct {
+	io.Reader
+	flate  flate.Resetter
+	source bytes.Reader
+	head   [24]byte
+}
+
+var unpackers = sync.Pool{New: func() any {
+	u := &unpacker{}
+	r := flate.NewReader(&u.source)
+	u.Reader, u.flate = r, r.(flate.Resetter) //nolint:errcheck // documented to be one
+	return u
+}}
 
 // readCrates reads the list that begins here (github.com/rust-secure-code/cargo-auditable, PARSING.md). Crates that were needed for building
 // alone are in no program. The crate that the program is made of has no version in a registry unless it came from one.

@@ -89,7 +89,8 @@ func otpReader(at string) reader {
 	return nil
 }
 
-var release = regexp.MustCompile(`^[0-9][0-9A-Za-z.+_-]*$`)
+// releaseForm is a release in numbers, with what may follow.
+var releaseForm = regexp.MustCompile(`^[0-9][0-9A-Za-z.+_-]*$`)
 
 // readOTPVersion reads the one line in which Erlang/OTP tells its release: "25.3.2.1".
 func readOTPVersion(in *input) (*find, error) {
@@ -98,7 +99,7 @@ func readOTPVersion(in *input) (*find, error) {
 		return nil, err
 	}
 	version := strings.TrimRight(strings.TrimSpace(string(text)), "*") // a star where patches were applied
-	if !release.MatchString(version) {
+	if !releaseForm.MatchString(version) {
 		return nil, errors.New("it names no release")
 	}
 	return bundled("erlang", "", version), nil

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
 )
@@ -60,7 +61,10 @@ func goPackages(version, modules string) ([]fact.Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the build information of the Go program does not parse: %w", err)
 	}
-	list := []fact.Package{{Ecosystem: "Go", Name: "stdlib", Version: goVersion(version)}}
+	list := []fact.Package{{Ecosystem: "Go", Name: "stdlib", Version: strings.TrimPrefix(version, "go")}}
+	if v := linkedVersion(info); v != "" && (info.Main.Version == "" || info.Main.Version == "(devel)") {
+		info.Main.Version = v
+	}
 	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
 		if m.Replace != nil {
 			m = m.Replace
@@ -70,6 +74,31 @@ func goPackages(version, modules string) ([]fact.Package, error) {
 		}
 	}
 	return list, nil
+}
+
+// linked is a variable that the linker was told the value of: -X main.version=1.2.3.
+var linked = regexp.MustCompile(`-X[= ]+["']?([^\s="']+)=["']?v?(\d+\.\d+\.\d+[^\s"']*)`)
+
+// linkedVersion is the release that a program was built as, where the linker was told one: the module itself says (devel)
+// when it was built from its own sources. "" where nothing or several are told.
+func linkedVersion(info *debug.BuildInfo) string {
+	version := ""
+	for _, s := range info.Settings {
+		if s.Key != "-ldflags" {
+			continue
+		}
+		for _, m := range linked.FindAllStringSubmatch(s.Value, 100) {
+			name := strings.ToLower(m[1][strings.LastIndexByte(m[1], '.')+1:])
+			if name != "version" && name != "gitversion" && name != "releaseversion" && name != "appversion" {
+				continue
+			}
+			if version != "" && version != "v"+m[2] {
+				return ""
+			}
+			version = "v" + m[2]
+		}
+	}
+	return version
 }
 
 // short makes the early end of a file an error that says so.
@@ -130,7 +159,7 @@ type oldGo struct {
 const maxOldVersions = 4096
 
 var (
-	oldVersion  = regexp.MustCompile(`go1\.[0-9]|devel [+g]`)
+	oldVersions = [][]byte{[]byte("go1."), []byte("devel +"), []byte("devel go")}
 	moduleStart = []byte("\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6")
 	moduleEnd   = []byte("\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2")
 )
@@ -148,9 +177,15 @@ func (o *oldGo) look(block []byte, at int64) {
 	if o.versions == nil {
 		o.versions = map[int64]string{}
 	}
-	for _, m := range oldVersion.FindAllIndex(block, maxOldVersions) {
-		if len(o.versions) < maxOldVersions {
-			o.versions[at+int64(m[0])] = string(block[m[0]:min(m[0]+maxVersion, len(block))])
+	for _, begin := range oldVersions {
+		for from := 0; len(o.versions) < maxOldVersions; {
+			i := bytes.Index(block[from:], begin)
+			if i < 0 {
+				break
+			}
+			i += from
+			o.versions[at+int64(i)] = string(block[i:min(i+maxVersion, len(block))])
+			from = i + len(begin)
 		}
 	}
 	o.gather(block, at)

@@ -9,7 +9,7 @@ import (
 	"io"
 	"path"
 	"slices"
-	"strings"
+	"sync"
 
 	"github.com/coaming/coaming/internal/fact"
 )
@@ -20,6 +20,8 @@ const (
 	overlap    = 512 // bytes of a block that are looked at again with the next
 	maxProgram = 4 << 30
 )
+
+var windows = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, windowSize) }}
 
 // isLoaded says whether a file that is not executable is loaded by programs, by its name.
 func isLoaded(base string) bool {
@@ -48,7 +50,10 @@ type program struct {
 // that cargo-auditable notes, and the marks by which the table of bundled programs knows it. What is none of ELF, PE and
 // Mach-O is asked for marks alone.
 func readProgram(in *input, marks []*mark) (*find, error) {
-	p := &program{in: in, r: bufio.NewReaderSize(in, windowSize), marks: slices.Clone(marks)}
+	window := windows.Get().(*bufio.Reader)
+	defer windows.Put(window)
+	window.Reset(in)
+	p := &program{in: in, r: window, marks: slices.Clone(marks)}
 	head, err := p.r.Peek(4096)
 	if len(head) < 4 {
 		return nil, streamError(err)
@@ -61,13 +66,16 @@ func readProgram(in *input, marks []*mark) (*find, error) {
 		return nil, boundError(fmt.Sprintf("%d bytes are more than the %d that are read of a program", in.size, int64(maxProgram)))
 	}
 	if string(head[:4]) == elf.ELFMAG {
-		window, _ := p.r.Peek(p.r.Size())
-		if p.elf, p.problem = readElfHead(window); p.elf != nil && p.elf.isGo {
+		block, _ := p.r.Peek(p.r.Size())
+		if p.elf, p.problem = readElfHead(block); p.elf != nil && p.elf.isGo {
 			p.old = &oldGo{}
 		}
 	}
 	if err := p.scan(native); err != nil {
 		return nil, err
+	}
+	if native && len(p.marks) == len(marks) && !slices.ContainsFunc(marks, func(m *mark) bool { return m.silent }) && len(marks) > 0 {
+		p.found = append(p.found, bundled(path.Base(in.path), "", "").packages...) // it is there, whatever its release
 	}
 	if len(p.found) == 0 {
 		return nil, p.problem
@@ -270,6 +278,3 @@ func (h *elfHead) add(head, entry []byte) error {
 	}
 	return nil
 }
-
-// goVersion is a version of Go without its prefix.
-func goVersion(text string) string { return strings.TrimPrefix(text, "go") }

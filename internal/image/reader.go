@@ -67,6 +67,7 @@ var (
 		"conan.lock":           always(readConanLock),
 		"conaninfo.txt":        conanReader,
 		"release":              javaReader,
+		"VERSION":              goRootReader,
 	}
 	suffixed = map[string]func(at string) reader{
 		".gemspec":  gemReader,

@@ -1,6 +1,9 @@
 package image
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
 
 // javaReader knows the file in which a runtime of Java tells its release. Others are called so, too: only the content says.
 func javaReader(string) reader { return readJavaRelease }
@@ -23,4 +26,25 @@ func readJavaRelease(in *input) (*find, error) {
 		return nil, err
 	}
 	return bundled("java", "Bitnami", version), nil
+}
+
+// goRootReader knows the file in which an installation of Go tells its release.
+func goRootReader(at string) reader {
+	if path.Base(path.Dir(at)) == "go" {
+		return readGoRoot
+	}
+	return nil
+}
+
+func readGoRoot(in *input) (*find, error) {
+	if in.size > maxLine {
+		return nil, nil // none of Go's
+	}
+	text, err := in.text()
+	line, _, _ := strings.Cut(string(text), "\n")
+	version, found := strings.CutPrefix(strings.TrimSpace(line), "go")
+	if err != nil || !found || !releaseForm.MatchString(version) {
+		return nil, err
+	}
+	return bundled("golang", "Bitnami", version), nil
 }
