@@ -18,6 +18,8 @@ type artifact struct {
 	file     string // its name without the suffix
 	manifest map[string]string
 	poms     map[string]coordinates
+	classes  bool // it has some
+	holds    bool // other archives: it is an application
 }
 
 // fileVersion takes the name of an archive apart as build tools put it together: NAME-VERSION.
@@ -50,8 +52,8 @@ func (a *artifact) packages() []fact.Package {
 		name = jenkins
 	}
 	version := a.version(name)
-	if version == "" && len(a.manifest) == 0 {
-		return nil // classes of an application, or no archive of Java's at all
+	if version == "" && (a.holds || !a.classes) {
+		return nil // an application, or no archive of classes
 	}
 	name = cmp.Or(artifacts().aliases[name], name)
 	p := fact.Package{Name: name, Version: version}

@@ -280,7 +280,10 @@ func (o *oldGo) text(at int64, length uint64) string {
 }
 
 // elfOrder is the order of bytes of an ELF file.
-func elfOrder(head []byte) binary.ByteOrder {
+func elfOrder(head []byte) interface {
+	binary.ByteOrder
+	binary.AppendByteOrder
+} {
 	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
 		return binary.BigEndian
 	}

@@ -83,7 +83,10 @@ func (j *jars) read(r io.ReaderAt, size int64, name, inside string, depth int) {
 			j.manifest(a, f, inside)
 		case strings.HasPrefix(f.Name, "META-INF/maven/"):
 			j.maven(a, f, inside)
+		case strings.HasSuffix(f.Name, ".class"):
+			a.classes = true
 		case jarSuffixes[path.Ext(f.Name)]:
+			a.holds = true
 			j.nested(r, f, inside, depth)
 		}
 	}

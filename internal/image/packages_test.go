@@ -135,16 +135,17 @@ func TestJars(t *testing.T) {
 	ear := zipOf(t, "shop.war", string(zipOf(t, "WEB-INF/lib/shaded.jar", shaded)))
 	parent := zipOf(t, "META-INF/maven/g.h/a/pom.xml", `<project><parent><groupId>g.h</groupId><version>1.5</version></parent><artifactId>a</artifactId></project>`)
 	for name, tt := range map[string]struct{ at, text, want string }{
-		"one":                    {"x/log4j.jar", log4j, "Maven org.apache.logging.log4j:log4j-core 2.14.1"},
-		"shaded":                 {"x.jar", shaded, "Maven com.google.guava:guava 31.0-jre, Maven org.apache.logging.log4j:log4j-core 2.14.1"},
-		"an application's jar":   {"app.jar", string(boot), "Maven org.apache.logging.log4j:log4j-core 2.14.1 in BOOT-INF/lib/log4j-core-2.14.1.jar, Maven org.springframework:spring-core 5.3.18 in BOOT-INF/lib/spring-core-5.3.18.jar, odd 1.0 in BOOT-INF/lib/odd-1.0.jar, app"},
-		"ear, war, shaded":       {"shop.ear", string(ear), "Maven com.google.guava:guava 31.0-jre in shop.war!/WEB-INF/lib/shaded.jar, Maven org.apache.logging.log4j:log4j-core 2.14.1 in shop.war!/WEB-INF/lib/shaded.jar"},
-		"a pom alone":            {"a.jar", string(parent), "Maven g.h:a 1.5"},
-		"the manifest's version": {"spring-core.jar", spring, "Maven org.springframework:spring-core 5.3.18"},
-		"Tomcat's own":           {"usr/local/tomcat/lib/catalina.jar", string(zipOf(t, "META-INF/MANIFEST.MF", "Implementation-Version: 9.0.50\n")), "Maven org.apache.tomcat:tomcat-catalina 9.0.50"},
-		"a plugin of Jenkins":    {"plugins/git.jpi", string(zipOf(t, "META-INF/MANIFEST.MF", "Short-Name: git\nGroup-Id: org.jenkins-ci.plugins\nPlugin-Version: 4.11.3\n")), "Maven org.jenkins-ci.plugins:git 4.11.3"},
-		"no group":               {"mystery-2.0.jar", string(zipOf(t, "META-INF/MANIFEST.MF", "A: b\n")), "mystery 2.0"},
-		"another rar":            {"x.rar", "Rar!\x1a\x07\x00", ""},
+		"one":                      {"x/log4j.jar", log4j, "Maven org.apache.logging.log4j:log4j-core 2.14.1"},
+		"shaded":                   {"x.jar", shaded, "Maven com.google.guava:guava 31.0-jre, Maven org.apache.logging.log4j:log4j-core 2.14.1"},
+		"an application's jar":     {"app.jar", string(boot), "Maven org.apache.logging.log4j:log4j-core 2.14.1 in BOOT-INF/lib/log4j-core-2.14.1.jar, Maven org.springframework:spring-core 5.3.18 in BOOT-INF/lib/spring-core-5.3.18.jar, odd 1.0 in BOOT-INF/lib/odd-1.0.jar"},
+		"ear, war, shaded":         {"shop.ear", string(ear), "Maven com.google.guava:guava 31.0-jre in shop.war!/WEB-INF/lib/shaded.jar, Maven org.apache.logging.log4j:log4j-core 2.14.1 in shop.war!/WEB-INF/lib/shaded.jar"},
+		"a pom alone":              {"a.jar", string(parent), "Maven g.h:a 1.5"},
+		"the manifest's version":   {"spring-core.jar", spring, "Maven org.springframework:spring-core 5.3.18"},
+		"Tomcat's own":             {"usr/local/tomcat/lib/catalina.jar", string(zipOf(t, "META-INF/MANIFEST.MF", "Implementation-Version: 9.0.50\n")), "Maven org.apache.tomcat:tomcat-catalina 9.0.50"},
+		"a plugin of Jenkins":      {"plugins/git.jpi", string(zipOf(t, "META-INF/MANIFEST.MF", "Short-Name: git\nGroup-Id: org.jenkins-ci.plugins\nPlugin-Version: 4.11.3\n")), "Maven org.jenkins-ci.plugins:git 4.11.3"},
+		"no group":                 {"mystery-2.0.jar", string(zipOf(t, "META-INF/MANIFEST.MF", "A: b\n")), "mystery 2.0"},
+		"neither name nor version": {"x.jar", string(zipOf(t, "a/B.class", "")), "x"},
+		"another rar":              {"x.rar", "Rar!\x1a\x07\x00", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := readAt(t, tt.at, tt.text); got != tt.want || err != nil {

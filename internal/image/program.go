@@ -248,6 +248,9 @@ func readElfHead(head []byte) (*elfHead, error) {
 	return h, nil
 }
 
+// elfGoBuildID is the kind of the note that Go's linker leaves, which is called Go.
+const elfGoBuildID = 4
+
 // add notes one program header.
 func (h *elfHead) add(head, entry []byte) error {
 	order := elfOrder(head)
@@ -258,7 +261,7 @@ func (h *elfHead) add(head, entry []byte) error {
 	switch elf.ProgType(order.Uint32(entry)) {
 	case elf.PT_NOTE:
 		if offset < uint64(len(head)) && length < uint64(len(head)) {
-			h.isGo = h.isGo || bytes.Contains(head[offset:min(offset+length, uint64(len(head)))], []byte("\x04\x00\x00\x00Go\x00\x00"))
+			h.isGo = h.isGo || bytes.Contains(head[offset:min(offset+length, uint64(len(head)))], append(order.AppendUint32(nil, elfGoBuildID), "Go\x00\x00"...))
 		}
 	case elf.PT_LOAD:
 		if length == 0 {
