@@ -47,7 +47,7 @@ func erlangReader(at string) reader {
 }
 
 // readErlangApp reads an application's resource file (erlang.org/doc, app(4)). Those that Erlang/OTP and Elixir are made of are
-// in no package of hex; the release of the one is told by OTP_VERSION, of the other by its own application.
+// in no package of hex; the release of the one is told by OTP_VERSION and its emulator, of the other by its own application.
 func readErlangApp(in *input) (*find, error) {
 	text, err := in.text()
 	if err != nil {
@@ -61,11 +61,8 @@ func readErlangApp(in *input) (*find, error) {
 	if otp[app] {
 		return nil, nil
 	}
-	switch app {
-	case "elixir", "erts":
+	if app == "elixir" {
 		return bundled(app, "", string(version[1])), nil
-	case "kernel": // in a release of an application's own there is no OTP_VERSION
-		return bundled("erlang-kernel", "", string(version[1])), nil
 	}
 	return one("Hex", app, string(version[1])), nil
 }
@@ -73,8 +70,8 @@ func readErlangApp(in *input) (*find, error) {
 // otp are the applications of Erlang/OTP and of Elixir.
 var otp = func() map[string]bool {
 	set := map[string]bool{}
-	for _, name := range strings.Fields(`asn1 common_test compiler crypto debugger dialyzer diameter edoc eldap erl_docgen erl_interface et eunit ftp inets jinterface
-		megaco mnesia observer odbc os_mon parsetools public_key reltool runtime_tools sasl snmp ssh ssl stdlib syntax_tools tftp tools wx xmerl
+	for _, name := range strings.Fields(`asn1 common_test compiler crypto debugger dialyzer diameter edoc eldap erl_docgen erl_interface erts et eunit ftp inets jinterface
+		kernel megaco mnesia observer odbc os_mon parsetools public_key reltool runtime_tools sasl snmp ssh ssl stdlib syntax_tools tftp tools wx xmerl
 		cosEvent cosEventDomain cosFileTransfer cosNotification cosProperty cosTime cosTransactions gs hipe ic orber otp_mibs percept test_server typer webtool
 		eex ex_unit iex logger mix`) {
 		set[name] = true

@@ -85,6 +85,17 @@ var (
 
 // readerOf is the reader of the file at a path, nil when it tells nothing. Of executables only the content says.
 func readerOf(at string, executable bool) reader {
+	if read := listReaderOf(at); read != nil {
+		return read
+	}
+	if marks := marksOf(at); len(marks) > 0 || executable || isLoaded(path.Base(at)) {
+		return func(in *input) (*find, error) { return readProgram(in, marks) }
+	}
+	return nil
+}
+
+// listReaderOf is the reader of a file in which a package manager notes packages.
+func listReaderOf(at string) reader {
 	base := path.Base(at)
 	choose := named[base]
 	if choose == nil {
@@ -97,9 +108,6 @@ func readerOf(at string, executable bool) reader {
 	}
 	if strings.HasPrefix(at, "var/lib/dpkg/") {
 		return dpkgReader(at)
-	}
-	if marks := marksOf(at); len(marks) > 0 || executable || isLoaded(base) {
-		return func(in *input) (*find, error) { return readProgram(in, marks) }
 	}
 	return nil
 }
