@@ -137,6 +137,20 @@ func (k *PublicKey) VerifiesRaw(blob, signature []byte) bool {
 	return false
 }
 
+// VerifiesDigest says whether the signature is that of a text with this SHA-256. Ed25519 signs no digest.
+func (k *PublicKey) VerifiesDigest(sum, signature []byte) bool {
+	if len(sum) != sha256.Size {
+		return false
+	}
+	switch key := k.key.(type) {
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(key, sum, signature)
+	case *rsa.PublicKey:
+		return rsa.VerifyPKCS1v15(key, crypto.SHA256, sum, signature) == nil
+	}
+	return false
+}
+
 // ParsePrivateKey reads a private key in PEM, PKCS #8 or SEC 1, without a passphrase; name is what it is
 // called in errors. What Coaming signs, any release of cosign verifies: hence P-256 and Ed25519 alone.
 func ParsePrivateKey(name string, text []byte) (*PrivateKey, error) {
