@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,9 +63,9 @@ type Top struct {
 
 // Top finds the image that is meant: the index or manifest that the layout's own index names, not one inside of it.
 // reference chooses among several by name or digest.
-func (f *Files) Top(reference string) (Top, error) {
+func (f *Files) Top(ctx context.Context, reference string) (Top, error) {
 	var top indexOrManifest
-	if _, err := document(f.store, "index.json", &top); err != nil {
+	if err := read(f.store, "index.json", &top); err != nil {
 		return Top{}, err
 	}
 	var found []Top
@@ -74,7 +75,7 @@ func (f *Files) Top(reference string) (Top, error) {
 		if full := d.Annotations["io.containerd.image.name"]; full != "" {
 			name = full
 		}
-		beside, err := isBeside(f.store, d)
+		beside, err := isBeside(ctx, f.store, d)
 		if err != nil {
 			return Top{}, err
 		}
@@ -98,7 +99,7 @@ var besideTag = regexp.MustCompile(`(^|:)sha256-[0-9a-f]{64}(\.[a-z]+)?$`)
 
 // isBeside says whether a manifest is not an image of its own but stands beside one: it names a subject, or is what
 // 'cosign save' writes.
-func isBeside(s store, d *descriptor) (bool, error) {
+func isBeside(ctx context.Context, s store, d *descriptor) (bool, error) {
 	kind := d.Annotations["kind"]
 	if kind == "dev.cosignproject.cosign/sigs" || kind == "dev.cosignproject.cosign/atts" || besideTag.MatchString(d.Annotations["org.opencontainers.image.ref.name"]) {
 		return true, nil
@@ -107,7 +108,7 @@ func isBeside(s store, d *descriptor) (bool, error) {
 		Subject      *descriptor `json:"subject"`
 		ArtifactType string      `json:"artifactType"`
 	}
-	if err := verified(s, d, &m); err != nil {
+	if err := verified(ctx, ociLayout{s}.manifest, d.Digest, &m); err != nil {
 		return false, err
 	}
 	return m.Subject != nil, nil

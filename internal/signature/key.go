@@ -112,7 +112,8 @@ func (k *PublicKey) Verifies(blob []byte, signature string) bool {
 }
 
 // VerifiesRaw says whether the signature is that of the bytes by the key. Of an ECDSA key longer than
-// P-256 both the digest of its own length and SHA-256 are known from cosign, whose releases differ.
+// P-256 both the digest of its own length and SHA-256 are known from cosign, whose releases differ; with an Ed25519 key it
+// signs the bytes themselves (sign-blob) or their SHA-512 (Ed25519ph, images).
 func (k *PublicKey) VerifiesRaw(blob, signature []byte) bool {
 	sum := sha256.Sum256(blob)
 	switch key := k.key.(type) {
@@ -132,7 +133,9 @@ func (k *PublicKey) VerifiesRaw(blob, signature []byte) bool {
 	case *rsa.PublicKey:
 		return rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature) == nil
 	case ed25519.PublicKey:
-		return ed25519.Verify(key, blob, signature)
+		long := sha512.Sum512(blob)
+		return ed25519.Verify(key, blob, signature) ||
+			ed25519.VerifyWithOptions(key, long[:], signature, &ed25519.Options{Hash: crypto.SHA512}) == nil
 	}
 	return false
 }

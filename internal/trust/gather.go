@@ -208,3 +208,23 @@ func formOfText(text []byte) Form {
 
 // Evidence is all of them: which image they are about, they say themselves (Source).
 func (f Files) Evidence(context.Context, string) ([]Evidence, []string, error) { return f, nil, nil }
+
+// both are two sources.
+type both [2]Source
+
+// Both is a source that looks in two places. That one of them cannot be read leaves what the other has.
+func Both(a, b Source) Source { return both{a, b} }
+
+// Evidence is that of the one and then of the other (Source).
+func (b both) Evidence(ctx context.Context, digest string) ([]Evidence, []string, error) {
+	var list []Evidence
+	var unseen []string
+	for _, s := range b {
+		some, missed, err := s.Evidence(ctx, digest)
+		list, unseen = append(list, some...), append(unseen, missed...)
+		if err != nil {
+			unseen = append(unseen, flat(err.Error()))
+		}
+	}
+	return list, unseen, nil
+}

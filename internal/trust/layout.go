@@ -124,10 +124,15 @@ func (l *Layout) fetch(_ context.Context, d descriptor, most int64) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	if sum := sha256.Sum256(text); "sha256:"+hex.EncodeToString(sum[:]) != d.Digest {
-		return nil, fmt.Errorf("read %s: its bytes have another digest", d.Digest)
+	return text, held(d.Digest, text)
+}
+
+// held says whether bytes are those of a digest.
+func held(digest string, text []byte) error {
+	if sum := sha256.Sum256(text); "sha256:"+hex.EncodeToString(sum[:]) != digest {
+		return fmt.Errorf("read %s: its bytes have another digest", digest)
 	}
-	return text, nil
+	return nil
 }
 
 // referrers looks through the layout's own index, and through that of the tag by which registries without the API keep them.

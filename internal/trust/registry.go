@@ -2,130 +2,48 @@ package trust
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
-	"net/url"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-
+	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
-// Registry is a repository of a registry, with what stands beside its images. Requests are made here rather than by
-// go-containerregistry's remote, which reads but the first page of what refers to an image.
-type Registry struct {
-	repository name.Repository
-	client     *http.Client
-}
+// Registry is a repository of a registry, with what stands beside its images.
+type Registry struct{ repository *registry.Repository }
 
-// Access is how a registry is spoken to.
-type Access struct {
-	Keychain  authn.Keychain // nil is what docker and its like have stored
-	Transport http.RoundTripper
-	UserAgent string
-	// Plain allows HTTP without encryption; registries on this machine are spoken to so anyway.
-	Plain bool
-}
-
-// accept are the manifests that may be asked for.
-const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, " +
-	"application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, " +
-	"application/vnd.oci.artifact.manifest.v1+json"
-
-// OpenRegistry finds the image that a reference names, by tag or digest, and the repository that it stands in.
-func OpenRegistry(ctx context.Context, reference string, a Access) (*Registry, Subject, error) {
-	var options []name.Option
-	if a.Plain {
-		options = append(options, name.Insecure)
-	}
-	ref, err := name.ParseReference(strings.TrimPrefix(reference, "oci://"), options...)
+// OpenRegistry finds the image that a reference names, by tag or digest, and the repository that it stands in. An error
+// that is Unreached leaves open whether there is one.
+func OpenRegistry(ctx context.Context, client *registry.Client, reference string) (*Registry, Subject, error) {
+	ref, err := registry.ParseImage(strings.TrimPrefix(reference, "oci://"))
 	if err != nil {
-		return nil, Subject{}, &verdict.RemedyError{Err: fmt.Errorf("%q names no image: %w", reference, err), Remedy: "Name one as REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST, or a directory or archive that there is."}
+		return nil, Subject{}, &verdict.RemedyError{Err: err, Remedy: "Name one as REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST, or a directory or archive that there is."}
 	}
-	keychain := a.Keychain
-	if keychain == nil {
-		keychain = authn.DefaultKeychain
-	}
-	who, err := authn.Resolve(ctx, keychain, ref.Context())
+	repository, err := client.Repository(ref.Context())
 	if err != nil {
-		return nil, Subject{}, fmt.Errorf("find credentials for %s: %w", ref.Context(), err)
+		return nil, Subject{}, err
 	}
-	through, err := transport.NewWithContext(ctx, ref.Context().Registry, who, transport.NewUserAgent(a.Transport, a.UserAgent), []string{ref.Scope(transport.PullScope)})
-	if err != nil {
-		return nil, Subject{}, fmt.Errorf("reach %s: %w", ref.Context().RegistryStr(), err)
-	}
-	r := &Registry{repository: ref.Context(), client: &http.Client{Transport: through}}
-	text, header, err := r.get(ctx, "manifests/"+ref.Identifier(), maxManifest)
-	if err != nil {
-		return nil, Subject{}, fmt.Errorf("find %s: %w", ref, err)
-	}
-	s := Subject{Name: reference, Repository: ref.Context().Name(), Digest: sumOf(text), MediaType: mediaType(header, text), Size: int64(len(text))}
-	if d, ok := ref.(name.Digest); ok && d.DigestStr() != s.Digest {
-		return nil, Subject{}, fmt.Errorf("find %s: the registry answers with an image of another digest, %s", ref, s.Digest)
-	}
-	return r, s, nil
-}
-
-func sumOf(text []byte) string {
-	sum := sha256.Sum256(text)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// mediaType is that of a manifest: what it says itself, or what the registry says of it.
-func mediaType(header http.Header, text []byte) string {
-	var m manifest
-	if json.Unmarshal(text, &m) == nil && m.MediaType != "" {
-		return m.MediaType
-	}
-	kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
-	return kind
-}
-
-// get reads an answer whole, or fails: fs.ErrNotExist when there is none.
-func (r *Registry) get(ctx context.Context, path string, most int64) ([]byte, http.Header, error) {
-	address := url.URL{Scheme: r.repository.Scheme(), Host: r.repository.RegistryStr(), Path: "/v2/" + r.repository.RepositoryStr() + "/" + path}
-	return r.ask(ctx, address.String(), most)
-}
-
-func (r *Registry) ask(ctx context.Context, address string, most int64) ([]byte, http.Header, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	request.Header.Set("Accept", accept)
-	answer, err := r.client.Do(request)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer answer.Body.Close() //nolint:errcheck // it was only read
+	d, err := repository.Manifest(ctx, ref.Identifier())
 	switch {
-	case answer.StatusCode == http.StatusNotFound:
-		return nil, nil, fmt.Errorf("the registry has no such image: %w", fs.ErrNotExist)
-	case answer.StatusCode != http.StatusOK:
-		return nil, nil, refused{answer.StatusCode}
+	case err != nil && registry.Missing(err):
+		return nil, Subject{}, err
+	case err != nil:
+		return nil, Subject{}, &Unreached{err}
 	}
-	text, err := io.ReadAll(io.LimitReader(answer.Body, most+1))
-	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("the registry's answer is over %d bytes", most)
-	}
-	return text, answer.Header, err
+	return &Registry{repository}, Subject{
+		Name: reference, Repository: nameOf(ref.Context().Name()), Digest: d.Digest, MediaType: d.MediaType, Size: int64(len(d.Text)),
+	}, nil
 }
 
-// refused is a registry's answer that is neither yes nor "there is none".
-type refused struct{ status int }
-
-// Error says what the registry answered.
-func (e refused) Error() string {
-	return fmt.Sprintf("the registry answers %d %s", e.status, http.StatusText(e.status))
+// nameOf is the name of a repository as people write it and policies match it: docker.io/library/debian.
+func nameOf(repository string) string {
+	if rest, ok := strings.CutPrefix(repository, "index.docker.io/"); ok {
+		return "docker.io/" + rest
+	}
+	return repository
 }
 
 // Evidence gathers what stands beside an image in its repository (Source).
@@ -134,86 +52,68 @@ func (r *Registry) Evidence(ctx context.Context, digest string) ([]Evidence, []s
 }
 
 func (r *Registry) manifest(ctx context.Context, tag string) ([]byte, error) {
-	text, _, err := r.get(ctx, "manifests/"+tag, maxManifest)
-	return text, err
+	d, err := r.repository.Manifest(ctx, tag)
+	if err != nil {
+		return nil, absent(err)
+	}
+	return d.Text, nil
+}
+
+// absent marks an error that says that there is none.
+func absent(err error) error {
+	if registry.Missing(err) {
+		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
+	return err
 }
 
 func (r *Registry) fetch(ctx context.Context, d descriptor, most int64) ([]byte, error) {
 	if _, err := digestBytes(d.Digest); err != nil {
 		return nil, err
 	}
-	kind := "blobs/"
 	if strings.Contains(d.MediaType, "manifest") || strings.Contains(d.MediaType, "image.index") {
-		kind = "manifests/"
-	}
-	text, _, err := r.get(ctx, kind+d.Digest, most)
-	if err != nil {
-		return nil, err
-	}
-	if sumOf(text) != d.Digest {
-		return nil, fmt.Errorf("fetch %s: its bytes have another digest", d.Digest)
-	}
-	return text, nil
-}
-
-// maxPages is how many pages of what refers to an image are read.
-const maxPages = 64
-
-// referrers asks the registry's API, page by page, and where there is none the tag that stands in for it
-// (github.com/opencontainers/distribution-spec, "Listing Referrers").
-func (r *Registry) referrers(ctx context.Context, digest string) ([]descriptor, error) {
-	address := url.URL{Scheme: r.repository.Scheme(), Host: r.repository.RegistryStr(), Path: "/v2/" + r.repository.RepositoryStr() + "/referrers/" + digest}
-	var list []descriptor
-	for next := &address; next != nil; {
-		text, header, err := r.ask(ctx, next.String(), maxManifest)
-		status, isRefused := errors.AsType[refused](err)
-		absent := errors.Is(err, fs.ErrNotExist) || isRefused && (status.status == http.StatusBadRequest || status.status == http.StatusMethodNotAllowed || status.status == http.StatusNotAcceptable)
-		if len(list) == 0 && (absent || err == nil && !strings.HasPrefix(header.Get("Content-Type"), "application/vnd.oci.image.index")) {
-			return r.fallback(ctx, digest)
-		}
+		m, err := r.repository.Manifest(ctx, d.Digest) // held to its digest
 		if err != nil {
-			return list, err
+			return nil, err
 		}
-		var page index
-		if err := json.Unmarshal(text, &page); err != nil {
-			return list, fmt.Errorf("read the list of referrers: %w", err)
-		}
-		list = append(list, page.Manifests...)
-		if next = following(next, header.Get("Link")); next != nil && len(list) > maxPages*maxReferrers {
-			return list, fmt.Errorf("over %d manifests refer to it", maxPages*maxReferrers)
-		}
-		if next != nil && len(page.Manifests) == 0 {
-			return list, errors.New("the registry's list of referrers does not end")
-		}
+		return m.Text, nil
 	}
-	return list, nil
-}
-
-// following is the next page as the Link header names it (RFC 8288), on the same host; nil when there is none.
-func following(from *url.URL, link string) *url.URL {
-	target, rest, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(link), "<"), ">")
-	if !ok || !strings.Contains(rest, "next") {
-		return nil
-	}
-	next, err := from.Parse(target)
-	if err != nil || next.Host != from.Host || next.Scheme != from.Scheme {
-		return nil
-	}
-	return next
-}
-
-// fallback is the index under the tag by which clients keep referrers where the registry does not.
-func (r *Registry) fallback(ctx context.Context, digest string) ([]descriptor, error) {
-	text, err := r.manifest(ctx, strings.Replace(digest, ":", "-", 1))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	body, size, err := r.repository.Blob(ctx, d.Digest)
 	if err != nil {
 		return nil, err
 	}
-	var list index
-	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, fmt.Errorf("read the list of referrers: %w", err)
+	defer body.Close() //nolint:errcheck // it was only read
+	if size > most {
+		return nil, fmt.Errorf("fetch %s: %d bytes are over %d", d.Digest, size, most)
 	}
-	return list.Manifests, nil
+	text, err := io.ReadAll(io.LimitReader(body, most+1))
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", d.Digest, err)
+	}
+	if int64(len(text)) > most {
+		return nil, fmt.Errorf("fetch %s: it has over %d bytes", d.Digest, most)
+	}
+	return text, held(d.Digest, text)
 }
+
+func (r *Registry) referrers(ctx context.Context, digest string) ([]descriptor, error) {
+	raw, err := r.repository.Referrers(ctx, digest)
+	list := make([]descriptor, 0, len(raw))
+	for _, text := range raw {
+		var d descriptor
+		if bad := json.Unmarshal(text, &d); bad != nil {
+			return list, fmt.Errorf("read the list of referrers: %w", bad)
+		}
+		list = append(list, d)
+	}
+	return list, err
+}
+
+// Unreached is that a registry was asked and gave no answer about the image: neither yes nor no.
+type Unreached struct{ Err error }
+
+// Error is the cause's text.
+func (e *Unreached) Error() string { return e.Err.Error() }
+
+// Unwrap is the cause.
+func (e *Unreached) Unwrap() error { return e.Err }
