@@ -44,6 +44,11 @@ type Package struct {
 	// are what distributions' advisories name.
 	Source        string `json:"source,omitempty"`
 	SourceVersion string `json:"sourceVersion,omitempty"`
+	// Module is the module stream that an rpm was built for, as its label says: "nodejs:18:8090020240101:a75119d5".
+	Module string `json:"module,omitempty"`
+	// Vendor is who made a distribution's package, in the manager's own words: rpm's tag Vendor, dpkg's field Origin,
+	// Vendor or Maintainer.
+	Vendor string `json:"vendor,omitempty"`
 	// Architecture is the package manager's word for it, "" where it has none.
 	Architecture string `json:"architecture,omitempty"`
 	// Place is the file that tells of the package, from the root and without a leading slash.
