@@ -146,7 +146,7 @@ func TestRealIndex(t *testing.T) {
 	} {
 		got, found := fixed[i][want.vulnerability]
 		if want.vulnerability == "CVE-2019-8341" {
-			continue // disputed: only that PyPI's names are normal is asked, below
+			continue // disputed: only that PyPI's names are normal is someAsked, below
 		}
 		if found != want.found || got != want.fixed {
 			t.Errorf("package %d: %s found %v, fixed in %q; want %v, %q", i, want.vulnerability, found, got, want.found, want.fixed)
@@ -216,7 +216,7 @@ func TestDamage(t *testing.T) {
 		if x.CheckSeal() == nil {
 			t.Fatalf("byte %d: the seal is whole", i)
 		}
-		a, err := x.Match(&Question{Packages: asked})
+		a, err := x.Match(&Question{Packages: someAsked})
 		if err == nil && !reflect.DeepEqual(a, want) {
 			t.Fatalf("byte %d: another answer: %+v", i, a)
 		}
@@ -228,7 +228,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-var asked = []Package{{Ecosystem: "npm", Name: "left", Version: "1.0.0"}, {Ecosystem: "npm", Name: "left", Version: "odd"}, {Ecosystem: "npm", Name: "right", Version: "1.0.0"}}
+var someAsked = []Package{{Ecosystem: "npm", Name: "left", Version: "1.0.0"}, {Ecosystem: "npm", Name: "left", Version: "odd"}, {Ecosystem: "npm", Name: "right", Version: "1.0.0"}}
 
 func ask(t testing.TB, file []byte) *Answer {
 	t.Helper()
@@ -236,7 +236,7 @@ func ask(t testing.TB, file []byte) *Answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := x.Match(&Question{Packages: asked})
+	a, err := x.Match(&Question{Packages: someAsked})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func FuzzIndex(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_, _ = x.Match(&Question{Packages: asked, Today: "2026-11-22"}) // whatever it says
+		_, _ = x.Match(&Question{Packages: someAsked, Today: "2026-11-22"}) // whatever it says
 	})
 }
 
