@@ -82,8 +82,8 @@ bench-graph: ## Measure who can become whom, on made-up clusters of 1,000, 10,00
 	@go run ./test/bench -graph -n 3
 
 bench-advisory: ## Measure the index of advisories: building, opening, asking, and orders of versions beside osv-scalibr's
-	@go test -run='^$$' -bench='Advisory|Order' ./internal/advisory
-	@go test -run='^$$' -bench=Build -benchtime=3x ./internal/vulndb
+	@go run ./test/bench -advisory
+	@go test -run='^$$' -bench=Order ./internal/advisory
 
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '

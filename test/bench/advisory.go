@@ -57,7 +57,7 @@ func measureAdvisories(ctx context.Context, runs int) error {
 	fmt.Printf("\n%-34s %9s %9s %9s %9s %9s %9s\n", "median (least) of processes", "open ms", "warm ms", "(least)", "cold ms", "(least)", "findings")
 	for _, index := range []struct{ name, file string }{{"real", one}, {"ten times", ten}} {
 		for _, q := range questions {
-			if err := b.ask(ctx, index.name+", "+q.name, index.file, q.file); err != nil {
+			if err := b.answer(ctx, index.name+", "+q.name, index.file, q.file); err != nil {
 				return err
 			}
 		}
@@ -86,12 +86,12 @@ func (b *bench) index(ctx context.Context, name, records string, runs int) (stri
 	return file, nil
 }
 
-// question is a list of packages in a file.
-type question struct{ name, file string }
+// packageList is a list of packages in a file.
+type packageList struct{ name, file string }
 
 // questions draws packages out of the real records: three in four at the newest version that the records name, as in an
 // image that is mended, the others at the oldest.
-func (b *bench) questions() ([]question, error) {
+func (b *bench) questions() ([]packageList, error) {
 	all, err := drawn()
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (b *bench) questions() ([]question, error) {
 		return some
 	}
 	image := slices.Concat(like("Debian:12", 300), like("npm", 200))
-	var list []question
+	var list []packageList
 	for _, q := range []struct {
 		name     string
 		packages []advisory.Package
@@ -121,7 +121,7 @@ func (b *bench) questions() ([]question, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, question{q.name, file})
+		list = append(list, packageList{q.name, file})
 	}
 	return list, nil
 }
@@ -299,8 +299,8 @@ const (
 	warmRuns = 3
 )
 
-// ask asks an index in processes of their own: some with the file out of the kernel's memory, some with it there.
-func (b *bench) ask(ctx context.Context, name, index, packages string) error {
+// answer asks an index in processes of their own: some with the file out of the kernel's memory, some with it there.
+func (b *bench) answer(ctx context.Context, name, index, packages string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
