@@ -92,7 +92,7 @@ var homes = map[string][]string{
 	"github.com/google/go-containerregistry": {"internal/bundle"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
 	"github.com/pandatix/go-cvss":            {"internal/advisory"},
-	"github.com/klauspost/compress":          {"internal/image"},
+	"github.com/klauspost/compress":          {"internal/image", "internal/vulndb"},
 	"go.yaml.in/yaml":                        {"internal/document"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/spf13/pflag":                 {"internal/cli"},
