@@ -102,7 +102,7 @@ func ceiling(order *scheme, claims []claim) (key []byte, end byte) {
 				return nil, endless
 			}
 			upper, ok := order.makeKey(nil, i.upper)
-			if !ok {
+			if !ok || order.circles != nil && isOdd(upper) {
 				return nil, endless
 			}
 			if n := bytes.Compare(upper, key); n > 0 || key == nil {

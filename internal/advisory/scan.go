@@ -38,7 +38,7 @@ func (m *matcher) installed(a *asked) installed {
 // compare gives the order of the installed version and a bound.
 func (v *installed) compare(bound, key []byte) int {
 	if v.keyed && len(key) > 0 {
-		return bytes.Compare(v.key, key)
+		return v.order.order(v.key, key)
 	}
 	n, err := v.order.compareText(v.version, string(bound))
 	if err != nil && v.failed == nil {
@@ -84,7 +84,7 @@ func (m *matcher) scanOne(a *asked) error {
 	c := cursor{rest: entry}
 	if end := c.byte(); end != endless {
 		above := bytes.Compare(v.key, c.bytes())
-		if v.keyed && !c.bad && (above > 0 || above == 0 && end == before) {
+		if v.keyed && !c.bad && (v.order.circles == nil || !isOdd(v.key)) && (above > 0 || above == 0 && end == before) {
 			return nil
 		}
 	}
