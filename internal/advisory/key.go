@@ -46,9 +46,9 @@ var (
 	gemScheme       = &scheme{"RubyGems", gemKey, nil}
 	nugetScheme     = &scheme{"NuGet", nugetKey, nil}
 	packagistScheme = &scheme{"Packagist", packagistKey, nil}
-	pubScheme       = &scheme{"Pub", nil, nil}
-	cranScheme      = &scheme{"CRAN", nil, nil}
-	hackageScheme   = &scheme{"Hackage", nil, nil}
+	pubScheme       = &scheme{"Pub", pubKey, nil}
+	cranScheme      = &scheme{"CRAN", cranKey, nil}
+	hackageScheme   = &scheme{"Hackage", hackageKey, nil}
 )
 
 // schemes are the orders by OSV's ecosystems, less their releases (ossf.github.io/osv-schema,

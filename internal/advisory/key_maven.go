@@ -8,9 +8,9 @@ import (
 
 // What a Maven version may go on with, in the order of ComparableVersion as long as both versions go on.
 const (
-	mavenDotWord   = iota + 1 // .alpha: before the release
-	mavenDotOther             // .v2020, .sp: see compareMaven
-	mavenDashWord             // -alpha
+	mavenDotWord  = iota + 1 // .alpha: before the release
+	mavenDotOther            // .v2020, .sp: see compareMaven
+	mavenDashWord            // -alpha
 	mavenEnd
 	mavenPatch     // -sp
 	mavenOther     // -jre

@@ -129,7 +129,7 @@ func checkOrder(t *testing.T, file string, list []vector) {
 
 // FuzzKeys asks semantic about every pair of versions that both have keys.
 func FuzzKeys(f *testing.F) {
-	ecosystems := []string{"Debian", "Red Hat", "Alpine", "npm", "PyPI", "Maven", "RubyGems", "NuGet", "Packagist"}
+	ecosystems := []string{"Debian", "Red Hat", "Alpine", "npm", "PyPI", "Maven", "RubyGems", "NuGet", "Packagist", "Pub", "CRAN", "Hackage"}
 	for i := range ecosystems {
 		for _, pair := range [][2]string{
 			{"1.0", "1.0.0"},
