@@ -47,6 +47,8 @@ func mavenKey(dst []byte, version string) ([]byte, bool) {
 			dst = appendMavenNumber(append(dst, mavenDotDigit), t.text)
 		case t.text == "":
 			return dst, false // -final before more: it equals nothing at all
+		case !t.dash && word < 0 && t.text < "0":
+			return dst, false // the end counts as a zero here, which this is before
 		case !t.dash && (word < 0 || t.text == "sp"):
 			odd = mavenOdd
 			dst = appendWord(append(dst, mavenDotOther, byte(word+1)), t.text)
