@@ -39,6 +39,7 @@ var floors = map[string]int{
 	"internal/attack":    2,
 	"internal/advisory":  2,
 
+	"internal/purl":      1,
 	"internal/rbac":      1,
 	"internal/rule":      1,
 	"internal/catalog":   1,

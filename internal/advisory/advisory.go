@@ -22,6 +22,8 @@ type Package struct {
 	Version string
 	// Binary is the installed package's own name where Name is its source's, for statements about it; "" otherwise.
 	Binary string
+	// BinaryVersion is the version of Binary, which may have been built again without a new source.
+	BinaryVersion string
 	// Owner is the package of the distribution that brought this one along, "" when none did. What has
 	// an owner is left to the distribution's advisories, which know what was mended in place.
 	Owner string

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaming/coaming/internal/advisory"
+	"github.com/coaming/coaming/internal/purl"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -71,12 +72,12 @@ func (o *dbMatchOptions) run(env *Env, args []string) (err error) {
 		errs = append(errs, &verdict.RemedyError{Err: errors.New("no packages to ask about"), Remedy: "Name package URLs, pkg:npm/lodash@4.17.4, or a file of them with -f."})
 	}
 	for _, name := range names {
-		p, err := advisory.ParsePURL(name)
+		p, err := purl.Parse(name)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		q.Packages = append(q.Packages, p.Package())
+		q.Packages = append(q.Packages, advisory.Named(p))
 	}
 	for _, file := range o.vex {
 		statements, err := readVEX(file)

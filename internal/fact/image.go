@@ -52,6 +52,8 @@ type Package struct {
 	Layer int `json:"layer"`
 	// Owner is the package of the distribution that brought this one along, "" when none did.
 	Owner string `json:"owner,omitempty"`
+	// Licence is the licence in the package manager's own words, often an SPDX expression; "" where it tells none.
+	Licence string `json:"licence,omitempty"`
 	// Files are the files of a distribution's package, from the root and without a leading slash.
 	Files []string `json:"files,omitempty"`
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/purl"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -47,7 +48,7 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		}
 		slices.Sort(p.Files)
 		p.Files = slices.Compact(p.Files)
-		p.Ecosystem = distribution(img.System)
+		p.Ecosystem = purl.Distribution(img.System)
 	}
 	markOwned(img.Packages)
 	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int {
@@ -63,39 +64,6 @@ const (
 )
 
 func managed(p *fact.Package) bool { return p.Ecosystem == dpkg || p.Ecosystem == apk }
-
-// ecosystems are OSV's names (ossf.github.io/osv-schema) of distributions by the ID in os-release. Wolfi and
-// Chainguard have no releases.
-var ecosystems = map[string]string{
-	"debian": "Debian", "ubuntu": "Ubuntu", "alpine": "Alpine", "wolfi": "Wolfi", "chainguard": "Chainguard",
-}
-
-// distribution is the ecosystem of a package that a package manager put there. A distribution made from
-// another keeps its own name: advisories for the one say nothing certain of the other.
-func distribution(s *fact.System) string {
-	if s == nil || s.ID == "" {
-		return ""
-	}
-	name := cmp.Or(ecosystems[s.ID], s.ID)
-	version := s.Version
-	switch s.ID {
-	case "wolfi", "chainguard":
-		return name
-	case "alpine":
-		parts := strings.SplitN(version, ".", 3)
-		if len(parts) > 2 {
-			if strings.Contains(parts[2], "_") { // 3.21.0_alpha20240807
-				return name + ":edge"
-			}
-			version = parts[0] + "." + parts[1]
-		}
-		version = "v" + version
-	}
-	if s.Version == "" {
-		return name // testing and unstable name no release
-	}
-	return name + ":" + version
-}
 
 // markOwned gives packages of languages the package of the distribution that has their file.
 func markOwned(list []fact.Package) {
