@@ -1,7 +1,6 @@
 package image
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -51,10 +50,7 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		p.Ecosystem = purl.Distribution(img.System)
 	}
 	markOwned(img.Packages)
-	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int {
-		return cmp.Or(cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
-			cmp.Compare(a.Place, b.Place), cmp.Compare(a.Architecture, b.Architecture))
-	})
+	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int { return a.Compare(&b) })
 }
 
 // The ecosystem of a package of a distribution until os-release has told which one it is.

@@ -70,6 +70,9 @@ func Read(ctx context.Context, path string, o Options) (*fact.Image, *verdict.Co
 		}
 		return readStored(ctx, path, folder{root}, &o, ledger)
 	}
+	if img, coverage, found, err := readBill(path, &o.Limits); found {
+		return img, coverage, err
+	}
 	archive, err := openArchive(path)
 	if err != nil {
 		return nil, nil, err

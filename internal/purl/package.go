@@ -22,6 +22,12 @@ var types = func() map[string]string {
 	return back
 }()
 
+// others are types (github.com/package-url/purl-spec) of which OSV has no ecosystem; they stand for themselves.
+var others = map[string]bool{
+	"alpm": true, "bitbucket": true, "brew": true, "cocoapods": true, "conda": true, "cpan": true, "docker": true, "elm": true, "github": true,
+	"gitlab": true, "huggingface": true, "luarocks": true, "mlflow": true, "oci": true, "opam": true, "qpkg": true, "swid": true, "vscode-extension": true,
+}
+
 // Package is the package that a package URL names, as an image's catalogue has it. An ecosystem that OSV does not have
 // stays empty, and so unknown; a distribution that OSV does not have keeps its own name.
 func (p URL) Package() fact.Package {
@@ -68,7 +74,13 @@ func Of(p *fact.Package, system *fact.System) (u URL, ok bool) {
 	u = URL{Type: types[p.Ecosystem], Name: p.Name, Version: p.Version}
 	switch u.Type {
 	case "":
-		if u.Type = manager(p, system); u.Type == "" {
+		switch u.Type = manager(p, system); {
+		case u.Type != "":
+		case others[p.Ecosystem]:
+			u.Type = p.Ecosystem
+			u.split("/")
+			return u, true
+		default:
 			u.Type = "generic"
 			return u, false
 		}
@@ -170,10 +182,14 @@ func idOf(kind string) string {
 func upstream(kind string, of *fact.Package) string {
 	version := of.SourceVersion
 	switch {
+	case kind == "rpm" && of.Source != "" && strings.Count(version, "-") == 1:
+		return of.Source + "-" + version + ".src.rpm" // the name that rpm has for it
+	case kind == "rpm" && of.Source != "" && version != "":
+		return of.Source + "@" + version
+	case kind == "rpm":
+		return of.Source
 	case of.Source == "" || of.Source == of.Name && (version == "" || version == of.Version):
 		return ""
-	case kind == "rpm" && version != "":
-		return of.Source + "-" + version + ".src.rpm"
 	case version != "" && version != of.Version:
 		return of.Source + "@" + version
 	}
