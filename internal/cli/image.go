@@ -26,7 +26,7 @@ func imageCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(imageListCommand(env))
+	cmd.AddCommand(imageListCommand(env), imageSBOMCommand(env))
 	return cmd
 }
 
@@ -43,27 +43,41 @@ var imageListFormats = []string{"text", "json"}
 func imageListCommand(env *Env) *cobra.Command {
 	o := &imageListOptions{}
 	cmd := &cobra.Command{
-		Use:   "list DIR|ARCHIVE",
+		Use:   "list IMAGE",
 		Short: "List the packages in an image or a root directory",
-		Long: `List the distribution and the packages in an OCI layout (a directory or a tar), an archive of docker save, or a root directory,
-each package with the layer and the file that tells of it. Nothing is unpacked, and nothing is fetched.
+		Long: `List the distribution and the packages in an OCI layout (a directory or a tar), an archive of docker save, a root directory, or a bill of
+materials (SPDX, CycloneDX, syft's JSON), each package with the layer and the file that tells of it. Nothing is unpacked, and nothing is fetched.
 
 Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown).`,
 		Example: `  docker save -o shop.tar shop:1.4 && coaming image list shop.tar
   coaming image list layout/ --platform linux/arm64 --format json
-  coaming image list /mnt/root`,
+  coaming image list /mnt/root
+  coaming image list shop.spdx.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageList(cmd.Context(), env, o, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
-	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
+	imageFlags(cmd, &o.Options)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
 	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
 	completeFlag(cmd, "format", imageListFormats...)
-	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
 	return cmd
+}
+
+// imageFlags are the flags of every command that reads an image.
+func imageFlags(cmd *cobra.Command, o *image.Options) {
+	flags := cmd.Flags()
+	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
+	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
+	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
+}
+
+func checkPlatform(platform string) error {
+	if n := strings.Count(platform, "/"); platform != "" && n != 1 && n != 2 {
+		return fmt.Errorf("--platform: %q is no platform like linux/arm64", platform)
+	}
+	return nil
 }
 
 // check reports every problem of the options at once.
@@ -75,10 +89,7 @@ func (o *imageListOptions) check() error {
 	if o.files && o.format == "text" {
 		errs = append(errs, errors.New("--files: it goes with --format json alone"))
 	}
-	if n := strings.Count(o.Platform, "/"); o.Platform != "" && n != 1 && n != 2 {
-		errs = append(errs, fmt.Errorf("--platform: %q is no platform like linux/arm64", o.Platform))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkPlatform(o.Platform))...)
 }
 
 func runImageList(ctx context.Context, env *Env, o *imageListOptions, path string) error {
@@ -147,13 +158,18 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 		_, _ = fmt.Fprintf(w, "\nNot read, and so unknown (%d):\n", len(c.Gaps))
 	}
 	for _, g := range c.Gaps {
-		place := strings.TrimPrefix(g.Location.Source, "image:")
-		if g.Location.File != "" {
-			place += ": " + g.Location.File
-		}
-		_, _ = fmt.Fprintf(w, "  %s: %s\n    %s\n", printable(place), printable(g.Message), g.Remedy)
+		_, _ = fmt.Fprintf(w, "  %s: %s\n    %s\n", printable(gapPlace(&g)), printable(g.Message), printable(g.Remedy))
 	}
 	return nil
+}
+
+// gapPlace is where in an image something was not read.
+func gapPlace(g *verdict.Gap) string {
+	place := strings.TrimPrefix(g.Location.Source, "image:")
+	if g.Location.File != "" {
+		place += ": " + g.Location.File
+	}
+	return place
 }
 
 func dash(word string) string {

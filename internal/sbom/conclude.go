@@ -43,15 +43,33 @@ func (g *gathering) conclude() (*fact.Image, error) {
 	return img, nil
 }
 
+// subject is the part that the bill is about, by its reference; 0 when it is about none or several, or when what it is about
+// holds nothing: then it is a package itself.
+func (g *gathering) subject() uint64 {
+	var about uint64
+	for _, r := range g.relations {
+		_, known := g.refs[r.to]
+		if r.kind != describes || !known {
+			continue
+		}
+		if about != 0 && about != r.to {
+			return 0
+		}
+		about = r.to
+	}
+	for _, r := range g.relations {
+		_, known := g.refs[r.to]
+		if known && r.from == about && r.to != about && (r.kind == contains || r.kind == depends) {
+			return about
+		}
+	}
+	return 0
+}
+
 // classify takes the package URLs apart, and finds out which parts are what the bill is about. The result has nil
 // where there is no package URL.
 func (g *gathering) classify() []*purl.URL {
-	described := map[uint64]bool{}
-	for _, r := range g.relations {
-		if r.kind == describes {
-			described[r.to] = true
-		}
-	}
+	subject := g.subject()
 	urls := make([]*purl.URL, len(g.parts))
 	for i := range g.parts {
 		p := &g.parts[i]
@@ -69,8 +87,10 @@ func (g *gathering) classify() []*purl.URL {
 		switch u := urls[i]; {
 		case u != nil && u.Package().Ecosystem != "":
 			p.kind = aPackage // what the bill is about may be a package itself
-		case u != nil && (u.Type == "oci" || u.Type == "docker"), p.ref != 0 && described[p.ref]:
-			p.kind = aProduct
+		case u != nil && (u.Type == "oci" || u.Type == "docker"), subject != 0 && p.ref == subject:
+			if p.kind = aProduct; p.digest == "" && u != nil && strings.HasPrefix(u.Version, "sha256:") {
+				p.digest = u.Version
+			}
 		}
 	}
 	return urls

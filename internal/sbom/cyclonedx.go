@@ -59,6 +59,9 @@ func (d *document) component(depth int, within string) error {
 	}); err != nil {
 		return err
 	}
+	if s := h.source; s.version != "" {
+		p.sourceVersion = s.epoch + s.version + s.release
+	}
 	p.kind = cyclonedxKinds[class]
 	switch {
 	case within == "product":
@@ -77,7 +80,10 @@ func (d *document) component(depth int, within string) error {
 }
 
 // hint is what properties say of a part beside its own fields.
-type hint struct{ layer, lockFile bool }
+type hint struct {
+	layer, lockFile bool
+	source          struct{ epoch, version, release string } // trivy tells the version in parts
+}
 
 // property reads a property of ours, syft's or trivy's.
 func (p *part) property(h *hint, name, value string) {
@@ -88,14 +94,16 @@ func (p *part) property(h *hint, name, value string) {
 		p.ecosystem = value
 	case "coaming:owner":
 		p.owner = value
-	case "coaming:source", "aquasecurity:trivy:SrcName":
+	case "aquasecurity:trivy:SrcName", "syft:metadata:source", "syft:metadata:originPackage":
 		p.source = value
-	case "coaming:sourceVersion", "aquasecurity:trivy:SrcVersion":
-		p.sourceVersion = value + p.sourceVersion
+	case "syft:metadata:sourceVersion":
+		p.sourceVersion = value
+	case "aquasecurity:trivy:SrcVersion":
+		h.source.version = value
 	case "aquasecurity:trivy:SrcRelease":
-		p.sourceVersion += "-" + value
+		h.source.release = "-" + value
 	case "aquasecurity:trivy:SrcEpoch":
-		p.sourceVersion = value + ":" + p.sourceVersion
+		h.source.epoch = value + ":"
 	case "coaming:architecture":
 		p.architecture = value
 	case "coaming:codename", "syft:distro:versionCodename":
@@ -200,7 +208,7 @@ func (d *document) cyclonedxLicences(p *part) error {
 func joined(words []string) string {
 	var kept []string
 	for _, w := range words {
-		if w != "" {
+		if w != "" && w != "AND" { // some tear expressions apart
 			kept = append(kept, w)
 		}
 	}

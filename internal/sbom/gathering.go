@@ -53,7 +53,7 @@ const (
 	describes
 	owns     // a distribution's package has the file that tells of the other
 	licensed // SPDX 3: the declared licence
-	depends  // CycloneDX: of a layer, what it has
+	depends  // in CycloneDX of a layer, what it has
 )
 
 // gathering is a bill as far as it has been read.

@@ -198,7 +198,11 @@ func (g *gathering) spdxRelate(from, kind, to, comment string) {
 	case "DEPENDS_ON":
 		if to == "NOASSERTION" {
 			g.incomplete("the bill says that " + from + " depends on more than it tells")
+			return
 		}
+		g.relate(depends, from, to)
+	case "DEPENDENCY_OF":
+		g.relate(depends, to, from)
 	case "OTHER":
 		if strings.HasPrefix(comment, "ownership-by-file-overlap") {
 			g.relate(owns, from, to)

@@ -137,7 +137,7 @@ func (d *document) integrity(p *part) error {
 }
 
 func (d *document) spdx3Relate(from, kind, completeness string, to []string) {
-	kinds := map[string]relationKind{"contains": contains, "describes": describes, "hasDeclaredLicense": licensed}
+	kinds := map[string]relationKind{"contains": contains, "describes": describes, "dependsOn": depends, "hasDeclaredLicense": licensed}
 	if completeness == "incomplete" && (kind == "contains" || kind == "dependsOn") {
 		d.g.incomplete("the bill says that what " + from + " " + kind + " is incomplete")
 	}

@@ -1,6 +1,7 @@
 package sbom
 
 import (
+	"cmp"
 	"strings"
 )
 
@@ -24,6 +25,10 @@ func (d *document) distro() error {
 			return d.c.into(&p.name)
 		case "versionID":
 			return d.c.into(&p.version)
+		case "name": // older versions have these two
+			return d.into(func(name string) { p.name = cmp.Or(p.name, name) })
+		case "version":
+			return d.into(func(version string) { p.version = cmp.Or(p.version, version) })
 		case "versionCodename":
 			return d.c.into(&p.codename)
 		case "prettyName":

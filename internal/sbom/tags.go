@@ -59,6 +59,9 @@ func readTags(g *gathering, r io.Reader) error {
 		return in.Err()
 	}
 	t.end()
+	if t.version == "" {
+		return errNoBill
+	}
 	return g.isSPDX(t.version)
 }
 
