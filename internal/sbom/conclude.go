@@ -246,10 +246,14 @@ func (g *gathering) identify(f *fact.Package, p *part, u *purl.URL, system *fact
 	if own := u.System(); own != nil && own.Version == "" && system != nil && system.ID == own.ID {
 		f.Ecosystem = purl.Distribution(system)
 	}
-	// Package URLs fold case, and underscores: the part's own name has it as it is written.
+	// Package URLs fold case, and Python's underscores: the part's own name has it as it is written.
 	f.Name, f.Version = named.Name, version
 	for _, name := range []string{p.name, p.group + "/" + p.name, p.group + ":" + p.name} {
-		if strings.EqualFold(strings.ReplaceAll(name, "_", "-"), strings.ReplaceAll(named.Name, "_", "-")) {
+		folded := name
+		if u.Type == "pypi" {
+			folded = strings.ReplaceAll(name, "_", "-")
+		}
+		if strings.EqualFold(folded, named.Name) {
 			f.Name = name
 		}
 	}

@@ -16,7 +16,7 @@ func (d *document) metadata() error {
 	return d.c.object(func(name string) error {
 		switch name {
 		case "component":
-			return d.component(0, "product")
+			return d.component("product")
 		case "properties":
 			return d.properties(func(string, string) {})
 		}
@@ -25,7 +25,7 @@ func (d *document) metadata() error {
 }
 
 // component reads a component and those within it. within is what holds it: "product" for what the bill is about.
-func (d *document) component(depth int, within string) error {
+func (d *document) component(within string) error {
 	p := part{at: d.c.at()}
 	class, h := "", hint{}
 	if err := d.c.object(func(name string) error {
@@ -53,18 +53,24 @@ func (d *document) component(depth int, within string) error {
 		case "evidence":
 			return d.evidence(&p)
 		case "components":
-			return d.c.list(func() error { return d.component(depth+1, "") })
+			return d.c.list(func() error { return d.component("") })
 		}
 		return d.c.skip()
 	}); err != nil {
 		return err
 	}
+	d.g.cyclonedxAdd(p, class, &h, within == "product")
+	return nil
+}
+
+// cyclonedxAdd keeps a component, whose type and properties tell what it is.
+func (g *gathering) cyclonedxAdd(p part, class string, h *hint, product bool) {
 	if s := h.source; s.version != "" {
 		p.sourceVersion = s.epoch + s.version + s.release
 	}
 	p.kind = cyclonedxKinds[class]
 	switch {
-	case within == "product":
+	case product:
 		p.kind = aProduct
 		p.digest = cmp.Or(p.digest, p.version)
 		if !strings.HasPrefix(p.digest, "sha256:") {
@@ -75,8 +81,7 @@ func (d *document) component(depth int, within string) error {
 	case h.lockFile && p.purl == "":
 		p.kind = aside
 	}
-	d.g.add(p)
-	return nil
+	g.add(p)
 }
 
 // hint is what properties say of a part beside its own fields.
@@ -250,14 +255,19 @@ func (d *document) compositions() error {
 			}
 			return d.c.skip()
 		})
-		switch {
-		case strings.HasPrefix(aggregate, "incomplete"):
-			d.g.incomplete("the bill says that it is incomplete (" + aggregate + ")")
-		case aggregate == "unknown":
-			d.g.incomplete("the bill says that nobody knows whether it is complete")
-		}
+		d.g.aggregate(aggregate)
 		return err
 	})
+}
+
+// aggregate keeps what a composition says of its completeness.
+func (g *gathering) aggregate(word string) {
+	switch {
+	case strings.HasPrefix(word, "incomplete"):
+		g.incomplete("the bill says that it is incomplete (" + word + ")")
+	case word == "unknown":
+		g.incomplete("the bill says that nobody knows whether it is complete")
+	}
 }
 
 // annotations read what a bill of ours says it could not read, in CycloneDX and in SPDX 2.

@@ -61,7 +61,7 @@ func (d *document) member(name string) func() error {
 	case "metadata":
 		return d.metadata
 	case "components":
-		return func() error { return c.list(func() error { return d.component(0, "") }) }
+		return func() error { return c.list(func() error { return d.component("") }) }
 	case "dependencies":
 		return d.dependencies
 	case "compositions":

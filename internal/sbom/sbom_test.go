@@ -88,6 +88,9 @@ func random(r *rand.Rand) *fact.Image {
 	return img
 }
 
+// sample is an image with some of everything.
+func sample() *fact.Image { return random(rand.New(rand.NewPCG(7, 1))) }
+
 func TestRoundTrip(t *testing.T) {
 	gap := verdict.Gap{Code: verdict.GapSyntax, Message: "it is no package.json: <text>", Remedy: "Mend it.", Location: verdict.Location{Source: "image:shop: layer 1", File: "a/package.json"}}
 	for seed := range uint64(100) {

@@ -138,7 +138,7 @@ func (d *draft) spdxImage() []spdxPackage {
 	list := []spdxPackage{image}
 	if s := img.System; s != nil {
 		system := newSPDXPackage(spdxSystemID, s.ID, s.Version)
-		system.Purpose, system.Description, system.Comment = "OPERATING-SYSTEM", s.Name, remarks(aboutSystem(s))
+		system.Purpose, system.Description, system.Comment = "OPERATING_SYSTEM", s.Name, remarks(aboutSystem(s))
 		list = append(list, system)
 	}
 	for i, l := range img.Layers {
@@ -245,7 +245,7 @@ func (p *spdxPackage) tags(tag func(name, value string)) {
 	tag("SPDXID", p.ID)
 	tag("PackageVersion", p.Version)
 	tag("PackageDownloadLocation", p.Download)
-	tag("PrimaryPackagePurpose", p.Purpose)
+	tag("PrimaryPackagePurpose", strings.ReplaceAll(p.Purpose, "_", "-")) // the two forms spell it so
 	tag("FilesAnalyzed", fmt.Sprint(p.FilesAnalyzed))
 	for _, c := range p.Checksums {
 		tag("PackageChecksum", c.Algorithm+": "+c.Value)
