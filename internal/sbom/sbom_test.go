@@ -88,8 +88,16 @@ func random(r *rand.Rand) *fact.Image {
 	return img
 }
 
-// sample is an image with some of everything.
-func sample() *fact.Image { return random(rand.New(rand.NewPCG(7, 1))) }
+// sample is a small image with something of everything.
+func sample() *fact.Image {
+	return &fact.Image{
+		Name: "shop", Digest: "sha256:" + strings.Repeat("ab", 32), Layers: []fact.Layer{{Digest: "odd"}}, System: &fact.System{ID: "debian", Version: "12"},
+		Packages: []fact.Package{
+			{Ecosystem: "Debian:12", Name: "six", Version: "1", Source: "six", SourceVersion: "2", Place: "var/lib/dpkg/status", Licence: "odd one"},
+			{Ecosystem: "npm", Name: "@a/b", Version: "1", Owner: "six", Licence: "MIT"},
+		},
+	}
+}
 
 func TestRoundTrip(t *testing.T) {
 	gap := verdict.Gap{Code: verdict.GapSyntax, Message: "it is no package.json: <text>", Remedy: "Mend it.", Location: verdict.Location{Source: "image:shop: layer 1", File: "a/package.json"}}
