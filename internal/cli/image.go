@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaming/coaming/internal/fact"
-	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -26,13 +25,13 @@ func imageCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(imageListCommand(env), imageSBOMCommand(env))
+	cmd.AddCommand(imageListCommand(env), imageSBOMCommand(env), imageVerifyCommand(env))
 	return cmd
 }
 
 // imageListOptions is the configuration of one list.
 type imageListOptions struct {
-	image.Options
+	imageFlags
 	format       string
 	files        bool
 	allowUnknown bool
@@ -44,20 +43,27 @@ func imageListCommand(env *Env) *cobra.Command {
 	o := &imageListOptions{}
 	cmd := &cobra.Command{
 		Use:   "list IMAGE",
-		Short: "List the packages in an image or a root directory",
-		Long: `List the distribution and the packages in an OCI layout (a directory or a tar), an archive of docker save, a root directory, or a bill of
-materials (SPDX, CycloneDX, syft's JSON), each package with the layer and the file that tells of it. Nothing is unpacked, and nothing is fetched.
+		Short: "List the packages in an image, a root directory or a host",
+		Long: `List the distribution and the packages in an OCI layout (a directory or a tar), an archive of docker save, a root directory, an image
+in a registry, or a bill of materials (SPDX, CycloneDX, syft's JSON), each package with the layer and the file that tells of it. Nothing is
+unpacked to disk.
+
+A word is a path where a file or directory of that name stands. Otherwise REGISTRY/NAME with a :TAG or an @DIGEST names an
+image in that registry, which is then asked; oci:// before it always does. containerd://REF reads containerd's own store,
+docker-daemon://REF asks Docker's engine, and - is an archive on standard input.
 
 Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown).`,
 		Example: `  docker save -o shop.tar shop:1.4 && coaming image list shop.tar
   coaming image list layout/ --platform linux/arm64 --format json
+  coaming image list registry.example/shop:1.4 --auth-file config.json
+  coaming image list containerd://registry.example/shop:1.4
   coaming image list /mnt/root
   coaming image list shop.spdx.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageList(cmd.Context(), env, o, args[0]) },
 	}
 	flags := cmd.Flags()
-	imageFlags(cmd, &o.Options)
+	o.register(cmd)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
 	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
@@ -65,38 +71,23 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something 
 	return cmd
 }
 
-// imageFlags are the flags of every command that reads an image.
-func imageFlags(cmd *cobra.Command, o *image.Options) {
-	flags := cmd.Flags()
-	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
-	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
-	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
-}
-
-func checkPlatform(platform string) error {
-	if n := strings.Count(platform, "/"); platform != "" && n != 1 && n != 2 {
-		return fmt.Errorf("--platform: %q is no platform like linux/arm64", platform)
-	}
-	return nil
-}
-
 // check reports every problem of the options at once.
-func (o *imageListOptions) check() error {
-	var errs []error
+func (o *imageListOptions) check(word string) error {
+	errs := o.imageFlags.check(word)
 	if !slices.Contains(imageListFormats, o.format) {
 		errs = append(errs, fmt.Errorf("--format: %q is none of %s", o.format, strings.Join(imageListFormats, ", ")))
 	}
 	if o.files && o.format == "text" {
 		errs = append(errs, errors.New("--files: it goes with --format json alone"))
 	}
-	return errors.Join(append(errs, checkPlatform(o.Platform))...)
+	return errors.Join(errs...)
 }
 
 func runImageList(ctx context.Context, env *Env, o *imageListOptions, path string) error {
-	if err := o.check(); err != nil {
+	if err := o.check(path); err != nil {
 		return err
 	}
-	img, coverage, err := image.Read(ctx, path, o.Options)
+	img, coverage, err := o.read(ctx, env, path)
 	if err != nil {
 		return err
 	}

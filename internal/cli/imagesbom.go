@@ -15,14 +15,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/sbom"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
 // imageSBOMOptions is the configuration of one bill of materials that is written.
 type imageSBOMOptions struct {
-	image.Options
+	imageFlags
 	outputs      []string
 	created      string
 	files        bool
@@ -37,7 +36,7 @@ func imageSBOMCommand(env *Env) *cobra.Command {
 		Use:   "sbom IMAGE",
 		Short: "Write a bill of materials of an image, or turn one into another form",
 		Long: `Write a bill of materials (SBOM) of what 'image list' lists: SPDX 2.3 in JSON or tag-value, SPDX 3.0 in JSON-LD, or CycloneDX 1.6 in
-JSON. IMAGE is an OCI layout, an archive of docker save, a root directory, or another bill of materials. The same image with the same --created
+JSON. IMAGE is whatever 'image list' takes, another bill of materials among it. The same image with the same --created
 (or SOURCE_DATE_EPOCH) gives the same bytes. What could not be read stands in the bill, which says that it is incomplete.
 
 Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 written, and something could not be read (0 with --allow-unknown).`,
@@ -48,7 +47,7 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 written, a
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), env, args[0]) },
 	}
 	flags := cmd.Flags()
-	imageFlags(cmd, &o.Options)
+	o.register(cmd)
 	flags.StringArrayVarP(&o.outputs, "output", "o", nil, "write this `FORMAT`, or FORMAT=FILE; may be given several times: "+strings.Join(sbom.Formats, ", ")+" (default cyclonedx-json)")
 	flags.StringVar(&o.created, "created", "", "the `TIME` that the bill says it was made at, 2026-11-22T06:00:00Z; otherwise SOURCE_DATE_EPOCH, otherwise now")
 	flags.BoolVar(&o.files, "files", false, "tell the files of each of the distribution's packages, too; not in SPDX 2.3")
@@ -58,8 +57,8 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 written, a
 }
 
 // check reports every problem of the options at once, and finds out the time.
-func (o *imageSBOMOptions) check(env *Env) (created time.Time, err error) {
-	errs := []error{checkPlatform(o.Platform)}
+func (o *imageSBOMOptions) check(env *Env, word string) (created time.Time, err error) {
+	errs := o.imageFlags.check(word)
 	if len(o.outputs) == 0 {
 		o.outputs = []string{"cyclonedx-json"}
 	}
@@ -112,11 +111,11 @@ func createdAt(env *Env, asked string) (time.Time, error) {
 }
 
 func (o *imageSBOMOptions) run(ctx context.Context, env *Env, path string) error {
-	created, err := o.check(env)
+	created, err := o.check(env, path)
 	if err != nil {
 		return err
 	}
-	img, coverage, err := image.Read(ctx, path, o.Options)
+	img, coverage, err := o.read(ctx, env, path)
 	if err != nil {
 		return err
 	}

@@ -50,16 +50,12 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		p.Ecosystem = purl.Distribution(img.System)
 	}
 	markOwned(img.Packages)
+	img.Packages = slices.DeleteFunc(img.Packages, func(p fact.Package) bool { return p.Kind == binaryKind && p.Owner != "" })
+	if img.System != nil {
+		img.System.EndOfLife = endOfLife(img.System)
+	}
 	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int { return a.Compare(&b) })
 }
-
-// The ecosystem of a package of a distribution until os-release has told which one it is.
-const (
-	dpkg = "dpkg"
-	apk  = "apk"
-)
-
-func managed(p *fact.Package) bool { return p.Ecosystem == dpkg || p.Ecosystem == apk }
 
 // markOwned gives packages of languages the package of the distribution that has their file.
 func markOwned(list []fact.Package) {

@@ -1,6 +1,7 @@
 package purl
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
@@ -40,6 +41,7 @@ func (p URL) Package() fact.Package {
 			to.Version = epoch + ":" + p.Version
 		}
 		to.Source, to.SourceVersion = p.upstream()
+		to.Module = cmp.Or(p.Qualifiers["rpmmod"], p.Qualifiers["modularitylabel"])
 	case "maven":
 		to.Name = p.Namespace + ":" + p.Name
 	default:
@@ -156,7 +158,7 @@ func (p *URL) distribute(of *fact.Package, system *fact.System) {
 	} else {
 		p.Name = strings.ToLower(p.Name)
 	}
-	p.Qualifiers["upstream"] = upstream(p.Type, of)
+	p.Qualifiers["upstream"], p.Qualifiers["rpmmod"] = upstream(p.Type, of), of.Module
 }
 
 // idOf is the ID in os-release of a distribution by OSV's name, and of another its name.

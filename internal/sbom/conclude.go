@@ -213,7 +213,7 @@ func layerOf(p *part, byDigest map[string]int, placed int) int {
 func (g *gathering) packaged(p *part, u *purl.URL, system *fact.System) fact.Package {
 	f := fact.Package{
 		Name: p.name, Version: p.version, Source: p.source, SourceVersion: p.sourceVersion, Architecture: p.architecture,
-		Place: cleanPlace(p.place), Owner: p.owner, Licence: p.licence,
+		Place: cleanPlace(p.place), Within: p.within, Kind: p.class, Owner: p.owner, Licence: p.licence,
 	}
 	if p.group != "" && u == nil {
 		f.Name = p.group + "/" + p.name
@@ -243,7 +243,7 @@ func (g *gathering) identify(f *fact.Package, p *part, u *purl.URL, system *fact
 	if f.Ecosystem = named.Ecosystem; f.Ecosystem == "" && u.Type != "deb" && u.Type != "apk" && u.Type != "rpm" && u.Type != "generic" {
 		f.Ecosystem = u.Type // OSV has no advisories for it, and says so
 	}
-	if own := u.System(); own != nil && own.Version == "" && system != nil && system.ID == own.ID {
+	if own := u.System(); own != nil && system != nil && system.ID == own.ID && (own.Version == "" || own.Version == system.Version) {
 		f.Ecosystem = purl.Distribution(system)
 	}
 	// Package URLs fold case, and Python's underscores: the part's own name has it as it is written.
@@ -257,7 +257,7 @@ func (g *gathering) identify(f *fact.Package, p *part, u *purl.URL, system *fact
 			f.Name = name
 		}
 	}
-	f.Architecture = cmp.Or(named.Architecture, p.architecture)
+	f.Architecture, f.Module = cmp.Or(named.Architecture, p.architecture), cmp.Or(named.Module, p.module)
 	switch u.Type {
 	case "deb", "apk": // without a word of another, the source is called like the package
 		f.Source, f.SourceVersion = cmp.Or(p.source, named.Source, f.Name), cmp.Or(p.sourceVersion, named.SourceVersion, f.Version)

@@ -92,11 +92,12 @@ type hint struct {
 
 // property reads a property of ours, syft's or trivy's.
 func (p *part) property(h *hint, name, value string) {
+	if name, ours := strings.CutPrefix(name, "coaming:"); ours {
+		p.remark(name, value)
+	}
 	switch name {
-	case "coaming:kind":
-		h.layer = value == "layer"
-	case "coaming:ecosystem":
-		p.ecosystem = value
+	case "coaming:layer":
+		h.layer = true
 	case "coaming:owner":
 		p.owner = value
 	case "aquasecurity:trivy:SrcName", "syft:metadata:source", "syft:metadata:originPackage":
@@ -109,20 +110,18 @@ func (p *part) property(h *hint, name, value string) {
 		h.source.release = "-" + value
 	case "aquasecurity:trivy:SrcEpoch":
 		h.source.epoch = value + ":"
-	case "coaming:architecture":
-		p.architecture = value
-	case "coaming:codename", "syft:distro:versionCodename":
+	case "syft:distro:versionCodename":
 		p.codename = value
-	case "coaming:digest":
-		p.digest = value
-	case "coaming:platform":
-		p.platform = value
+	case "syft:distro:cpeName":
+		p.edition = value
 	case "syft:distro:prettyName":
 		p.title = value
 	case "aquasecurity:trivy:LayerDigest", "syft:location:0:layerID":
 		p.layer = value
 	case "aquasecurity:trivy:FilePath", "syft:location:0:path":
 		p.place = value
+	case "aquasecurity:trivy:Modularitylabel", "syft:metadata:modularityLabel":
+		p.module = value
 	case "aquasecurity:trivy:Class":
 		h.lockFile = value == "lang-pkgs" || value == "os-pkgs"
 	}

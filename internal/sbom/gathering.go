@@ -36,7 +36,9 @@ type part struct {
 	owner                      string
 	source, sourceVersion      string
 	architecture, title        string // of a system title is its PRETTY_NAME
-	codename, platform         string
+	codename, edition, end     string // of a system
+	platform                   string
+	module, class, within      string // as fact.Package has them: Module, Kind, Within
 	ecosystem                  string // OSV's, where a bill of ours says so
 }
 
@@ -213,7 +215,7 @@ func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
 // cleanPlace is a path from the root without a leading slash, as images' catalogues have them.
 func cleanPlace(at string) string { return strings.TrimPrefix(strings.TrimPrefix(at, "."), "/") }
 
-// systemOf are the ID and release of a part that is a distribution.
+// system is a part that is a distribution.
 func (p *part) system() *fact.System {
-	return &fact.System{ID: strings.ToLower(p.name), Version: p.version, Name: p.title, Codename: p.codename}
+	return &fact.System{ID: strings.ToLower(p.name), Version: p.version, Name: p.title, Codename: p.codename, Edition: p.edition, EndOfLife: p.end}
 }

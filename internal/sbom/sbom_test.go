@@ -58,7 +58,9 @@ func random(r *rand.Rand) *fact.Image {
 	}
 	img.System = pick(r, nil, &fact.System{ID: "debian", Version: "12", Codename: "bookworm", Name: "Debian GNU/Linux 12"},
 		&fact.System{ID: "alpine", Version: "3.20.3", Name: "Alpine"}, &fact.System{ID: "alpine", Version: "3.21.0_alpha20240807"},
-		&fact.System{ID: "rhel", Version: "9.4"}, &fact.System{ID: "wolfi", Version: "20230201"}, &fact.System{ID: "linuxmint", Version: "21"},
+		&fact.System{ID: "rhel", Version: "9.4"},
+		&fact.System{ID: "rhel", Version: "9.5", Edition: "cpe:/o:redhat:enterprise_linux:9::baseos", EndOfLife: "2032-05-31"}, &fact.System{ID: "sles", Version: "15.5"},
+		&fact.System{ID: "openeuler", Version: "22.03", Edition: "22.03 (LTS-SP3)"}, &fact.System{ID: "opensuse-tumbleweed", Version: "20240101"}, &fact.System{ID: "wolfi", Version: "20230201"}, &fact.System{ID: "linuxmint", Version: "21"},
 		&fact.System{ID: "debian"}, &fact.System{ID: "opensuse-leap", Version: "15.5"})
 	var owners []string
 	for range r.IntN(30) {
@@ -66,9 +68,12 @@ func random(r *rand.Rand) *fact.Image {
 		p.Licence = pick(r, "", "MIT", "GPL-2.0-only WITH Classpath-exception-2.0 OR (MIT AND BSD-3-Clause)", "GPL+custom licence", "mit")
 		p.Layer = r.IntN(max(1, len(img.Layers)))
 		if p.Ecosystem = purl.Distribution(img.System); r.IntN(2) == 0 && p.Ecosystem != "" {
-			p.Place = map[string]string{"debian": "var/lib/dpkg/status", "linuxmint": "var/lib/dpkg/status", "alpine": "lib/apk/db/installed", "wolfi": "lib/apk/db/installed", "rhel": "var/lib/rpm/rpmdb.sqlite", "opensuse-leap": "usr/lib/sysimage/rpm/Packages.db"}[img.System.ID]
+			p.Place = map[string]string{"debian": "var/lib/dpkg/status", "linuxmint": "var/lib/dpkg/status", "alpine": "lib/apk/db/installed", "wolfi": "lib/apk/db/installed", "rhel": "var/lib/rpm/rpmdb.sqlite", "sles": "var/lib/rpm/Packages.db", "openeuler": "var/lib/rpm/Packages", "opensuse-tumbleweed": "usr/lib/sysimage/rpm/Packages.db", "opensuse-leap": "usr/lib/sysimage/rpm/Packages.db"}[img.System.ID]
 			p.Name, p.Architecture = strings.ToLower(p.Name), pick(r, "amd64", "x86_64", "all")
 			p.Source, p.SourceVersion = pick(r, p.Name, word(r)), pick(r, p.Version, "1.0", "7:1.0-1")
+			if img.System.ID == "rhel" {
+				p.Module = pick(r, "", "nodejs:18:9020020230301:rhel9")
+			}
 			owners = append(owners, p.Name)
 		} else {
 			p.Ecosystem = pick(r, "npm", "Go", "PyPI", "RubyGems", "Maven", "crates.io", "NuGet", "Packagist", "conda", "", "OSS-Fuzz")
@@ -77,6 +82,12 @@ func random(r *rand.Rand) *fact.Image {
 			}
 			if p.Ecosystem == "npm" && r.IntN(2) == 0 {
 				p.Name = "@scope/" + p.Name
+			}
+			if p.Ecosystem == "" {
+				p.Kind = pick(r, "", "binary")
+			}
+			if p.Ecosystem == "Maven" && p.Place != "" {
+				p.Within = pick(r, "", "BOOT-INF/lib/a.jar!/b.jar")
 			}
 			if len(owners) > 0 && r.IntN(3) == 0 {
 				p.Owner = pick(r, owners...)

@@ -138,18 +138,31 @@ const foundPrefix = "found in "
 func (p *part) remarks(text string) {
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		switch name {
-		case "codename":
-			p.codename = value
-		case "digest":
-			p.digest = value
-		case "platform":
-			p.platform = value
-		case "ecosystem":
-			p.ecosystem = value
-		case "architecture":
-			p.architecture = value
-		}
+		p.remark(name, value)
+	}
+}
+
+// remark reads what a bill of ours says beside the form's own fields.
+func (p *part) remark(name, value string) {
+	switch name {
+	case "codename":
+		p.codename = value
+	case "edition":
+		p.edition = value
+	case "endOfLife":
+		p.end = value
+	case "digest":
+		p.digest = value
+	case "platform":
+		p.platform = value
+	case "ecosystem":
+		p.ecosystem = value
+	case "architecture":
+		p.architecture = value
+	case "kind":
+		p.class = value
+	case "within":
+		p.within = value
 	}
 }
 

@@ -29,6 +29,8 @@ func (d *document) distro() error {
 			return d.into(func(name string) { p.name = cmp.Or(p.name, name) })
 		case "version":
 			return d.into(func(version string) { p.version = cmp.Or(p.version, version) })
+		case "cpeName":
+			return d.c.into(&p.edition)
 		case "versionCodename":
 			return d.c.into(&p.codename)
 		case "prettyName":

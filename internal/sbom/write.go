@@ -174,11 +174,13 @@ func (it *item) extras() [][2]string {
 	if it.Architecture != "" && !isManaged(it.url) {
 		list = append(list, [2]string{"architecture", it.Architecture})
 	}
-	return list
+	return append(list, filled([2]string{"kind", it.Kind}, [2]string{"within", it.Within})...)
 }
 
 // aboutSystem and aboutImage are what the forms have no fields for.
-func aboutSystem(s *fact.System) [][2]string { return filled([2]string{"codename", s.Codename}) }
+func aboutSystem(s *fact.System) [][2]string {
+	return filled([2]string{"codename", s.Codename}, [2]string{"edition", s.Edition}, [2]string{"endOfLife", s.EndOfLife})
+}
 
 func aboutImage(img *fact.Image) [][2]string { return filled([2]string{"platform", img.Platform}) }
 

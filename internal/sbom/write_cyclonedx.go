@@ -2,6 +2,7 @@ package sbom
 
 import (
 	"fmt"
+	"strconv"
 )
 
 // The form of CycloneDX 1.6 (cyclonedx.org/docs/1.6/json), as far as it is written.
@@ -139,7 +140,7 @@ func (d *draft) cyclonedxImage() cdxComponent {
 	}
 	for i, l := range img.Layers {
 		layer := cdxComponent{
-			Type: "file", Ref: layerRef(i), Name: fmt.Sprintf("layer %d", i), Hashes: hashes(l.Digest), Properties: properties([][2]string{{"kind", "layer"}}),
+			Type: "file", Ref: layerRef(i), Name: fmt.Sprintf("layer %d", i), Hashes: hashes(l.Digest), Properties: properties([][2]string{{"layer", strconv.Itoa(i)}}),
 		}
 		if layer.Hashes == nil {
 			layer.Properties = append(layer.Properties, properties(filled([2]string{"digest", l.Digest}))...)
