@@ -40,7 +40,9 @@ var floors = map[string]int{
 	"internal/reach":     2,
 	"internal/attack":    2,
 	"internal/advisory":  2,
+	"internal/sbom":      2,
 
+	"internal/purl":      1,
 	"internal/rbac":      1,
 	"internal/rule":      1,
 	"internal/catalog":   1,
