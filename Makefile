@@ -88,6 +88,9 @@ bench-advisory: ## Measure the index of advisories: building, opening, asking, a
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
 
+judge-rpm: ## Ask go-rpmdb about the databases of sixteen real distributions (a module of its own)
+	@cd test/rpmjudge; go test -v -count=1 ./...
+
 fixes: build ## Measure the share of findings with a proved fix over real manifests, by practice and rule
 	@go run ./test/fixes
 
@@ -184,4 +187,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory judge-advisory fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory judge-advisory judge-rpm fixes sandbox node-programs dist clean help $(CHECKS)
