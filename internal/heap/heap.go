@@ -30,3 +30,11 @@ func putOff() bool {
 	runtime.SetFinalizer(new([16]byte), func(*[16]byte) { debug.SetGCPercent(usual) })
 	return true
 }
+
+// Early has the collector work from the beginning again: for commands that keep little of the much that passes them,
+// whose memory would otherwise be what they threw away.
+func Early() {
+	if Set {
+		debug.SetGCPercent(usual)
+	}
+}

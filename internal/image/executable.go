@@ -10,6 +10,7 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/coaming/coaming/internal/fact"
 )
@@ -27,10 +28,15 @@ const (
 	maxModules  = 16 << 20
 )
 
+// windows are what programs are looked at through.
+var windows = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
+
 // readExecutable finds the modules that a Go program was built from, in one pass over it. What is no ELF file, or
 // no Go program, tells nothing.
 func readExecutable(in *input) (*find, error) {
-	window := bufio.NewReaderSize(in, 64<<10)
+	window := windows.Get().(*bufio.Reader) //nolint:forcetypeassert // the pool holds no other
+	defer windows.Put(window)
+	window.Reset(in)
 	head, _ := window.Peek(4)
 	if string(head) != elf.ELFMAG {
 		return nil, nil
