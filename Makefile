@@ -85,6 +85,11 @@ bench-advisory: ## Measure the index of advisories: building, opening, asking, a
 	@go test -run='^$$' -bench='Advisory|Order' ./internal/advisory
 	@go test -run='^$$' -bench=Build -benchtime=3x ./internal/vulndb
 
+bench-image: build ## Measure looking into images beside only decompressing them (makes an image of a Debian first: root, minutes)
+	@if ! command -v debootstrap >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends debootstrap >&2 || true; fi
+	@go run ./test/bench/image
+
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
 
@@ -187,4 +192,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory judge-advisory judge-rpm fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image judge-advisory judge-rpm fixes sandbox node-programs dist clean help $(CHECKS)

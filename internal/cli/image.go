@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/heap"
 	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -102,6 +103,7 @@ func runImageList(ctx context.Context, env *Env, o *imageListOptions, path strin
 		return err
 	}
 	defer client.Close()
+	heap.Early()
 	o.Registry, o.Stdin = client, env.Stdin
 	img, coverage, err := image.Read(ctx, path, o.Options)
 	if err != nil {
