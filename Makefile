@@ -88,11 +88,19 @@ bench-advisory: ## Measure the index of advisories: building, opening, asking, a
 judge-versions: ## Ask the ecosystems' own tools (dpkg, rpm, npm, pip, gem, PHP, Maven) about the order of random versions; those that are not here are skipped
 	@COAMING_JUDGE=1 go test -v -count=1 -run=TestUpstreamTools ./internal/advisory | grep -v '^=== '
 
+bench-image: build ## Measure looking into images beside only decompressing them (makes an image of a Debian first: root, minutes)
+	@if ! command -v debootstrap >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends debootstrap >&2 || true; fi
+	@go run ./test/bench/image
+
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
 
 judge-sbom: ## Hold our bills of materials to the published schemas and upstream's readers (a module of its own; fetches them)
 	@cd test/sbomjudge; go test -v -count=1 ./...
+
+judge-rpm: ## Ask go-rpmdb about the databases of sixteen real distributions (a module of its own)
+	@cd test/rpmjudge; go test -v -count=1 ./...
 
 fixes: build ## Measure the share of findings with a proved fix over real manifests, by practice and rule
 	@go run ./test/fixes
@@ -190,4 +198,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory judge-versions judge-advisory judge-sbom fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image judge-versions judge-advisory judge-sbom judge-rpm fixes sandbox node-programs dist clean help $(CHECKS)

@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -10,6 +12,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,7 +24,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/coaming/coaming/internal/cli"
@@ -51,7 +60,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "no-kubeconfig"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "write": write, "registry": serveRegistry, "keys": keys, "flip": flip, "named": named, "serve": serveFolder, "damage": damage},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "write": write, "registry": serveRegistry, "pushed": pushed, "keys": keys, "flip": flip, "named": named, "serve": serveFolder, "damage": damage,
+		},
 	})
 }
 
@@ -111,6 +122,24 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 		raw[len(raw)/2] ^= 1
 		ts.Check(os.WriteFile(file, raw, 0o644))
 	}
+}
+
+// pushed REFERENCE PACKAGE pushes an image for linux/amd64 of one layer, in which npm has installed a package.
+func pushed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: pushed REFERENCE PACKAGE")
+	}
+	var layer bytes.Buffer
+	w := tar.NewWriter(&layer)
+	text := fmt.Sprintf(`{"name":%q,"version":"1.0.0"}`, args[1])
+	ts.Check(w.WriteHeader(&tar.Header{Name: "app/node_modules/" + args[1] + "/package.json", Mode: 0o644, Size: int64(len(text))}))
+	_, err := w.Write([]byte(text))
+	ts.Check(errors.Join(err, w.Close()))
+	image, err := mutate.AppendLayers(empty.Image, static.NewLayer(layer.Bytes(), types.OCIUncompressedLayer))
+	ts.Check(err)
+	ref, err := name.ParseReference(args[0])
+	ts.Check(err)
+	ts.Check(remote.Write(ref, image))
 }
 
 // keys NAME ec|ed writes a new key to NAME.key and NAME.pub.

@@ -128,7 +128,11 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 	}
 	_, _ = fmt.Fprintln(w, strings.Join(about, ", "))
 	if s := img.System; s != nil {
-		_, _ = fmt.Fprintln(w, printable(s.Name+" ("+s.ID+" "+s.Version+")"))
+		line := s.Name + " (" + s.ID + " " + s.Version + ")"
+		if s.EndOfLife != "" {
+			line += ", mended until " + s.EndOfLife
+		}
+		_, _ = fmt.Fprintln(w, printable(line))
 	} else {
 		_, _ = fmt.Fprintln(w, "no distribution: there is no os-release")
 	}
@@ -139,7 +143,7 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 	for i := range img.Packages {
 		p := &img.Packages[i]
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n",
-			dash(p.Ecosystem), printable(p.Name), dash(p.Version), p.Layer, dash(p.Owner), printable(p.Place))
+			dash(p.Ecosystem), printable(p.Name), dash(p.Version), p.Layer, dash(p.Owner), printable(placeOf(p)))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -161,6 +165,14 @@ func gapPlace(g *verdict.Gap) string {
 		place += ": " + g.Location.File
 	}
 	return place
+}
+
+// placeOf is the file that tells of a package, and where in it that stands.
+func placeOf(p *fact.Package) string {
+	if p.Within == "" {
+		return p.Place
+	}
+	return p.Place + "!/" + p.Within
 }
 
 func dash(word string) string {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/heap"
 	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -46,6 +47,7 @@ func (o *imageFlags) read(ctx context.Context, env *Env, word string) (*fact.Ima
 		return nil, nil, err
 	}
 	defer client.Close()
+	heap.Early()
 	o.Registry, o.Stdin = client, env.Stdin
 	return image.Read(ctx, word, o.Options)
 }

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 )
 
 const (
@@ -24,6 +25,9 @@ const (
 // Set is whether the first collection was put off; not where GOGC says what is wanted.
 var Set = putOff()
 
+// early is whether the collector works as usual again.
+var early atomic.Bool
+
 func putOff() bool {
 	if os.Getenv("GOGC") != "" { //nolint:forbidigo // it is the Go runtime's own setting, and there is no Env yet
 		return false
@@ -33,6 +37,9 @@ func putOff() bool {
 	percent := late
 	var again func(*[16]byte)
 	again = func(*[16]byte) {
+		if early.Load() {
+			return
+		}
 		metrics.Read(live)
 		if next := percentOf(live[0].Value.Uint64()); next != percent {
 			percent = next
@@ -49,4 +56,13 @@ func putOff() bool {
 // percentOf is how much more than is in use may be allocated before the next collection.
 func percentOf(live uint64) int {
 	return max(usual, int(usual*least/max(live, 4<<20))) //nolint:gosec // at most 1600
+}
+
+// Early has the collector work from the beginning again: for commands that keep little of the much that passes them,
+// whose memory would otherwise be what they threw away.
+func Early() {
+	if Set {
+		early.Store(true)
+		debug.SetGCPercent(usual)
+	}
 }

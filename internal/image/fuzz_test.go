@@ -130,6 +130,14 @@ func FuzzYarn(f *testing.F) {
 func FuzzJavaRelease(f *testing.F) { fuzzReader(f, "release", "JAVA_VERSION=\"17\"\n") }
 func FuzzGoRoot(f *testing.F)      { fuzzReader(f, "go/VERSION", "go1.21\n") }
 
+func FuzzSections(f *testing.F) {
+	f.Add([]byte("\x7fELF\x02\x01\x01"))
+	if raw, err := os.ReadFile(os.Args[0]); err == nil {
+		f.Add(raw[:4096])
+	}
+	f.Fuzz(func(_ *testing.T, raw []byte) { maySpeak(bytes.NewReader(raw)) })
+}
+
 // FuzzProgram gives programs of every kind, under a name that the table of bundled programs knows.
 func FuzzProgram(f *testing.F) {
 	seeds := []string{

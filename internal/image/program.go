@@ -50,6 +50,9 @@ type program struct {
 // that cargo-auditable notes, and the marks by which the table of bundled programs knows it. What is none of ELF, PE and
 // Mach-O is asked for marks alone.
 func readProgram(in *input, marks []*mark) (*find, error) {
+	if file, ok := in.r.(io.ReaderAt); ok && len(marks) == 0 && !maySpeak(file) {
+		return nil, nil
+	}
 	window := windows.Get().(*bufio.Reader)
 	defer windows.Put(window)
 	window.Reset(in)

@@ -7,9 +7,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -35,7 +37,7 @@ func deflated(t testing.TB, text string) []byte {
 
 func readBinary(t testing.TB, at string, raw []byte) (string, error) {
 	t.Helper()
-	f, err := readerOf(at, true)(&input{path: at, size: int64(len(raw)), r: bytes.NewReader(raw)})
+	f, err := readerOf(at, true)(&input{path: at, size: int64(len(raw)), r: struct{ io.Reader }{bytes.NewReader(raw)}})
 	if f == nil {
 		return "", err
 	}
@@ -127,6 +129,29 @@ func TestCargo(t *testing.T) {
 		t.Error(err)
 	}
 	compare(t, strings.Split(strings.ReplaceAll(got, "crates.io ", ""), ", "), want, 3)
+}
+
+// TestSectionsSpareReading reads the same programs as a stream and as files to jump about in: both tell the same.
+func TestSectionsSpareReading(t *testing.T) {
+	spared := 0
+	list, _ := filepath.Glob("/usr/bin/*")
+	for _, file := range append(list[:min(len(list), 150)], os.Args[0]) {
+		raw, err := os.ReadFile(file)
+		if err != nil || len(raw) < 4 || len(raw) > 64<<20 || !isNative(raw) {
+			continue
+		}
+		streamed, err1 := readProgram(&input{path: "x", size: int64(len(raw)), r: struct{ io.Reader }{bytes.NewReader(raw)}}, nil)
+		jumped, err2 := readProgram(&input{path: "x", size: int64(len(raw)), r: bytes.NewReader(raw)}, nil)
+		if !reflect.DeepEqual(streamed, jumped) || (err1 == nil) != (err2 == nil) {
+			t.Errorf("%s: %v, %v and %v, %v", file, streamed, err1, jumped, err2)
+		}
+		if !maySpeak(bytes.NewReader(raw)) {
+			spared++
+		}
+	}
+	if spared == 0 {
+		t.Skip("there are no programs here that tell nothing")
+	}
 }
 
 // oldProgram lays a Go program down as linkers did before Go 1.18: one part that is read, with the strings, and one that is

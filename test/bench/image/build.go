@@ -17,7 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// What the Debian image is made of: about 1.5 GB of files.
+// What the Debian image is made of: about 2 GB of files.
 const (
 	release  = "bookworm"
 	packages = "nginx,php-cli,php-mysql,ruby,ffmpeg,git,sudo,nodejs,npm,gcc,g++,openjdk-17-jre-headless,postgresql,redis-server,apache2," +
@@ -28,8 +28,8 @@ const (
 // images are the layouts that are measured, and the root directory of the first.
 type images struct{ debian, second, small, root string }
 
-// build makes what is not there yet below dir; coaming is a Go program to put into an image.
-func build(ctx context.Context, dir, coaming string) (*images, error) {
+// build makes what is not there yet below dir, its layers at a level of gzip; coaming is a Go program to put into an image.
+func build(ctx context.Context, dir, coaming string, level int) (*images, error) {
 	i := &images{filepath.Join(dir, "debian"), filepath.Join(dir, "second"), filepath.Join(dir, "small"), filepath.Join(dir, "root")}
 	if done(i.root) && done(i.debian) && done(i.second) && done(i.small) {
 		return i, nil
@@ -45,29 +45,29 @@ func build(ctx context.Context, dir, coaming string) (*images, error) {
 	if err := copyPrograms(programs, coaming); err != nil {
 		return nil, err
 	}
-	base, err := pack(i.debian, i.root, nil)
+	base, err := pack(i.debian, i.root, level, nil)
 	if err != nil {
 		return nil, err
 	}
-	npm, err := pack(i.debian, app, nil)
+	npm, err := pack(i.debian, app, level, nil)
 	if err != nil {
 		return nil, err
 	}
-	top, err := pack(i.debian, programs, []string{"srv/node_modules/.wh.moment"})
+	top, err := pack(i.debian, programs, level, []string{"srv/node_modules/.wh.moment"})
 	if err != nil {
 		return nil, err
 	}
 	if err := layout(i.debian, base, npm, top); err != nil {
 		return nil, err
 	}
-	if err := second(i, app, base, npm); err != nil {
+	if err := second(i, app, level, base, npm); err != nil {
 		return nil, err
 	}
-	return i, small(i.small, i.root)
+	return i, small(i.small, i.root, level)
 }
 
 // second is another image on the same two layers, linked, with a small one of its own.
-func second(i *images, app string, shared ...descriptor) error {
+func second(i *images, app string, level int, shared ...descriptor) error {
 	blobs := filepath.Join(i.second, "blobs", "sha256")
 	if err := os.MkdirAll(blobs, 0o755); err != nil {
 		return err
@@ -78,7 +78,7 @@ func second(i *images, app string, shared ...descriptor) error {
 			return err
 		}
 	}
-	own, err := pack(i.second, filepath.Join(app, "srv", "node_modules", "express"), nil)
+	own, err := pack(i.second, filepath.Join(app, "srv", "node_modules", "express"), level, nil)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func second(i *images, app string, shared ...descriptor) error {
 }
 
 // small is like an image of Alpine: a shell, a C library, a certificate store, and apk's own database of what is there.
-func small(dir, root string) error {
+func small(dir, root string, level int) error {
 	tree := dir + "-root"
 	const installed = "C:Q1\nP:%s\nV:%s\nA:x86_64\no:%[1]s\nF:%s\nR:%s\n\n"
 	database := ""
@@ -102,7 +102,7 @@ func small(dir, root string) error {
 			return err
 		}
 	}
-	layer, err := pack(dir, tree, nil)
+	layer, err := pack(dir, tree, level, nil)
 	if err != nil {
 		return err
 	}
@@ -121,8 +121,15 @@ func debootstrap(ctx context.Context, root string) error {
 	if done(root) {
 		return nil
 	}
-	fmt.Fprintln(os.Stderr, "making a Debian of about 1.5 GB in", root, "(minutes, once)")
-	return runIn(ctx, ".", root, "debootstrap", "--variant=minbase", "--include="+packages, release, root)
+	fmt.Fprintln(os.Stderr, "making a Debian of about 2 GB in", root, "(minutes, once)")
+	if err := runIn(ctx, ".", root, "debootstrap", "--variant=minbase", "--include="+packages, release, root); err != nil {
+		return err
+	}
+	archives, err := filepath.Glob(filepath.Join(root, "var/cache/apt/archives/*.deb"))
+	for _, file := range archives {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
 }
 
 func npm(ctx context.Context, app string) error {
@@ -176,7 +183,7 @@ type descriptor struct {
 }
 
 // pack writes a directory as a layer, with whiteouts.
-func pack(layout, tree string, gone []string) (descriptor, error) {
+func pack(layout, tree string, level int, gone []string) (descriptor, error) {
 	blobs := filepath.Join(layout, "blobs", "sha256")
 	if err := os.MkdirAll(blobs, 0o755); err != nil {
 		return descriptor{}, err
@@ -187,7 +194,10 @@ func pack(layout, tree string, gone []string) (descriptor, error) {
 	}
 	defer f.Close() //nolint:errcheck // the last write tells
 	sum := sha256.New()
-	z := gzip.NewWriter(io.MultiWriter(f, sum))
+	z, err := gzip.NewWriterLevel(io.MultiWriter(f, sum), level)
+	if err != nil {
+		return descriptor{}, err
+	}
 	w := tar.NewWriter(z)
 	err = addTree(w, tree)
 	for _, name := range gone {

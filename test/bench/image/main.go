@@ -20,14 +20,15 @@ func main() {
 	runs := flag.Int("n", 5, "counted runs of each command")
 	dir := flag.String("dir", ".cache/bench-image", "where images are made and kept")
 	coaming := flag.String("coaming", "bin/coaming", "the program that is measured")
+	level := flag.Int("level", 6, "of gzip, in which layers are made")
 	flag.Parse()
-	if err := measure(context.Background(), *dir, *coaming, *runs); err != nil {
+	if err := measure(context.Background(), *dir, *coaming, *level, *runs); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func measure(ctx context.Context, dir, coaming string, runs int) error {
+func measure(ctx context.Context, dir, coaming string, level, runs int) error {
 	for _, program := range []string{"debootstrap", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			fmt.Println("skipped: the images are made by", program, "which is not there")
@@ -38,7 +39,7 @@ func measure(ctx context.Context, dir, coaming string, runs int) error {
 		fmt.Println("skipped: debootstrap wants root")
 		return nil
 	}
-	made, err := build(ctx, dir, coaming)
+	made, err := build(ctx, dir, coaming, level)
 	if err != nil {
 		return err
 	}
