@@ -27,7 +27,7 @@ func imageCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(imageListCommand(env))
+	cmd.AddCommand(imageListCommand(env), imageVerifyCommand(env))
 	return cmd
 }
 

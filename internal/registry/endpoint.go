@@ -140,7 +140,11 @@ func (e *endpoint) try(ctx context.Context, speaks *http.Client, n int, what str
 	}
 	url := e.at.Scheme() + "://" + e.at.RegistryStr() + e.base + what
 	if e.host.namespace != "" {
-		url += "?ns=" + e.host.namespace
+		mark := "?"
+		if strings.Contains(what, "?") {
+			mark = "&" // a page of a list
+		}
+		url += mark + "ns=" + e.host.namespace
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
