@@ -199,3 +199,4 @@ node-programs:
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
 .PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image judge-versions judge-advisory judge-sbom judge-rpm fixes sandbox node-programs dist clean help $(CHECKS)
+>>>>>>> 4ea9fdb7aea8bbfa66451f9c4f43f572c4276050

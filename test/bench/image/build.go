@@ -168,12 +168,22 @@ func copyPrograms(dir, coaming string) error {
 	return nil
 }
 
+// copyFile holds no file in memory: what a process had is told of the processes that it starts, too.
 func copyFile(from, to string) error {
-	text, err := os.ReadFile(from)
+	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, text, 0o755))
+	defer in.Close() //nolint:errcheck // nothing was written
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 type descriptor struct {
