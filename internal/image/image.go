@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -25,6 +26,16 @@ type Options struct {
 	Reference string
 	// Registry asks registries; nil asks none.
 	Registry *registry.Client
+	// Mounts reads what other file systems hold below a root directory, too.
+	Mounts bool
+	// Stdin is an archive, where "-" is read.
+	Stdin io.Reader
+	// DockerSocket is where Docker's engine listens; "" is /var/run/docker.sock.
+	DockerSocket string
+	// ContainerdRoot is the directory that containerd keeps its state in; "" is /var/lib/containerd. Namespace is the one
+	// of containerd's that is looked in; "" is all, Kubernetes' first.
+	ContainerdRoot string
+	Namespace      string
 	// Limits bound the work; the zero value is DefaultLimits.
 	Limits Limits
 }
@@ -55,6 +66,18 @@ func Read(ctx context.Context, word string, o Options) (*fact.Image, *verdict.Co
 			return nil, nil, fmt.Errorf("open image: %w", err)
 		}
 		return ReadReference(ctx, ref, o)
+	case inStream:
+		if o.Stdin == nil {
+			return nil, nil, errors.New("open image: there is no standard input")
+		}
+		o.begin("")
+		return readStream(ctx, "standard input", o.Stdin, &o)
+	case inDocker:
+		o.begin("")
+		return readDocker(ctx, rest, &o)
+	case inContainerd:
+		o.begin("")
+		return readContainerd(ctx, rest, &o)
 	default:
 		return readPath(ctx, rest, &o)
 	}
@@ -93,11 +116,24 @@ func readPath(ctx context.Context, path string, o *Options) (*fact.Image, *verdi
 		return readStored(ctx, path, folder{root}, o, l)
 	}
 	archive, err := openArchive(path)
+	if errors.Is(err, errCompressed) {
+		return readFile(ctx, path, o)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	defer archive.Close() //nolint:errcheck // nothing was written
 	return readStored(ctx, path, archive, o, l)
+}
+
+// readFile catalogues an archive that is compressed as a whole, so that it can be read but once.
+func readFile(ctx context.Context, path string, o *Options) (*fact.Image, *verdict.Coverage, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open image: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	return readStream(ctx, path, file, o)
 }
 
 // readStored catalogues the image in a store.
@@ -118,6 +154,11 @@ func readManifest(ctx context.Context, name string, m *manifest, o *Options, l *
 	if err != nil {
 		return nil, nil, err
 	}
+	return finish(name, m, strata, o, l)
+}
+
+// finish puts together what the layers of an image told.
+func finish(name string, m *manifest, strata []*stratum, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
 	img := &fact.Image{Name: name, Form: m.form, Digest: m.digest, Platform: m.platform}
 	if m.name != "" {
 		img.Name += " (" + m.name + ")"

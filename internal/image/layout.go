@@ -91,7 +91,7 @@ func openSaved(s store, list []saved, o *Options) (*manifest, error) {
 	}
 	for i, file := range image.Layers {
 		open := func(context.Context) (io.ReadCloser, int64, error) { return s.open(file) }
-		m.layers = append(m.layers, blob{open: open, digest: c.RootFS.DiffIDs[i], plain: true})
+		m.layers = append(m.layers, blob{open: open, file: file, digest: c.RootFS.DiffIDs[i], plain: true})
 	}
 	tell(m.layers, &c)
 	return m, nil

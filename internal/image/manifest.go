@@ -28,7 +28,8 @@ type blob struct {
 	digest    string                                              // what must be the digest of the stored bytes; where plain is set, of the tar within
 	size      int64                                               // of the stored bytes as the manifest has it; 0 when nothing says
 	plain     bool
-	foreign   bool // registries need not have it
+	foreign   bool   // registries need not have it
+	file      string // where it stands in an archive of docker save
 	createdBy string
 }
 
@@ -51,7 +52,7 @@ type (
 	indexOrManifest struct {
 		SchemaVersion int          `json:"schemaVersion,omitempty"`
 		MediaType     string       `json:"mediaType,omitempty"`
-		Manifests     []descriptor `json:"manifests"`
+		Manifests     []descriptor `json:"manifests,omitempty"`
 		Config        descriptor   `json:"config"`
 		Layers        []descriptor `json:"layers"`
 	}

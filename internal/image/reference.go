@@ -18,6 +18,7 @@ func ReadReference(ctx context.Context, ref name.Reference, o Options) (*fact.Im
 	if o.Registry == nil {
 		return nil, nil, fmt.Errorf("open image %s: registries are not asked here", ref)
 	}
+	l := o.begin(ref.String())
 	repository, err := o.Registry.Repository(ref.Context())
 	if err != nil {
 		return nil, nil, fmt.Errorf("open image %s: %w", ref, err)
@@ -26,7 +27,6 @@ func ReadReference(ctx context.Context, ref name.Reference, o Options) (*fact.Im
 	if err != nil {
 		return nil, nil, fmt.Errorf("open image: %w", err)
 	}
-	l := o.begin(ref.String())
 	remote := &remote{repository: repository, top: top}
 	m, err := openImage(ctx, remote, []descriptor{{MediaType: top.MediaType, Digest: top.Digest}}, &o)
 	if err != nil {

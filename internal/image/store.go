@@ -66,6 +66,9 @@ type member struct {
 	link         string
 }
 
+// errCompressed says that an archive must be read as a stream.
+var errCompressed = errors.New("the archive is compressed as a whole")
+
 func openArchive(name string) (*archive, error) {
 	file, err := os.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
@@ -89,7 +92,7 @@ func (a *archive) index() error {
 	}
 	head := make([]byte, 6)
 	if n, _ := a.file.ReadAt(head, 0); isCompressed(head[:n]) {
-		return &verdict.RemedyError{Err: errors.New("the archive is compressed as a whole"), Remedy: "Decompress it first, with gunzip or zstd -d: the layers inside may be compressed."}
+		return errCompressed
 	}
 	r := tar.NewReader(a.file)
 	for range maxMembers {
