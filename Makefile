@@ -88,6 +88,10 @@ bench-advisory: ## Measure the index of advisories: building, opening, asking, a
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
 
+judge-trust: build ## Ask cosign itself about the signatures of images (a module of its own; builds cosign, minutes)
+	@cd test/trustjudge; go build -o $(CURDIR)/bin/cosign github.com/sigstore/cosign/v3/cmd/cosign && \
+		COSIGN=$(CURDIR)/bin/cosign COAMING=$(CURDIR)/bin/coaming go test -v -count=1 ./...
+
 fixes: build ## Measure the share of findings with a proved fix over real manifests, by practice and rule
 	@go run ./test/fixes
 

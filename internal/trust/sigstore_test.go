@@ -389,12 +389,12 @@ func TestPublicGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := s.verify(e, verify.WithArtifactDigest("sha512", sum))
+	o := s.verify(e, func() verify.ArtifactPolicyOption { return verify.WithArtifactDigest("sha512", sum) })
 	if o.why != "" || !o.signature.Logged || o.certificate.SourceRepositoryURI != "https://github.com/sigstore/sigstore-js" {
 		t.Errorf("%+v", o)
 	}
 	sum[0] ^= 1
-	if o := s.verify(e, verify.WithArtifactDigest("sha512", sum)); o.why == "" {
+	if o := s.verify(e, func() verify.ArtifactPolicyOption { return verify.WithArtifactDigest("sha512", sum) }); o.why == "" {
 		t.Error("another package is verified")
 	}
 }
