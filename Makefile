@@ -96,6 +96,10 @@ bench-image: build ## Measure looking into images beside only decompressing them
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
 
+judge-trust: build ## Ask cosign itself about the signatures of images (a module of its own; builds cosign, minutes)
+	@cd test/trustjudge; go build -o $(CURDIR)/bin/cosign github.com/sigstore/cosign/v3/cmd/cosign && \
+		COSIGN=$(CURDIR)/bin/cosign COAMING=$(CURDIR)/bin/coaming go test -v -count=1 ./...
+
 judge-sbom: ## Hold our bills of materials to the published schemas and upstream's readers (a module of its own; fetches them)
 	@cd test/sbomjudge; go test -v -count=1 ./...
 
@@ -198,5 +202,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image judge-versions judge-advisory judge-sbom judge-rpm fixes sandbox node-programs dist clean help $(CHECKS)
->>>>>>> 4ea9fdb7aea8bbfa66451f9c4f43f572c4276050
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image judge-versions judge-advisory judge-sbom judge-rpm judge-trust fixes sandbox node-programs dist clean help $(CHECKS)

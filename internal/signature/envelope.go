@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strconv"
 
 	kjson "sigs.k8s.io/json"
 )
@@ -78,12 +77,4 @@ func decode(text string) ([]byte, error) {
 		raw, err = base64.URLEncoding.DecodeString(text)
 	}
 	return raw, err
-}
-
-// Signed is what the signatures of an envelope are over: its pre-authentication encoding.
-func (e *Envelope) Signed() []byte {
-	signed := append([]byte("DSSEv1 "), strconv.Itoa(len(e.PayloadType))...)
-	signed = append(append(signed, ' '), e.PayloadType...)
-	signed = append(strconv.AppendInt(append(signed, ' '), int64(len(e.Payload)), 10), ' ')
-	return append(signed, e.Payload...)
 }

@@ -185,9 +185,6 @@ func (p *Policy) entries(repository string) []*Entry {
 	return list
 }
 
-// Names says whether the policy names signers for a repository.
-func (p *Policy) Names(repository string) bool { return len(p.entries(repository)) > 0 }
-
 // matches says whether one of the patterns stands for the whole text.
 func matches(patterns []string, text string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcard(pattern).MatchString(text) })

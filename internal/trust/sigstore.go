@@ -56,13 +56,12 @@ func (s *Signer) examineEntity(w *work, c *entity) outcome {
 	if err != nil {
 		return outcome{why: err.Error()}
 	}
-	var artifact verify.ArtifactPolicyOption
-	if c.payload != nil {
-		artifact = verify.WithArtifact(bytes.NewReader(c.payload))
-	} else {
-		artifact = verify.WithArtifactDigest("sha256", digest)
-	}
-	o := s.verify(c, artifact)
+	o := s.verify(c, func() verify.ArtifactPolicyOption {
+		if c.payload != nil {
+			return verify.WithArtifact(bytes.NewReader(c.payload)) // each key reads it anew
+		}
+		return verify.WithArtifactDigest("sha256", digest)
+	})
 	if o.why != "" {
 		return o.outcome
 	}
@@ -93,7 +92,7 @@ type proof struct {
 }
 
 // verify hands the signature to sigstore-go, with the signer's means as all that is trusted.
-func (s *Signer) verify(c *entity, artifact verify.ArtifactPolicyOption) proof {
+func (s *Signer) verify(c *entity, artifact func() verify.ArtifactPolicyOption) proof {
 	if len(s.keys) == 0 {
 		return s.verifyKeyless(c, artifact)
 	}
@@ -105,7 +104,7 @@ func (s *Signer) verify(c *entity, artifact verify.ArtifactPolicyOption) proof {
 			trusted = root.TrustedMaterialCollection{trusted, s.root}
 			options = []verify.VerifierOption{verify.WithTransparencyLog(1), verify.WithObserverTimestamps(1)}
 		}
-		result, err := verified(c, trusted, options, artifact, verify.WithKey())
+		result, err := verified(c, trusted, options, artifact(), verify.WithKey())
 		if err != nil {
 			why = flat(err.Error())
 			continue
@@ -117,7 +116,7 @@ func (s *Signer) verify(c *entity, artifact verify.ArtifactPolicyOption) proof {
 	return proof{outcome: outcome{why: why}}
 }
 
-func (s *Signer) verifyKeyless(c *entity, artifact verify.ArtifactPolicyOption) proof {
+func (s *Signer) verifyKeyless(c *entity, artifact func() verify.ArtifactPolicyOption) proof {
 	var options []verify.VerifierOption
 	if s.WithoutLog {
 		options = append(options, verify.WithSignedTimestamps(1))
@@ -127,7 +126,7 @@ func (s *Signer) verifyKeyless(c *entity, artifact verify.ArtifactPolicyOption) 
 	if !s.WithoutSCT {
 		options = append(options, verify.WithSignedCertificateTimestamps(1))
 	}
-	result, err := verified(c, s.root, options, artifact, verify.WithoutIdentitiesUnsafe()) // identities are asked below
+	result, err := verified(c, s.root, options, artifact(), verify.WithoutIdentitiesUnsafe()) // identities are asked below
 	if err != nil {
 		return proof{outcome: outcome{why: flat(err.Error())}}
 	}

@@ -241,7 +241,7 @@ func TestKeylessSignatures(t *testing.T) {
 		"another image":             {keyless(file), layer(t, v, Cosign, claimOf(t, theirs), sign(v, who, claimOf(t, theirs), soon)), "another image, " + theirs},
 		"another sigstore":          {keyless(file), layer(t, other, Cosign, payload, sign(other, who, payload, soon)), "log"},
 		"a certificate that ended":  {keyless(file), layer(t, v, Cosign, payload, sign(v, who, payload, 30*time.Minute)), "outside certificate validity"},
-		"one that had not begun":    {keyless(file), layer(t, v, Cosign, payload, sign(v, who, payload, -time.Hour)), "outside certificate validity"},
+		"one that had not begun":    {keyless(file), layer(t, v, Cosign, payload, sign(v, who, payload, -30*time.Minute)), "outside certificate validity"},
 		"no payload of signing":     {keyless(file), layer(t, v, Cosign, []byte(`{"a":1}`), sign(v, who, []byte(`{"a":1}`), soon)), "payload"},
 		"another payload":           {keyless(file), changed(is, func(e *Evidence) { e.Body = claimOf(t, theirs) }), "digest"},
 		"another signature":         {keyless(file), changed(is, func(e *Evidence) { e.Annotations[signature.Annotation] = second.Annotations[signature.Annotation] }), "signature does not match"},
@@ -389,12 +389,12 @@ func TestPublicGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := s.verify(e, verify.WithArtifactDigest("sha512", sum))
+	o := s.verify(e, func() verify.ArtifactPolicyOption { return verify.WithArtifactDigest("sha512", sum) })
 	if o.why != "" || !o.signature.Logged || o.certificate.SourceRepositoryURI != "https://github.com/sigstore/sigstore-js" {
 		t.Errorf("%+v", o)
 	}
 	sum[0] ^= 1
-	if o := s.verify(e, verify.WithArtifactDigest("sha512", sum)); o.why == "" {
+	if o := s.verify(e, func() verify.ArtifactPolicyOption { return verify.WithArtifactDigest("sha512", sum) }); o.why == "" {
 		t.Error("another package is verified")
 	}
 }
