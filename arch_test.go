@@ -104,7 +104,7 @@ var homes = map[string][]string{
 	"github.com/notaryproject":               {"internal/trust"},
 	"github.com/pandatix/go-cvss":            {"internal/advisory"},
 	"github.com/klauspost/compress":          {"internal/image"},
-	"go.yaml.in/yaml":                        {"internal/document"},
+	"go.yaml.in/yaml":                        {"internal/document", "internal/source"}, // source: what kustomize writes
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/spf13/pflag":                 {"internal/cli"},
 	"k8s.io/kubernetes":                      {}, // the sandbox, a module of its own
