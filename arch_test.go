@@ -103,7 +103,7 @@ var homes = map[string][]string{
 	"github.com/secure-systems-lab":          {"internal/trust"},
 	"github.com/notaryproject":               {"internal/trust"},
 	"github.com/pandatix/go-cvss":            {"internal/advisory"},
-	"github.com/klauspost/compress":          {"internal/image"},
+	"github.com/klauspost/compress":          {"internal/image", "internal/vulndb"},
 	"go.yaml.in/yaml":                        {"internal/document", "internal/source"}, // source: what kustomize writes
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/spf13/pflag":                 {"internal/cli"},

@@ -51,11 +51,14 @@ type Package struct {
 	// are what distributions' advisories name.
 	Source        string `json:"source,omitempty"`
 	SourceVersion string `json:"sourceVersion,omitempty"`
-	// Module is the stream of modules that the package came in, in rpm's words "nodejs:18:...": the same version
-	// outside of the module is another package. "" outside of one.
+	// Module is the stream of modules that the package came in, in rpm's words "nodejs:18:8090020240101:a75119d5": the
+	// same version outside of the module is another package. "" outside of one.
 	Module string `json:"module,omitempty"`
 	// Kind is "binary" for a program that its own content tells and no package manager knows, else "".
 	Kind string `json:"kind,omitempty"`
+	// Vendor is who made a distribution's package, in the manager's own words: rpm's tag Vendor, dpkg's field Origin,
+	// Vendor or Maintainer.
+	Vendor string `json:"vendor,omitempty"`
 	// Architecture is the package manager's word for it, "" where it has none.
 	Architecture string `json:"architecture,omitempty"`
 	// Place is the file that tells of the package, from the root and without a leading slash.

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"path"
 	"strings"
 
@@ -58,7 +59,7 @@ func readDpkgStatus(in *input) (*find, error) {
 		key, value, ok := strings.Cut(line, ":")
 		if ok && line[0] != ' ' && line[0] != '\t' {
 			switch key = strings.ToLower(key); key {
-			case "package", "version", "source", "status", "architecture":
+			case "package", "version", "source", "status", "architecture", "origin", "vendor", "maintainer":
 				fields[key] = strings.Clone(strings.TrimSpace(value))
 			}
 		}
@@ -77,6 +78,7 @@ func dpkgPackage(fields map[string]string) (fact.Package, bool) {
 			return p, false
 		}
 	}
+	p.Vendor = cmp.Or(fields["origin"], fields["vendor"], fields["maintainer"])
 	p.Source, p.SourceVersion = p.Name, p.Version
 	if source := fields["source"]; source != "" {
 		name, version, given := strings.Cut(source, "(")
