@@ -40,7 +40,9 @@ func (p URL) Package() fact.Package {
 		if epoch := p.Qualifiers["epoch"]; epoch != "" && !strings.Contains(p.Version, ":") {
 			to.Version = epoch + ":" + p.Version
 		}
-		to.Source, to.SourceVersion = p.upstream()
+		if to.Source, to.SourceVersion = p.upstream(); to.Source != "" && to.SourceVersion == "" && p.Type != "rpm" {
+			to.SourceVersion = to.Version
+		}
 		to.Module = cmp.Or(p.Qualifiers["rpmmod"], p.Qualifiers["modularitylabel"])
 	case "maven":
 		to.Name = p.Namespace + ":" + p.Name

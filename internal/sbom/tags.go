@@ -23,7 +23,6 @@ type tags struct {
 	version string
 	part    *part // the package that the tags belong to; nil in front of the first and in files
 	purpose string
-	count   int
 	licence [2]string // the id and the name of the licence that the tags belong to
 	related [3]string // the relationship whose comment may follow
 }
