@@ -1,6 +1,7 @@
 package advisory
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -107,11 +108,9 @@ func (p PURL) Package() Package {
 		if epoch := p.Qualifiers["epoch"]; epoch != "" && !strings.Contains(p.Version, ":") {
 			to.Version = epoch + ":" + p.Version
 		}
-		if source := p.Qualifiers["upstream"]; source != "" && p.Type != "rpm" {
-			name, version, found := strings.Cut(source, "@")
-			if to.Name = name; found {
-				to.Version = version
-			}
+		to.Module = cmp.Or(p.Qualifiers["rpmmod"], p.Qualifiers["modularitylabel"])
+		if source := p.Qualifiers["upstream"]; source != "" {
+			to = to.builtFrom(source)
 		}
 	case "maven":
 		to.Name = p.Namespace + ":" + p.Name
@@ -122,6 +121,28 @@ func (p PURL) Package() Package {
 	case "hex", "conan":
 	}
 	return to
+}
+
+// builtFrom is the package as its distribution names it, when its source is "name@version" or the file of a source rpm.
+func (p Package) builtFrom(source string) Package {
+	kind, _, _ := strings.Cut(p.Ecosystem, ":")
+	if namings[kind] == byBinary || p.Ecosystem == "" {
+		return p
+	}
+	name, version, found := strings.Cut(source, "@")
+	if rest, isFile := strings.CutSuffix(source, ".src.rpm"); isFile {
+		release := strings.LastIndexByte(rest, '-')
+		at := strings.LastIndexByte(rest[:max(release, 0)], '-')
+		if at <= 0 {
+			return p
+		}
+		name, version, found = rest[:at], withEpoch(kind, rest[at+1:], p.Version), true
+	}
+	p.Binary, p.BinaryVersion, p.Name = p.Name, p.Version, name
+	if found {
+		p.Version = version
+	}
+	return p
 }
 
 // release is that of the qualifier distro: "debian-12", "12", "bookworm", "alpine-3.18.4".

@@ -52,7 +52,7 @@ func TestChangesEndTheirSteps(t *testing.T) {
 // ends are the two ends of a step; hubs of the network are numbered anew each time.
 func ends(e *Edge) [2]Node {
 	from := e.Taken.From
-	if from.Name == "connections" {
+	if from.Name == connections {
 		from.Part = ""
 	}
 	return [2]Node{from, e.Taken.To}

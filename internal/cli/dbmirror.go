@@ -110,7 +110,7 @@ func mirrorOf(env *Env, place string) *mirror {
 	case strings.HasPrefix(place, bundle.Scheme):
 	case isAddress(place):
 		if strings.HasSuffix(place, "/") {
-			return &mirror{address: place, client: &http.Client{Transport: registry(env, bundle.Advisories).Transport}}
+			return &mirror{address: place, client: &http.Client{Transport: artefactRegistry(env, bundle.Advisories).Transport}}
 		}
 	case isDirectory(place):
 		return &mirror{folder: place}

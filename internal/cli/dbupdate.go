@@ -122,7 +122,7 @@ const maxSignatureText = 64 << 10
 // where the registry's was verified already.
 func (o *dbUpdateOptions) fetch(ctx context.Context, env *Env, update *vulndb.Update, keys []*bundle.PublicKey) (body io.ReadCloser, signature func() (string, error), err error) {
 	if strings.HasPrefix(o.from, bundle.Scheme) {
-		blob, err := registry(env, bundle.Advisories).Pull(ctx, o.from, keys)
+		blob, err := artefactRegistry(env, bundle.Advisories).Pull(ctx, o.from, keys)
 		return io.NopCloser(bytes.NewReader(blob)), nil, err
 	}
 	m, name := mirrorOf(env, o.from), vulndb.FileName
@@ -142,7 +142,7 @@ func (o *dbUpdateOptions) fetch(ctx context.Context, env *Env, update *vulndb.Up
 		}
 	case isAddress(o.from):
 		i := strings.LastIndexByte(o.from, '/') + 1
-		m, name = &mirror{address: o.from[:i], client: &http.Client{Transport: registry(env, bundle.Advisories).Transport}}, o.from[i:]
+		m, name = &mirror{address: o.from[:i], client: &http.Client{Transport: artefactRegistry(env, bundle.Advisories).Transport}}, o.from[i:]
 	default:
 		m, name = &mirror{folder: filepath.Dir(o.from)}, filepath.Base(o.from)
 	}
@@ -211,7 +211,7 @@ which 'coaming db update --from' takes.`,
 					return err
 				}
 			}
-			named, err := registry(env, bundle.Advisories).Push(cmd.Context(), args[0], db.Bytes, private)
+			named, err := artefactRegistry(env, bundle.Advisories).Push(cmd.Context(), args[0], db.Bytes, private)
 			if err != nil {
 				return err
 			}
