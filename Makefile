@@ -91,6 +91,9 @@ judge-versions: ## Ask the ecosystems' own tools (dpkg, rpm, npm, pip, gem, PHP,
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
 
+judge-sbom: ## Hold our bills of materials to the published schemas and upstream's readers (a module of its own; fetches them)
+	@cd test/sbomjudge; go test -v -count=1 ./...
+
 fixes: build ## Measure the share of findings with a proved fix over real manifests, by practice and rule
 	@go run ./test/fixes
 
@@ -187,4 +190,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory judge-versions judge-advisory fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory judge-versions judge-advisory judge-sbom fixes sandbox node-programs dist clean help $(CHECKS)

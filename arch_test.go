@@ -40,7 +40,9 @@ var floors = map[string]int{
 	"internal/reach":     2,
 	"internal/attack":    2,
 	"internal/advisory":  2,
+	"internal/sbom":      2,
 
+	"internal/purl":      1,
 	"internal/rbac":      1,
 	"internal/rule":      1,
 	"internal/catalog":   1,
@@ -102,7 +104,7 @@ var homes = map[string][]string{
 	"github.com/notaryproject":               {"internal/trust"},
 	"github.com/pandatix/go-cvss":            {"internal/advisory"},
 	"github.com/klauspost/compress":          {"internal/image", "internal/vulndb"},
-	"go.yaml.in/yaml":                        {"internal/document"},
+	"go.yaml.in/yaml":                        {"internal/document", "internal/source"}, // source: what kustomize writes
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/spf13/pflag":                 {"internal/cli"},
 	"k8s.io/kubernetes":                      {}, // the sandbox, a module of its own

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/purl"
 )
 
 // By which of its names a distribution's advisories know a package, where it is not the source's alone.
@@ -35,6 +36,13 @@ func Installed(p *fact.Package) Package {
 		to.Version = withEpoch(kind, p.SourceVersion, p.Version)
 	}
 	return to
+}
+
+// Named is the package that a package URL names, as advisories name it. An ecosystem that OSV does not have stays
+// empty, and so unknown. A distribution's source package comes from the qualifier upstream, where it is given.
+func Named(u purl.URL) Package {
+	p := u.Package()
+	return Installed(&p)
 }
 
 // isDistribution says whether the packages of an ecosystem are those of an operating system.

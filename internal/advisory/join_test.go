@@ -2,6 +2,7 @@ package advisory
 
 import (
 	"bytes"
+	"github.com/coaming/coaming/internal/purl"
 	"testing"
 )
 
@@ -34,11 +35,11 @@ func FuzzPURL(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := ParsePURL(text)
+		u, err := purl.Parse(text)
 		if err != nil {
 			return
 		}
-		if _, err := x.Match(&Question{Packages: []Package{p.Package()}}); err != nil {
+		if _, err := x.Match(&Question{Packages: []Package{Named(u)}}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/coaming/coaming/internal/purl"
 )
 
 // Statement is what somebody says about a vulnerability in a product (VEX): it suppresses findings of
@@ -106,11 +108,11 @@ func indexVEX(list []Statement) statements {
 			continue // it names nothing
 		}
 		if !s.any {
-			p, err := ParsePURL(s.Package)
+			p, err := purl.Parse(s.Package)
 			if err != nil {
 				continue
 			}
-			if s.named = p.named(); s.named.Ecosystem == "" {
+			if s.named = named(p); s.named.Ecosystem == "" {
 				continue
 			}
 		}
@@ -135,9 +137,9 @@ func b2i(b bool) int {
 }
 
 // named is the package as it is written, without a look at its source package.
-func (p PURL) named() Package {
-	delete(p.Qualifiers, "upstream")
-	n := p.Package()
+func named(u purl.URL) Package {
+	delete(u.Qualifiers, "upstream")
+	n := Named(u)
 	n.Ecosystem = NormalEcosystem(n.Ecosystem)
 	n.Name = NormalName(n.Ecosystem, n.Name)
 	n.Version = normalVersion(n.Ecosystem, n.Version)
@@ -184,7 +186,8 @@ func (s *stated) concerns(p *Package, products []string) bool {
 	ecosystem := NormalEcosystem(p.Ecosystem)
 	name := NormalName(ecosystem, p.Name)
 	kind, _, _ := strings.Cut(ecosystem, ":")
+	version := s.named.Version
 	return (s.named.Ecosystem == ecosystem || s.named.Ecosystem == kind) &&
-		(s.named.Name == name || s.named.Name == p.Binary && p.Binary != "") &&
-		(s.named.Version == "" || s.named.Version == normalVersion(ecosystem, p.Version))
+		(s.named.Name == name && (version == "" || version == normalVersion(ecosystem, p.Version)) ||
+			s.named.Name == p.Binary && p.Binary != "" && (version == "" || version == p.Version || version == p.BinaryVersion))
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/coaming/coaming/internal/purl"
 )
 
 // csaf is a document of the Common Security Advisory Framework 2.0, profile VEX
@@ -126,7 +128,7 @@ func (s *Statement) name(p, platform csafProduct) bool {
 	if platform.ID != "" {
 		s.Within = nonEmpty([]string{platform.Helper.PURL, platform.Helper.CPE, platform.Name, platform.ID})
 	}
-	if parsed, err := ParsePURL(p.Helper.PURL); err == nil && parsed.Package().Ecosystem != "" {
+	if parsed, err := purl.Parse(p.Helper.PURL); err == nil && parsed.Package().Ecosystem != "" {
 		s.Package = p.Helper.PURL
 		// A release of RHEL is a platform that the package's own ecosystem tells.
 		if release, found := strings.CutPrefix(platform.Helper.CPE, "cpe:/o:redhat:enterprise_linux:"); found && parsed.Type == "rpm" {
@@ -143,7 +145,7 @@ func (s *Statement) name(p, platform csafProduct) bool {
 }
 
 // setDistro gives a package URL the release it is for, unless it says so itself.
-func setDistro(text string, p PURL, distro string) string {
+func setDistro(text string, p purl.URL, distro string) string {
 	if p.Qualifiers["distro"] != "" {
 		return text
 	}

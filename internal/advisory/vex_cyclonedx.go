@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/coaming/coaming/internal/purl"
 )
 
 // cycloneDX is the part of a CycloneDX document that is VEX (cyclonedx.org/docs/1.6/json, vulnerabilities).
@@ -80,7 +82,7 @@ func readCycloneDX(text []byte) ([]Statement, error) {
 		for _, a := range v.Affects {
 			s := base
 			s.Package = resolveCycloneDX(a.Ref, purls)
-			p, err := ParsePURL(s.Package)
+			p, err := purl.Parse(s.Package)
 			if err != nil {
 				continue
 			}
@@ -124,14 +126,14 @@ func gatherCycloneDX(components []cycloneDXComponent, purls map[string]string, d
 // resolveCycloneDX is the package URL that a reference means: a component of the document, one of another
 // (urn:cdx:SERIAL/VERSION#REF), or the package URL itself.
 func resolveCycloneDX(ref string, purls map[string]string) string {
-	if purl := purls[ref]; purl != "" {
-		return purl
+	if named := purls[ref]; named != "" {
+		return named
 	}
 	if rest, found := strings.CutPrefix(ref, "urn:cdx:"); found {
 		_, fragment, _ := strings.Cut(rest, "#")
 		if decoded, err := url.PathUnescape(fragment); err == nil {
-			if purl := purls[decoded]; purl != "" {
-				return purl
+			if named := purls[decoded]; named != "" {
+				return named
 			}
 			return decoded
 		}

@@ -3,6 +3,8 @@ package advisory
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/coaming/coaming/internal/purl"
 )
 
 // openVEX is a document of OpenVEX (github.com/openvex/spec OPENVEX-SPEC.md, v0.2.0; a vulnerability and products
@@ -30,7 +32,7 @@ type openVEXComponent struct {
 // purl is the package URL of a component, "" when it has none.
 func (c *openVEXComponent) purl() string {
 	for _, id := range []string{c.Identifiers["purl"], c.ID} {
-		if _, err := ParsePURL(id); err == nil {
+		if _, err := purl.Parse(id); err == nil {
 			return id
 		}
 	}
@@ -93,18 +95,18 @@ func readOpenVEX(text []byte) ([]Statement, error) {
 func (c *openVEXComponent) statements(base Statement) []Statement {
 	var list []Statement
 	for _, part := range c.Subcomponents {
-		if purl := part.purl(); purl != "" {
+		if named := part.purl(); named != "" {
 			s := base
-			s.Package, s.Within = purl, c.names()
+			s.Package, s.Within = named, c.names()
 			list = append(list, s)
 		}
 	}
 	if len(c.Subcomponents) > 0 {
 		return list
 	}
-	purl := c.purl()
-	if p, err := ParsePURL(purl); err == nil && p.Package().Ecosystem != "" {
-		base.Package = purl
+	named := c.purl()
+	if p, err := purl.Parse(named); err == nil && p.Package().Ecosystem != "" {
+		base.Package = named
 	} else {
 		base.Within = c.names()
 	}

@@ -82,7 +82,7 @@ func (a *CutAnswer) ends(b *strings.Builder, c *Cutting) {
 	told := map[string]bool{}
 	for _, edge := range c.Edges {
 		e := &a.Graph.Edges[edge]
-		line := fmt.Sprintf("   ends: %s -> %s  [%s]\n", plain(e.Taken.From.Title()), plain(e.Taken.To.Title()), e.Step.ID)
+		line := fmt.Sprintf("   ends: %s -> %s  [%s]\n", plain(e.Source().Title()), plain(e.Target().Title()), e.Step.ID)
 		if !told[line] {
 			lines = append(lines, line)
 		}
@@ -166,7 +166,7 @@ func WriteCutJSON(w io.Writer, answers []*CutAnswer) error {
 			}
 			for _, edge := range c.Edges {
 				e := &a.Graph.Edges[edge]
-				change.Ends = append(change.Ends, jsonEdge{e.Step.ID, e.Taken.From.String(), e.Taken.To.String()})
+				change.Ends = append(change.Ends, jsonEdge{e.Step.ID, e.Source().String(), e.Target().String()})
 			}
 			j.Changes = append(j.Changes, change)
 		}

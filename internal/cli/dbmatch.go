@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaming/coaming/internal/advisory"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/image"
+	"github.com/coaming/coaming/internal/purl"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -21,6 +25,7 @@ import (
 type dbMatchOptions struct {
 	dbFlags
 	lists        []string
+	boms         []string
 	vex          []string
 	products     []string
 	format       string
@@ -30,22 +35,25 @@ type dbMatchOptions struct {
 func dbMatchCommand(env *Env) *cobra.Command {
 	o := &dbMatchOptions{}
 	cmd := &cobra.Command{
-		Use:   "match [PURL…] [-f LIST]",
+		Use:   "match [PURL…] [-f LIST] [--sbom FILE]",
 		Short: "Say what is published about packages",
 		Long: `Say what is published about packages, named by package URLs: as arguments, or one on a line of a file. Packages of distributions
 need their release: pkg:deb/debian/openssl@3.0.11-1?distro=debian-12 names the source package, for apk the origin, for rpm the binary package.
-What the advisories do not cover is unknown, never clean.
+Or they are those of a bill of materials (SPDX, CycloneDX, syft's JSON). What the advisories do not cover is unknown, never clean, and so is what a
+bill of materials leaves open.
 
 Exit codes: 0 nothing published; 1 something is; 2 wrong usage or an internal error; 3 nothing published, and something
 unknown (0 with --allow-unknown).`,
 		Example: `  coaming db match pkg:npm/lodash@4.17.4
   dpkg-query -W -f 'pkg:deb/debian/${source:Package}@${source:Version}?distro=debian-12\n' | coaming db match -f -
+  coaming db match --sbom shop.spdx.json
   coaming db match -f packages.txt --vex statements.json --format json`,
-		RunE: func(_ *cobra.Command, args []string) error { return o.run(env, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), env, args) },
 	}
 	flags := cmd.Flags()
 	o.register(flags)
 	flags.StringArrayVarP(&o.lists, "file", "f", nil, "read package URLs from this `FILE`, one a line, or - for standard input; may be given several times")
+	flags.StringArrayVar(&o.boms, "sbom", nil, "ask about the packages in this bill of materials: `FILE`; may be given several times")
 	flags.StringArrayVar(&o.vex, "vex", nil, "leave out what this `FILE` of OpenVEX, CSAF or CycloneDX says does not apply; may be given several times")
 	flags.StringArrayVar(&o.products, "product", nil, "the packages are in this `PRODUCT` of --vex: an image's package URL or digest; may be given several times")
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the answer: text, json")
@@ -57,7 +65,7 @@ unknown (0 with --allow-unknown).`,
 // maxPackages is how many packages are asked about at once.
 const maxPackages = 1_000_000
 
-func (o *dbMatchOptions) run(env *Env, args []string) (err error) {
+func (o *dbMatchOptions) run(ctx context.Context, env *Env, args []string) (err error) {
 	q := &advisory.Question{Today: env.Now().UTC().Format(time.DateOnly), Products: o.products}
 	names, errs := args, []error{}
 	if o.format != "text" && o.format != "json" {
@@ -67,16 +75,26 @@ func (o *dbMatchOptions) run(env *Env, args []string) (err error) {
 		some, err := readLines(env, list)
 		names, errs = append(names, some...), append(errs, err)
 	}
-	if len(names) == 0 && len(o.lists) == 0 {
-		errs = append(errs, &verdict.RemedyError{Err: errors.New("no packages to ask about"), Remedy: "Name package URLs, pkg:npm/lodash@4.17.4, or a file of them with -f."})
+	if len(names) == 0 && len(o.lists) == 0 && len(o.boms) == 0 {
+		errs = append(errs, &verdict.RemedyError{Err: errors.New("no packages to ask about"), Remedy: "Name package URLs, pkg:npm/lodash@4.17.4, a file of them with -f, or a bill of materials with --sbom."})
 	}
 	for _, name := range names {
-		p, err := advisory.ParsePURL(name)
+		p, err := purl.Parse(name)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		q.Packages = append(q.Packages, p.Package())
+		q.Packages = append(q.Packages, advisory.Named(p))
+	}
+	var gaps []verdict.Gap
+	for _, file := range o.boms {
+		img, coverage, err := image.Read(ctx, file, image.Options{})
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		gaps = append(gaps, coverage.Gaps...)
+		names = append(names, askOf(q, img)...)
 	}
 	for _, file := range o.vex {
 		statements, err := readVEX(file)
@@ -95,9 +113,9 @@ func (o *dbMatchOptions) run(env *Env, args []string) (err error) {
 		return fmt.Errorf("ask %s: %w", db.Path, err)
 	}
 	if o.format == "json" {
-		err = writeAnswerJSON(env.Stdout, names, answer)
+		err = writeAnswerJSON(env.Stdout, names, answer, gaps)
 	} else {
-		err = writeAnswer(env, names, answer)
+		err = writeAnswer(env, names, answer, gaps)
 	}
 	if err != nil {
 		return err
@@ -107,10 +125,25 @@ func (o *dbMatchOptions) run(env *Env, args []string) (err error) {
 			return exitError(verdict.ExitFindings)
 		}
 	}
-	if len(answer.Unknown) > 0 && !o.allowUnknown {
+	if len(answer.Unknown)+len(gaps) > 0 && !o.allowUnknown {
 		return exitError(verdict.ExitUnknown)
 	}
 	return nil
+}
+
+// askOf adds the packages of an image to the question, and the image to what they are in. The result are their names.
+func askOf(q *advisory.Question, img *fact.Image) []string {
+	var names []string
+	for i := range img.Packages {
+		p := &img.Packages[i]
+		u, _ := purl.Of(p, img.System)
+		names = append(names, u.String())
+		q.Packages = append(q.Packages, advisory.Installed(p))
+	}
+	if img.Digest != "" {
+		q.Products = append(q.Products, img.Digest)
+	}
+	return names
 }
 
 func readLines(env *Env, path string) ([]string, error) {
@@ -153,7 +186,7 @@ func readVEX(path string) ([]advisory.Statement, error) {
 	return advisory.ParseVEX(path, raw)
 }
 
-func writeAnswer(env *Env, names []string, a *advisory.Answer) error {
+func writeAnswer(env *Env, names []string, a *advisory.Answer, gaps []verdict.Gap) error {
 	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
 	suppressed := 0
 	for i, f := range a.Findings {
@@ -171,6 +204,9 @@ func writeAnswer(env *Env, names []string, a *advisory.Answer) error {
 	}
 	for _, u := range a.Unknown {
 		_, _ = fmt.Fprintf(env.Stderr, "unknown: %s of %s: %s\n", counted(len(u.Packages), "package"), printed(u.Ecosystem), printed(u.Reason))
+	}
+	for i := range gaps {
+		_, _ = fmt.Fprintf(env.Stderr, "unknown: %s: %s\n", printable(gapPlace(&gaps[i])), printable(gaps[i].Message))
 	}
 	_, _ = fmt.Fprintf(env.Stderr, "%s in %s; %d suppressed by VEX\n", counted(len(a.Findings)-suppressed, "finding"), counted(len(names), "package"), suppressed)
 	return nil
@@ -238,11 +274,12 @@ type jsonUnknown struct {
 	Reason    string   `json:"reason"`
 }
 
-func writeAnswerJSON(w io.Writer, names []string, a *advisory.Answer) error {
+func writeAnswerJSON(w io.Writer, names []string, a *advisory.Answer, gaps []verdict.Gap) error {
 	out := struct {
 		Findings []jsonFinding `json:"findings"`
 		Unknown  []jsonUnknown `json:"unknown"`
-	}{[]jsonFinding{}, []jsonUnknown{}}
+		Gaps     []verdict.Gap `json:"gaps,omitempty"`
+	}{[]jsonFinding{}, []jsonUnknown{}, gaps}
 	for _, f := range a.Findings {
 		j := jsonFinding{
 			Package: names[f.Package], Vulnerability: f.Vulnerability, Aliases: f.Aliases, Advisories: f.Advisories, Summary: f.Summary,

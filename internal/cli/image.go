@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaming/coaming/internal/fact"
-	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -26,14 +25,13 @@ func imageCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(imageListCommand(env), imageVerifyCommand(env))
+	cmd.AddCommand(imageListCommand(env), imageSBOMCommand(env), imageVerifyCommand(env))
 	return cmd
 }
 
 // imageListOptions is the configuration of one list.
 type imageListOptions struct {
-	image.Options
-	registryFlags
+	imageFlags
 	format       string
 	files        bool
 	allowUnknown bool
@@ -44,10 +42,11 @@ var imageListFormats = []string{"text", "json"}
 func imageListCommand(env *Env) *cobra.Command {
 	o := &imageListOptions{}
 	cmd := &cobra.Command{
-		Use:   "list DIR|ARCHIVE|REFERENCE",
+		Use:   "list IMAGE",
 		Short: "List the packages in an image, a root directory or a host",
-		Long: `List the distribution and the packages in an OCI layout (a directory or a tar), an archive of docker save, or a root directory,
-or an image in a registry, each package with the layer and the file that tells of it. Nothing is unpacked to disk.
+		Long: `List the distribution and the packages in an OCI layout (a directory or a tar), an archive of docker save, a root directory, an image
+in a registry, or a bill of materials (SPDX, CycloneDX, syft's JSON), each package with the layer and the file that tells of it. Nothing is
+unpacked to disk.
 
 A word is a path where a file or directory of that name stands. Otherwise REGISTRY/NAME with a :TAG or an @DIGEST names an
 image in that registry, which is then asked; oci:// before it always does. containerd://REF reads containerd's own store,
@@ -58,37 +57,28 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something 
   coaming image list layout/ --platform linux/arm64 --format json
   coaming image list registry.example/shop:1.4 --auth-file config.json
   coaming image list containerd://registry.example/shop:1.4
-  coaming image list /mnt/root`,
+  coaming image list /mnt/root
+  coaming image list shop.spdx.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageList(cmd.Context(), env, o, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
-	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
-	flags.StringVar(&o.ContainerdRoot, "containerd-root", "", "read containerd's images in this `DIR` (default /var/lib/containerd)")
-	flags.StringVar(&o.Namespace, "containerd-namespace", "", "look in this `NAMESPACE` of containerd alone (default all, k8s.io first)")
-	flags.StringVar(&o.DockerSocket, "docker-socket", "", "ask Docker's engine at this `SOCKET` (default /var/run/docker.sock)")
-	flags.BoolVar(&o.Mounts, "mounts", false, "read what other file systems hold below a root directory, too")
-	o.registryFlags.add(flags)
+	o.register(cmd)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
 	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
 	completeFlag(cmd, "format", imageListFormats...)
-	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
 	return cmd
 }
 
 // check reports every problem of the options at once.
 func (o *imageListOptions) check(word string) error {
-	errs := o.registryFlags.check([]string{word})
+	errs := o.imageFlags.check(word)
 	if !slices.Contains(imageListFormats, o.format) {
 		errs = append(errs, fmt.Errorf("--format: %q is none of %s", o.format, strings.Join(imageListFormats, ", ")))
 	}
 	if o.files && o.format == "text" {
 		errs = append(errs, errors.New("--files: it goes with --format json alone"))
-	}
-	if n := strings.Count(o.Platform, "/"); o.Platform != "" && n != 1 && n != 2 {
-		errs = append(errs, fmt.Errorf("--platform: %q is no platform like linux/arm64", o.Platform))
 	}
 	return errors.Join(errs...)
 }
@@ -97,13 +87,7 @@ func runImageList(ctx context.Context, env *Env, o *imageListOptions, path strin
 	if err := o.check(path); err != nil {
 		return err
 	}
-	client, err := o.client(env, []string{path})
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	o.Registry, o.Stdin = client, env.Stdin
-	img, coverage, err := image.Read(ctx, path, o.Options)
+	img, coverage, err := o.read(ctx, env, path)
 	if err != nil {
 		return err
 	}
@@ -165,13 +149,18 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 		_, _ = fmt.Fprintf(w, "\nNot read, and so unknown (%d):\n", len(c.Gaps))
 	}
 	for _, g := range c.Gaps {
-		place := strings.TrimPrefix(g.Location.Source, "image:")
-		if g.Location.File != "" {
-			place += ": " + g.Location.File
-		}
-		_, _ = fmt.Fprintf(w, "  %s: %s\n    %s\n", printable(place), printable(g.Message), g.Remedy)
+		_, _ = fmt.Fprintf(w, "  %s: %s\n    %s\n", printable(gapPlace(&g)), printable(g.Message), printable(g.Remedy))
 	}
 	return nil
+}
+
+// gapPlace is where in an image something was not read.
+func gapPlace(g *verdict.Gap) string {
+	place := strings.TrimPrefix(g.Location.Source, "image:")
+	if g.Location.File != "" {
+		place += ": " + g.Location.File
+	}
+	return place
 }
 
 func dash(word string) string {

@@ -1,5 +1,7 @@
 package fact
 
+import "cmp"
+
 // Image is what an image, or a root directory, holds: what was read, and no more. What could not be
 // read is in the coverage beside it.
 type Image struct {
@@ -49,8 +51,8 @@ type Package struct {
 	// are what distributions' advisories name.
 	Source        string `json:"source,omitempty"`
 	SourceVersion string `json:"sourceVersion,omitempty"`
-	// Module is the stream of modules that the package came in, in rpm's words "nodejs:18:...": the same version
-	// outside of the module is another package. "" outside of one.
+	// Module is the stream of modules that the package came in, in rpm's words "nodejs:18:8090020240101:a75119d5": the
+	// same version outside of the module is another package. "" outside of one.
 	Module string `json:"module,omitempty"`
 	// Kind is "binary" for a program that its own content tells and no package manager knows, else "".
 	Kind string `json:"kind,omitempty"`
@@ -68,6 +70,14 @@ type Package struct {
 	Layer int `json:"layer"`
 	// Owner is the package of the distribution that brought this one along, "" when none did.
 	Owner string `json:"owner,omitempty"`
+	// Licence is the licence in the package manager's own words, often an SPDX expression; "" where it tells none.
+	Licence string `json:"licence,omitempty"`
 	// Files are the files of a distribution's package, from the root and without a leading slash.
 	Files []string `json:"files,omitempty"`
+}
+
+// Compare orders the packages of an image.
+func (p *Package) Compare(q *Package) int {
+	return cmp.Or(cmp.Compare(p.Ecosystem, q.Ecosystem), cmp.Compare(p.Name, q.Name), cmp.Compare(p.Version, q.Version),
+		cmp.Compare(p.Place, q.Place), cmp.Compare(p.Within, q.Within), cmp.Compare(p.Architecture, q.Architecture))
 }

@@ -38,6 +38,8 @@ func readApk(in *input) (*find, error) {
 			p.Version = value
 		case "A":
 			p.Architecture = value
+		case "L":
+			p.Licence = licence(value)
 		case "o":
 			p.Source = value
 		case "F":

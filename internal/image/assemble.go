@@ -1,13 +1,13 @@
 package image
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/purl"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -47,17 +47,14 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		}
 		slices.Sort(p.Files)
 		p.Files = slices.Compact(p.Files)
-		p.Ecosystem = distribution(img.System)
+		p.Ecosystem = purl.Distribution(img.System)
 	}
 	markOwned(img.Packages)
 	img.Packages = slices.DeleteFunc(img.Packages, func(p fact.Package) bool { return p.Kind == binaryKind && p.Owner != "" })
 	if img.System != nil {
 		img.System.EndOfLife = endOfLife(img.System)
 	}
-	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int {
-		return cmp.Or(cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
-			cmp.Compare(a.Place, b.Place), cmp.Compare(a.Within, b.Within), cmp.Compare(a.Architecture, b.Architecture))
-	})
+	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int { return a.Compare(&b) })
 }
 
 // markOwned gives packages of languages the package of the distribution that has their file.

@@ -115,6 +115,9 @@ func readPath(ctx context.Context, path string, o *Options) (*fact.Image, *verdi
 		}
 		return readStored(ctx, path, folder{root}, o, l)
 	}
+	if img, coverage, found, err := readBill(path, &o.Limits); found {
+		return img, coverage, err
+	}
 	archive, err := openArchive(path)
 	if errors.Is(err, errCompressed) {
 		return readFile(ctx, path, o)

@@ -3,6 +3,7 @@ package image
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -35,14 +36,18 @@ func readNode(in *input) (*find, error) {
 }
 
 func nodePackage(text []byte) (*find, error) {
-	var p struct{ Name, Version word }
+	var p struct {
+		Name, Version word
+		License       nodeLicence
+		Licenses      nodeLicences // of old
+	}
 	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), &p); err != nil {
 		return nil, fmt.Errorf("it is no package.json: %w", err)
 	}
 	if p.Name == "" || p.Version == "" {
 		return nil, nil // npm installs none without
 	}
-	return one("npm", string(p.Name), string(p.Version)), nil
+	return one("npm", string(p.Name), string(p.Version)).under(cmp.Or(string(p.License), string(p.Licenses))), nil
 }
 
 // yarnReader knows what yarn keeps its packages in where there is no node_modules.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/purl"
 )
 
 // zipOf packs files by name, in the order given; names that end in "|store" are not compressed.
@@ -231,11 +232,11 @@ func TestDistributions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := distribution(f.system); got != want {
+		if got := purl.Distribution(f.system); got != want {
 			t.Errorf("%q: got %s, want %s", text, got, want)
 		}
 	}
-	if distribution(&fact.System{}) != "" {
+	if purl.Distribution(&fact.System{}) != "" {
 		t.Error("nothing has an ecosystem")
 	}
 }

@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/zip"
+	"cmp"
 	"errors"
 	"path"
 	"strings"
@@ -19,16 +20,20 @@ func pythonInfoReader(at string) reader {
 
 // readPython reads the head of the metadata of an installed distribution (packaging.python.org, core metadata).
 func readPython(in *input) (*find, error) {
-	name, version := "", ""
+	name, version, terms, old := "", "", "", ""
 	err := in.lines(func(line string) bool {
 		key, value, _ := strings.Cut(line, ":")
 		switch strings.ToLower(key) {
 		case "name":
-			name = strings.TrimSpace(value)
+			name = cmp.Or(name, strings.TrimSpace(value))
 		case "version":
-			version = strings.TrimSpace(value)
+			version = cmp.Or(version, strings.TrimSpace(value))
+		case "license-expression":
+			terms = value
+		case "license":
+			old = value
 		}
-		return line != "" && (name == "" || version == "") // an empty line ends the head
+		return line != "" // which ends the head
 	})
 	if err != nil {
 		return nil, err
@@ -36,7 +41,7 @@ func readPython(in *input) (*find, error) {
 	if name == "" || version == "" {
 		return nil, errors.New("the metadata names no package and version")
 	}
-	return one("PyPI", name, version), nil
+	return one("PyPI", name, version).under(cmp.Or(licence(terms), old)), nil
 }
 
 // readEgg reads a distribution that is installed as one archive.

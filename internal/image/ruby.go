@@ -17,6 +17,7 @@ func gemReader(at string) reader {
 
 var (
 	gemName    = regexp.MustCompile(`(?m)^\s*\w+\.name\s*=\s*["']([^"']+)["']`)
+	gemLicence = regexp.MustCompile(`(?m)^\s*\w+\.licenses?\s*=\s*\[?["']([^"'\]]+)["'](?:\.freeze)?\s*\]?\s*$`)
 	gemVersion = regexp.MustCompile(`(?m)^\s*\w+\.version\s*=\s*(?:Gem::Version\.new\s*\(?\s*)?["']([^"']+)["']`)
 )
 
@@ -30,5 +31,9 @@ func readGem(in *input) (*find, error) {
 	if name == nil || version == nil {
 		return nil, errors.New("the specification names no gem and version in the form that gem writes")
 	}
-	return one("RubyGems", string(name[1]), string(version[1])), nil
+	terms := ""
+	if found := gemLicence.FindSubmatch(text); found != nil {
+		terms = string(found[1])
+	}
+	return one("RubyGems", string(name[1]), string(version[1])).under(terms), nil
 }

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/image"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// imageFlags say which image is meant, and how it is come by.
+type imageFlags struct {
+	image.Options
+	registryFlags
+}
+
+func (o *imageFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
+	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
+	flags.StringVar(&o.ContainerdRoot, "containerd-root", "", "read containerd's images in this `DIR` (default /var/lib/containerd)")
+	flags.StringVar(&o.Namespace, "containerd-namespace", "", "look in this `NAMESPACE` of containerd alone (default all, k8s.io first)")
+	flags.StringVar(&o.DockerSocket, "docker-socket", "", "ask Docker's engine at this `SOCKET` (default /var/run/docker.sock)")
+	flags.BoolVar(&o.Mounts, "mounts", false, "read what other file systems hold below a root directory, too")
+	o.registryFlags.add(flags)
+	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
+}
+
+// check lists every problem of the flags; word is the image.
+func (o *imageFlags) check(word string) []error {
+	errs := o.registryFlags.check([]string{word})
+	if n := strings.Count(o.Platform, "/"); o.Platform != "" && n != 1 && n != 2 {
+		errs = append(errs, fmt.Errorf("--platform: %q is no platform like linux/arm64", o.Platform))
+	}
+	return errs
+}
+
+// read reads the image, or the bill of materials of one.
+func (o *imageFlags) read(ctx context.Context, env *Env, word string) (*fact.Image, *verdict.Coverage, error) {
+	client, err := o.client(env, []string{word})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer client.Close()
+	o.Registry, o.Stdin = client, env.Stdin
+	return image.Read(ctx, word, o.Options)
+}
