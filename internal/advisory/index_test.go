@@ -15,6 +15,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/purl"
 )
 
 // realData is OSV's layout: a folder an ecosystem, all.zip in it.
@@ -234,6 +237,40 @@ func TestNormalEcosystem(t *testing.T) {
 	for given, want := range map[string]string{"go1.21rc2": "1.21.0-rc.2", "go1.22.3 X:boringcrypto": "1.22.3", "v1.2.3+incompatible": "v1.2.3+incompatible", "1.21": "1.21", "go1.9beta1": "1.9.0-beta.1"} {
 		if got := normalVersion("Go", given); got != want {
 			t.Errorf("%s: %q, want %q", given, got, want)
+		}
+	}
+}
+
+// TestInstalled names packages as their distributions' advisories do.
+func TestInstalled(t *testing.T) {
+	for given, want := range map[*fact.Package]Package{
+		{Ecosystem: "Debian:12", Name: "libssl3", Version: "3.0.9-1+b1", Source: "openssl", SourceVersion: "3.0.9-1"}: {
+			Ecosystem: "Debian:12", Name: "openssl", Version: "3.0.9-1", Binary: "libssl3", BinaryVersion: "3.0.9-1+b1",
+		},
+		{Ecosystem: "AlmaLinux:9", Name: "openssl-libs", Version: "1:3.0.7-16.el9", Source: "openssl", SourceVersion: "3.0.7-16.el9", Module: "a:1", Vendor: "AlmaLinux"}: {
+			Ecosystem: "AlmaLinux:9", Name: "openssl-libs", Version: "1:3.0.7-16.el9", Module: "a:1", Vendor: "AlmaLinux",
+		},
+		{Ecosystem: "SUSE:15.5", Name: "libopenssl1_1", Version: "1:1.1.1l-1", Source: "openssl-1_1", SourceVersion: "1.1.1l-1"}: {
+			Ecosystem: "SUSE:15.5", Name: "openssl-1_1", Version: "1:1.1.1l-1", Binary: "libopenssl1_1", BinaryVersion: "1:1.1.1l-1",
+		},
+		{Ecosystem: "npm", Name: "a", Version: "1", Source: "b"}: {Ecosystem: "npm", Name: "a", Version: "1"},
+	} {
+		if got := Installed(given); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+	for given, want := range map[string]Package{
+		"pkg:deb/debian/libssl3@3.0.9-1%2Bb1?distro=debian-12&upstream=openssl%403.0.9-1":    {Ecosystem: "Debian:12", Name: "openssl", Version: "3.0.9-1", Binary: "libssl3", BinaryVersion: "3.0.9-1+b1"},
+		"pkg:rpm/opensuse/libz1@1.2-1?distro=opensuse-leap-15.5&upstream=zlib-1.2-1.src.rpm": {Ecosystem: "openSUSE:Leap 15.5", Name: "zlib", Version: "1.2-1", Binary: "libz1", BinaryVersion: "1.2-1"},
+		"pkg:rpm/redhat/nodejs@18-1?distro=rhel-8.9&rpmmod=nodejs:18:8:a&epoch=1":            {Ecosystem: "Red Hat:8", Name: "nodejs", Version: "1:18-1", Module: "nodejs:18:8:a"},
+	} {
+		p, err := purl.Parse(given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := Named(p)
+		if got.Ecosystem = NormalEcosystem(got.Ecosystem); got != want {
+			t.Errorf("%s: %+v, want %+v", given, got, want)
 		}
 	}
 }

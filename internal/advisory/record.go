@@ -151,7 +151,7 @@ func ParseRecord(text []byte) (*Record, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("read OSV record %.100q: %w", o.ID, err)
 	}
-	r := &Record{ID: o.ID, Withdrawn: o.Withdrawn != "", summary: o.summarize(), vector: o.vector(), severity: o.rating()}
+	r := &Record{ID: o.ID, Withdrawn: isWithdrawn(o.Withdrawn), summary: o.summarize(), vector: o.vector(), severity: o.rating()}
 	r.Modified, r.published = readTime(o.Modified), readTime(o.Published)
 	r.names, r.alias = o.vulnerabilities()
 	r.modules = moduleStreams(o.Summary)
@@ -174,6 +174,9 @@ func readTime(text string) time.Time {
 	}
 	return time.Time{}
 }
+
+// isWithdrawn takes the zero time, which some databases write, for none.
+func isWithdrawn(text string) bool { return text != "" && !strings.HasPrefix(text, "0001-01-01") }
 
 func (o *osvRecord) check() error {
 	if o.ID == "" || len(o.ID) > maxName {

@@ -73,12 +73,12 @@ func (m *matcher) scanOne(a *asked) error {
 	if err != nil {
 		return err
 	}
+	if entry == nil {
+		return nil // nothing is published about it, whatever its version
+	}
 	v := m.installed(a)
 	if v.unstated {
 		m.doubt(a.of, a.kind.ecosystem, fmt.Sprintf("%.100q of %.100s is no version", m.q.Packages[a.of].Version, m.q.Packages[a.of].Name))
-		return nil
-	}
-	if entry == nil {
 		return nil
 	}
 	c := cursor{rest: entry}

@@ -237,6 +237,12 @@ func signs(f *advisory.Finding) string {
 	if f.Exploited {
 		list = append(list, "exploited")
 	}
+	if f.Unimportant {
+		list = append(list, "unimportant")
+	}
+	if len(f.Imports) > 0 {
+		list = append(list, "may not be linked")
+	}
 	if f.Likelihood >= 0 {
 		list = append(list, fmt.Sprintf("EPSS %.3f", f.Likelihood))
 	}
@@ -254,6 +260,8 @@ type jsonFinding struct {
 	Score         float64  `json:"score,omitempty"`
 	Vector        string   `json:"vector,omitempty"`
 	Exploited     bool     `json:"exploited"`
+	Unimportant   bool     `json:"unimportant,omitempty"`
+	Imports       []string `json:"imports,omitempty"`
 	Likelihood    *float64 `json:"likelihood,omitempty"`
 	FixedIn       string   `json:"fixedIn,omitempty"`
 	Published     string   `json:"published,omitempty"`
@@ -276,6 +284,7 @@ func writeAnswerJSON(w io.Writer, names []string, a *advisory.Answer, gaps []ver
 		j := jsonFinding{
 			Package: names[f.Package], Vulnerability: f.Vulnerability, Aliases: f.Aliases, Advisories: f.Advisories, Summary: f.Summary,
 			Score: f.Score, Vector: f.Vector, Exploited: f.Exploited, FixedIn: f.FixedIn,
+			Unimportant: f.Unimportant, Imports: f.Imports,
 		}
 		if f.Rated {
 			j.Severity = f.Severity.String()

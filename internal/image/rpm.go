@@ -43,7 +43,7 @@ func readRpm(in *input) (*find, error) {
 		return nil, nil // made, and never filled
 	}
 	err = rpmdb.Read(base, base.size, func(p *rpmdb.Package) {
-		found := fact.Package{Ecosystem: rpm, Name: p.Name, Version: p.EVR(), Architecture: p.Arch, Module: p.Module}
+		found := fact.Package{Ecosystem: rpm, Name: p.Name, Version: p.EVR(), Architecture: p.Arch, Module: p.Module, Vendor: p.Vendor}
 		found.Source, found.SourceVersion = sourceRpm(p.SourceRPM, p)
 		for _, file := range p.Files {
 			if at, _ := clean(file); at != "" {

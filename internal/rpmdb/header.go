@@ -14,6 +14,7 @@ const (
 	tagVersion    = 1001
 	tagRelease    = 1002
 	tagEpoch      = 1003
+	tagVendor     = 1011
 	tagArch       = 1022
 	tagOldFiles   = 1027
 	tagSourceRPM  = 1044
@@ -44,7 +45,7 @@ func parseHeader(blob []byte, budget int) (*Package, error) {
 	h := header{data: blob[8+count*headerEntry:][:length], entries: blob[8:][:count*headerEntry]}
 	p := &Package{
 		Name: h.text(tagName), Version: h.text(tagVersion), Release: h.text(tagRelease),
-		Arch: h.text(tagArch), SourceRPM: h.text(tagSourceRPM), Module: h.text(tagModule),
+		Arch: h.text(tagArch), SourceRPM: h.text(tagSourceRPM), Module: h.text(tagModule), Vendor: h.text(tagVendor),
 	}
 	if p.Name == "" || p.Version == "" {
 		return nil, errors.New("a header names no package and version")

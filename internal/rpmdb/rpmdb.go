@@ -19,6 +19,7 @@ type Package struct {
 	Arch                   string // "" for what has none, such as keys
 	SourceRPM              string // the file it was built from: "bash-5.1.8-9.el9.src.rpm"
 	Module                 string // the stream of modularity: "nodejs:18:9020020230327152102:rhel9"; "" outside of one
+	Vendor                 string // who made it: "AlmaLinux"; "" where it does not say
 	Files                  []string
 }
 
