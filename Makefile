@@ -13,6 +13,10 @@ LDFLAGS   = -X main.version=$(VERSION)
 COMMANDS := coaming
 FUZZTIME ?= 10s
 
+# How large the made-up clusters of make bench become, in objects, and how often each is measured.
+MOST ?= 100000
+RUNS ?= 5
+
 # Packages that start goroutines, which the race detector can say something about.
 RACE := ./internal/rule/... ./internal/judge/... ./internal/source/... ./internal/cli/...
 
@@ -74,8 +78,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 		done; \
 	done
 
-bench: ## Measure speed and memory on made-up clusters
-	@go run ./test/bench
+bench: ## Measure speed and memory on made-up clusters of up to MOST objects (100000), each RUNS times (5)
+	@go run ./test/bench -most $(MOST) -n $(RUNS)
 	@go test -run='^$$' -bench="Flows|Hardened" -benchtime=1x ./internal/reach
 
 bench-graph: ## Measure who can become whom, on made-up clusters of 1,000, 10,000 and 100,000 pods

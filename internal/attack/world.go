@@ -197,6 +197,9 @@ func (w *World) Network() *reach.Network {
 	return w.network
 }
 
+// Forget lets go of the network, which nothing asks for once the graph is made: else it is made anew.
+func (w *World) Forget() { w.network, w.listening = w.in.Network, nil }
+
 // At is the workloads of a class of the network.
 func (w *World) At(endpoint int) []*Pods {
 	w.Network()

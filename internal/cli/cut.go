@@ -207,6 +207,9 @@ func (s *surgeon) routes(change *attack.Change) ([]fix.Route, string) {
 // examine makes the graphs of the copy. Where a path is left, the changes that were to end its steps do
 // not help, and are refused.
 func (s *surgeon) examine(ctx context.Context) (again bool, err error) {
+	for i := range s.patients {
+		s.patients[i].graph.World.Forget()
+	}
 	reading, err := s.court.readCopy(ctx, s.written.Copy)
 	if err != nil {
 		return false, err

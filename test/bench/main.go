@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -90,6 +91,12 @@ func measure(ctx context.Context, runs, most int) error {
 	}
 	defer end()
 	if err := b.startUp(ctx); err != nil {
+		return err
+	}
+	if err := b.fix(ctx); err != nil {
+		return err
+	}
+	if err := b.faulty(ctx); err != nil {
 		return err
 	}
 	fmt.Printf("%-26s %8s %8s %8s | %8s %8s %8s | %8s %8s | %s\n", "", "coaming", "", "", "floor", "", "", "floor that keeps", "", "coaming over")
@@ -175,7 +182,37 @@ func (b *bench) startUp(ctx context.Context) error {
 		list = append(list, f)
 	}
 	m := median(list[1:])
-	fmt.Printf("one tiny manifest, start to end: %.1f ms wall, %.1f ms cpu, %.0f MiB\n\n", m.wall*1e3, m.cpu*1e3, m.peak)
+	fmt.Printf("one tiny manifest, start to end: %.1f ms wall, %.1f ms cpu, %.0f MiB\n", m.wall*1e3, m.cpu*1e3, m.peak)
+	return nil
+}
+
+// fix measures all fixes of the example shop, which are proved on copies that are judged anew.
+func (b *bench) fix(ctx context.Context) error {
+	f, err := run(ctx, b.coaming, "fix", filepath.Join("examples", "shop"))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("fix examples/shop, once: %.1f s cpu, %.1f s wall, %.0f MiB\n", f.cpu, f.wall, f.peak)
+	return nil
+}
+
+// faulty measures pods that are as short as can be: most findings for their text.
+func (b *bench) faulty(ctx context.Context) error {
+	const pods = 20_000
+	var text strings.Builder
+	for n := range pods {
+		fmt.Fprintf(&text, "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p%d}\nspec: {containers: [{name: a, image: b}]}\n", n)
+	}
+	path := filepath.Join(b.dir, "faulty.yaml")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		return fmt.Errorf("write pods: %w", err)
+	}
+	f, err := run(ctx, b.coaming, "scan", "--format", "json", "-o", os.DevNull, path)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d pods in %.1f MiB, once: %.1f s cpu, %.0f MiB, %.0f bytes for each byte of text\n\n",
+		pods, float64(text.Len())/(1<<20), f.cpu, f.peak, f.peak*(1<<20)/float64(text.Len()))
 	return nil
 }
 
