@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
-	"runtime"
+	goruntime "runtime"
 	"slices"
 	"strings"
 
@@ -19,6 +19,8 @@ import (
 type manifest struct {
 	name, form, digest, platform string
 	layers                       []blob
+	config                       *config
+	annotations                  map[string]string
 }
 
 // blob is one layer where it stands in the store.
@@ -49,6 +51,8 @@ type (
 		Manifests []descriptor `json:"manifests"`
 		Config    descriptor   `json:"config"`
 		Layers    []descriptor `json:"layers"`
+
+		Annotations map[string]string `json:"annotations,omitempty"`
 	}
 	config struct {
 		platform
@@ -59,6 +63,21 @@ type (
 			CreatedBy  string `json:"created_by"`
 			EmptyLayer bool   `json:"empty_layer"`
 		} `json:"history"`
+		Created string  `json:"created"`
+		Config  runtime `json:"config"`
+	}
+	// runtime is what a container starts with.
+	runtime struct {
+		User         string
+		ExposedPorts map[string]struct{}
+		Env          []string
+		Entrypoint   []string
+		Cmd          []string
+		Volumes      map[string]struct{}
+		WorkingDir   string
+		Labels       map[string]string
+		OnBuild      []string
+		Healthcheck  *struct{ Test []string }
 	}
 	saved struct {
 		Config   string
@@ -129,6 +148,7 @@ func openLayout(s store, top *indexOrManifest, o *Options) (*manifest, error) {
 		m.layers = append(m.layers, blob{file: file, digest: d.Digest, size: d.Size})
 	}
 	tell(m.layers, &c)
+	m.config, m.annotations = &c, doc.Annotations
 	return m, nil
 }
 
@@ -170,7 +190,7 @@ func choose(list []candidate, o *Options) (*candidate, error) {
 	}
 	left := list
 	if o.Platform != "" || len(list) > 1 {
-		want := cmp.Or(o.Platform, "linux/"+runtime.GOARCH)
+		want := cmp.Or(o.Platform, "linux/"+goruntime.GOARCH)
 		left = slices.DeleteFunc(slices.Clone(list), func(c candidate) bool {
 			return c.Platform != nil && c.Platform.String() != want && !strings.HasPrefix(c.Platform.String(), want+"/")
 		})
@@ -263,6 +283,7 @@ func openSaved(s store, list []saved, o *Options) (*manifest, error) {
 		m.layers = append(m.layers, blob{file: file, digest: c.RootFS.DiffIDs[i], plain: true})
 	}
 	tell(m.layers, &c)
+	m.config = &c
 	return m, nil
 }
 

@@ -23,6 +23,8 @@ func topics(m rule.Match) []string {
 		return []string{podTopic}
 	case "namespace":
 		return []string{"Namespace"}
+	case "image":
+		return []string{fact.ImageKind}
 	case "kinds":
 		list := make([]string, len(m.Kinds))
 		for i, kind := range m.Kinds {
