@@ -199,9 +199,14 @@ func (s *stratum) walk(r *summed) error {
 	}
 }
 
+// entry takes one entry of the tar.
 func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *summed) error {
 	if s.hide(at) || at == "" {
 		return nil
+	}
+	e := &s.current
+	*e = entry{
+		path: at, layer: s.number, mode: h.FileInfo().Mode(), uid: h.Uid, gid: h.Gid, modified: h.ModTime, link: h.Linkname, header: h,
 	}
 	switch h.Typeflag {
 	case tar.TypeDir:
@@ -213,14 +218,18 @@ func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *summed) err
 			return boundError(fmt.Sprintf("its files have more than %d bytes", r.most))
 		}
 		before := r.n
-		read := s.file(at, h.Size, h.FileInfo().Mode()&0o111 != 0, tr)
+		e.size = h.Size
+		read := s.read(e, s.observe(e), tr)
 		s.sparse += max(0, read-(r.n-before))
+		return nil
 	case tar.TypeLink:
 		s.present(at)
 		target, inside := clean(h.Linkname)
+		e.link, e.hard = target, true
 		s.link(at, target, inside)
 	default:
 		s.present(at)
 	}
+	s.observe(e)
 	return nil
 }
