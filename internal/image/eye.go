@@ -54,10 +54,10 @@ func (w *watched) finish(buffer []byte) error {
 // digestEye knows files by their digest.
 type digestEye struct {
 	sum   hash.Hash
-	known map[string]string // digest -> name
+	known map[string]knownDigest
 }
 
-func newDigestEye(known map[string]string) *digestEye { return &digestEye{sha256.New(), known} }
+func newDigestEye(known map[string]knownDigest) *digestEye { return &digestEye{sha256.New(), known} }
 
 func (d *digestEye) see(piece []byte) bool {
 	d.sum.Write(piece)
@@ -66,8 +66,8 @@ func (d *digestEye) see(piece []byte) bool {
 
 func (d *digestEye) tell(r *record) {
 	digest := hex.EncodeToString(d.sum.Sum(nil))
-	if name, found := d.known[digest]; found {
-		r.known = &fact.KnownFile{Name: name, Digest: "sha256:" + digest}
+	if k, found := d.known[digest]; found {
+		r.known = &fact.KnownFile{Name: k.name, Digest: "sha256:" + digest}
 	}
 }
 

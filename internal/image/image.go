@@ -22,6 +22,8 @@ type Options struct {
 	Platform string
 	// Reference chooses among the images of an archive by name or digest; "" is the only one.
 	Reference string
+	// Known are digests of files that are known to be bad, SHA-256 in hex, each with what to call it.
+	Known map[string]string
 	// Limits bound the work; the zero value is DefaultLimits.
 	Limits Limits
 }
@@ -99,5 +101,6 @@ func readStored(ctx context.Context, path string, s store, o *Options, l *ledger
 		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, CreatedBy: b.createdBy})
 	}
 	assemble(img, strata, o, l)
+	describe(img, m, strata)
 	return img, l.coverage(), nil
 }

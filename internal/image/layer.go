@@ -53,8 +53,10 @@ func readLayer(ctx context.Context, s store, b *blob, number int, o *Options, l 
 	}
 	l.add(g)
 	if errors.Is(err, errDigest) {
-		return newStratum(number, o, l)
+		collected = newStratum(number, o, l)
+		collected.finish()
 	}
+	collected.notes.unseen = fmt.Sprintf("layer %d was not read whole: %v", number, err)
 	return collected
 }
 

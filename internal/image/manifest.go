@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
-	goruntime "runtime"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -64,10 +64,10 @@ type (
 			EmptyLayer bool   `json:"empty_layer"`
 		} `json:"history"`
 		Created string  `json:"created"`
-		Config  runtime `json:"config"`
+		Config  launch `json:"config"`
 	}
-	// runtime is what a container starts with.
-	runtime struct {
+	// launch is what a container starts with.
+	launch struct {
 		User         string
 		ExposedPorts map[string]struct{}
 		Env          []string
@@ -190,7 +190,7 @@ func choose(list []candidate, o *Options) (*candidate, error) {
 	}
 	left := list
 	if o.Platform != "" || len(list) > 1 {
-		want := cmp.Or(o.Platform, "linux/"+goruntime.GOARCH)
+		want := cmp.Or(o.Platform, "linux/"+runtime.GOARCH)
 		left = slices.DeleteFunc(slices.Clone(list), func(c candidate) bool {
 			return c.Platform != nil && c.Platform.String() != want && !strings.HasPrefix(c.Platform.String(), want+"/")
 		})

@@ -1,9 +1,9 @@
 package image
 
 import (
-	"archive/tar"
 	"encoding/binary"
 	"fmt"
+	"io/fs"
 	"math/bits"
 	"path"
 	"slices"
@@ -23,7 +23,12 @@ type notes struct {
 
 // record is a file with something about it.
 type record struct {
-	entry
+	path     string
+	mode     fs.FileMode
+	uid, gid int
+	size     int64
+	link     string // what a symbolic link holds
+	caps     []string
 	program  *program           // of an executable
 	script   *script            // of a text that starts one
 	secrets  []string           // kinds of credentials in it
@@ -33,39 +38,15 @@ type record struct {
 	known    *fact.KnownFile
 }
 
-// entry is what a tar, or a file system, says of a file.
-type entry struct {
-	path     string
-	kind     byte // tar's
-	mode     int64
-	uid, gid int
-	size     int64
-	link     string
-	caps     []string
-}
-
-// The bits of mode.
 const (
-	modeSetuid   = 0o4000
-	modeSetgid   = 0o2000
-	modeSticky   = 0o1000
-	modeWritable = 0o002
-	modeExecute  = 0o111
+	anybodyWrites = 0o002
+	anybodyRuns   = 0o111
 )
 
 // maxRecords is how many files of a layer may have something about them.
 const maxRecords = 1 << 18
 
 func newNotes() *notes { return &notes{records: map[string]*record{}} }
-
-// entryOf reads a tar's header.
-func entryOf(at string, h *tar.Header) entry {
-	e := entry{path: at, kind: h.Typeflag, mode: h.Mode & 0o7777, uid: h.Uid, gid: h.Gid, size: h.Size, link: h.Linkname}
-	if raw := h.PAXRecords["SCHILY.xattr.security.capability"]; raw != "" {
-		e.caps = capabilities([]byte(raw))
-	}
-	return e
-}
 
 // capabilityNames are those of linux/capability.h by their number.
 var capabilityNames = strings.Fields(`CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
@@ -95,32 +76,97 @@ func capabilities(raw []byte) []string {
 	return names
 }
 
-// see takes note of an entry whose content is read later, if at all; the record is nil for nearly all.
-func (n *notes) see(e *entry) *record {
-	special := e.mode&(modeSetuid|modeSetgid) != 0 && e.kind != tar.TypeDir || len(e.caps) > 0 || // of a directory it only passes the group on
-		e.mode&modeWritable != 0 && e.kind != tar.TypeSymlink || e.kind == tar.TypeSymlink ||
-		e.kind != tar.TypeDir && (e.mode&modeExecute != 0 || isNotable(e.path))
-	if !special {
-		delete(n.records, e.path)
-		return nil
-	}
-	if len(n.records) >= maxRecords {
-		n.unseen = fmt.Sprintf("more than %d of its files have something special", maxRecords)
-		return nil
-	}
-	r := &record{entry: *e}
-	r.path = strings.Clone(e.path)
-	n.records[r.path] = r
-	return r
+// hygiene watches for what rules on images ask for.
+type hygiene struct {
+	*notes
+	known  map[string]knownDigest
+	buffer []byte // for reading
+	first  []byte // for the first segment of a program
 }
 
-// link notes a hard link: it is the file that it links to, under another name.
-func (n *notes) hardLink(at, target string) {
-	if r := n.records[target]; r != nil && len(n.records) < maxRecords {
-		same := *r
-		same.path = strings.Clone(at)
-		n.records[same.path] = &same
+// observe notes what the entry's own fields tell, and wants to read those whose content may tell more.
+func (h *hygiene) observe(e *entry) reader {
+	if e.hard {
+		h.hardLink(e.path, e.link)
+		return nil
 	}
+	r := &record{mode: e.mode, uid: e.uid, gid: e.gid, size: e.size, link: e.link}
+	if raw := e.xattr("security.capability"); raw != "" {
+		r.caps = capabilities([]byte(raw))
+	}
+	delete(h.records, e.path)
+	if r.isSpecial() || !e.mode.IsDir() && isNotable(e.path) {
+		h.note(e.path, r)
+	}
+	if !e.mode.IsRegular() {
+		return nil
+	}
+	h.weights.add(e.path, sum(e.path), e.size)
+	eyes := h.eyes(e)
+	if len(eyes) == 0 {
+		return nil
+	}
+	r.path = strings.Clone(e.path)
+	return func(in *input) (*find, error) { return nil, h.look(in, r, eyes) }
+}
+
+func (h *hygiene) finish() { h.buffer, h.first = nil, nil }
+
+// isSpecial says whether a file stands out by its type or its rights. Setuid and setgid of a directory only pass on whose its
+// files are.
+func (r *record) isSpecial() bool {
+	switch {
+	case r.mode.IsDir():
+		return r.mode.Perm()&anybodyWrites != 0
+	case r.mode&fs.ModeSymlink != 0:
+		return true
+	case !r.mode.IsRegular():
+		return false
+	}
+	return r.mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 || r.mode.Perm()&(anybodyWrites|anybodyRuns) != 0 || len(r.caps) > 0
+}
+
+// note keeps a record.
+func (n *notes) note(at string, r *record) {
+	if len(n.records) >= maxRecords {
+		n.unseen = fmt.Sprintf("more than %d files of a layer have something special", maxRecords)
+		return
+	}
+	r.path = strings.Clone(at)
+	n.records[r.path] = r
+}
+
+// hardLink notes a file under another name of it.
+func (n *notes) hardLink(at, target string) {
+	delete(n.records, at)
+	if r := n.records[target]; r != nil {
+		same := *r
+		n.note(at, &same)
+	}
+}
+
+// look shows a file to eyes, and keeps a record of it where they saw something.
+func (h *hygiene) look(in *input, r *record, eyes []eye) error {
+	if h.buffer == nil {
+		h.buffer = make([]byte, 64<<10)
+	}
+	w := &watched{r: in, eyes: append([]eye{}, eyes...)}
+	err := w.finish(h.buffer)
+	for _, e := range eyes {
+		e.tell(r)
+	}
+	if h.records[r.path] == nil && r.tells() {
+		h.note(r.path, r)
+	}
+	if err != nil {
+		return nil // the layer is cut off, which is told once for all of it
+	}
+	return nil
+}
+
+// tells says whether the content of a file told anything.
+func (r *record) tells() bool {
+	return len(r.secrets) > 0 || len(r.certs) > 0 || len(r.accounts) > 0 || r.shadow != nil || r.known != nil
 }
 
 // isNotable says whether a file is noted for its name, whatever its rights.
@@ -170,8 +216,19 @@ func repositoryOf(at string) string {
 // file is the record as rules read it.
 func (r *record) file(layer int) fact.ImageFile {
 	return fact.ImageFile{
-		Path: r.path, Layer: layer, Mode: strconv.FormatInt(r.mode, 8), UID: r.uid, GID: r.gid, Size: r.size,
-		Executable: r.mode&modeExecute != 0, Setuid: r.mode&modeSetuid != 0, Setgid: r.mode&modeSetgid != 0,
-		Sticky: r.mode&modeSticky != 0, Writable: r.mode&modeWritable != 0, Capabilities: append([]string{}, r.caps...),
+		Path: r.path, Layer: layer, Mode: strconv.FormatInt(int64(octal(r.mode)), 8), UID: r.uid, GID: r.gid, Size: r.size,
+		Executable: r.mode.Perm()&anybodyRuns != 0, Setuid: r.mode&fs.ModeSetuid != 0, Setgid: r.mode&fs.ModeSetgid != 0,
+		Sticky: r.mode&fs.ModeSticky != 0, Writable: r.mode.Perm()&anybodyWrites != 0, Capabilities: append([]string{}, r.caps...),
 	}
+}
+
+// octal is a mode as chmod writes it.
+func octal(m fs.FileMode) fs.FileMode {
+	n := m.Perm()
+	for bit, is := range map[fs.FileMode]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+		if m&is != 0 {
+			n |= bit
+		}
+	}
+	return n
 }

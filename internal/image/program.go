@@ -18,7 +18,6 @@ type program struct {
 	runpath     []string // DT_RUNPATH or DT_RPATH
 	packed      string
 	symbols     int64
-	golang      bool   // it has a section that only Go's linker writes, or Go's build information was read
 	doubt       string // why what it needs is not known
 }
 
@@ -275,10 +274,10 @@ func (e *programEye) dynamic() {
 	table := uint64(0)
 	for d := e.dyn.text; len(d) >= 2*word; d = d[2*word:] {
 		tag, value := elf.DynTag(read(d)), read(d[word:]) //nolint:gosec // a tag is small
+		if tag == elf.DT_NULL {
+			break
+		}
 		switch tag {
-		case elf.DT_NULL:
-			d = d[:0]
-			_ = d
 		case elf.DT_NEEDED:
 			if len(needs) < maxNeeds {
 				needs = append(needs, value)
@@ -288,9 +287,6 @@ func (e *programEye) dynamic() {
 		case elf.DT_STRTAB:
 			table = value
 		default:
-		}
-		if tag == elf.DT_NULL {
-			break
 		}
 	}
 	for _, n := range needs {

@@ -10,7 +10,7 @@ import (
 // weights are the sizes of a layer's files: what a higher layer hides of them is carried along for nothing.
 type weights struct {
 	files  []weight
-	dirs   []node
+	dirs   []branch
 	index  map[uint64]int32 // of dirs by their hash
 	last   string           // the directory of the file that was last put on, as files of one mostly come together
 	at     int32
@@ -26,8 +26,8 @@ type weight struct {
 	cache uint16
 }
 
-// node is a directory.
-type node struct {
+// branch is a directory.
+type branch struct {
 	hash uint64
 	up   int32 // -1 for the root
 }
@@ -62,7 +62,7 @@ func (w *weights) directory(dir string) int32 {
 		up = w.directory(path.Dir(dir))
 	}
 	n := int32(len(w.dirs)) //nolint:gosec // a layer has at most Limits.Entries
-	w.dirs = append(w.dirs, node{h, up})
+	w.dirs = append(w.dirs, branch{h, up})
 	w.index[h] = n
 	return n
 }
