@@ -31,6 +31,8 @@ type Contents struct {
 	Files        []ImageFile     `json:"files"`       // with special rights
 	Directories  []ImageFile     `json:"directories"` // that anybody may write to
 	Programs     []Program       `json:"programs"`    // that are known by name
+	Tools        []Tool          `json:"tools"`       // the same by class
+	Daemons      []string        `json:"daemons"`     // servers that are there: "nginx"
 	Executables  []Executable    `json:"executables"` // that no package owns, or that are packed or hold symbols
 	Secrets      []SecretFile    `json:"secrets"`
 	Certificates []Certificate   `json:"certificates"`
@@ -119,12 +121,20 @@ type ImageFile struct {
 
 // Program is a program that is known by its name.
 type Program struct {
-	Name    string `json:"name"`
+	Program string `json:"program"`
 	Class   string `json:"class"`
 	Path    string `json:"path"`
 	Layer   int    `json:"layer"`
 	Package string `json:"package"`
 	Daemon  string `json:"daemon"` // of a server: what it is
+}
+
+// Tool is the programs of one class.
+type Tool struct {
+	Name     string   `json:"name"` // the class: "shell", "compiler"
+	Programs []string `json:"programs"`
+	Path     string   `json:"path"` // of the first
+	Layer    int      `json:"layer"`
 }
 
 // Executable is a program by its content.
@@ -186,7 +196,7 @@ type Cache struct {
 type KnownFile struct {
 	Path   string `json:"path"`
 	Layer  int    `json:"layer"`
-	Name   string `json:"name"`
+	What   string `json:"what"`
 	Digest string `json:"digest"`
 }
 

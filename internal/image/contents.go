@@ -40,6 +40,7 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 	}
 	d.users()
 	d.tree.records(d.record)
+	d.tools()
 	d.start()
 	c.Base = d.base()
 	d.fill()
@@ -217,7 +218,31 @@ func (d *describer) program(r *record, layer int) {
 	} else if r.mode.Perm()&anybodyRuns == 0 || r.program == nil && r.script == nil {
 		return
 	}
-	d.Programs = append(d.Programs, fact.Program{Name: name, Class: class, Daemon: daemon, Path: r.path, Layer: layer, Package: d.owner(r.path)})
+	d.Programs = append(d.Programs, fact.Program{Program: name, Class: class, Daemon: daemon, Path: r.path, Layer: layer, Package: d.owner(r.path)})
+}
+
+// tools sorts the programs by class, and names the servers.
+func (d *describer) tools() {
+	at := map[string]int{}
+	for _, p := range d.Programs {
+		if p.Daemon != "" && !slices.Contains(d.Daemons, p.Daemon) {
+			d.Daemons = append(d.Daemons, p.Daemon)
+		}
+		if p.Class == "" {
+			continue
+		}
+		n, known := at[p.Class]
+		if !known {
+			n = len(d.Tools)
+			at[p.Class] = n
+			d.Tools = append(d.Tools, fact.Tool{Name: p.Class, Path: p.Path, Layer: p.Layer})
+		}
+		if t := &d.Tools[n]; !slices.Contains(t.Programs, p.Program) {
+			t.Programs = append(t.Programs, p.Program)
+		}
+	}
+	slices.SortFunc(d.Tools, func(a, b fact.Tool) int { return cmp.Compare(a.Name, b.Name) })
+	slices.Sort(d.Daemons)
 }
 
 // systemDirs are where nothing but the package manager writes programs.
@@ -313,6 +338,8 @@ func (d *describer) fill() {
 	some(&c.Files)
 	some(&c.Directories)
 	some(&c.Programs)
+	some(&c.Tools)
+	some(&c.Daemons)
 	some(&c.Executables)
 	some(&c.Secrets)
 	some(&c.Certificates)

@@ -67,7 +67,7 @@ func (d *digestEye) see(piece []byte) bool {
 func (d *digestEye) tell(r *record) {
 	digest := hex.EncodeToString(d.sum.Sum(nil))
 	if k, found := d.known[digest]; found {
-		r.known = &fact.KnownFile{Name: k.name, Digest: "sha256:" + digest}
+		r.known = &fact.KnownFile{What: k.name, Digest: "sha256:" + digest}
 	}
 }
 

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strconv"
 
@@ -75,14 +77,19 @@ func (w *worker) locateImage(f *verdict.Finding, r *rule.Compiled, m matched, st
 			continue
 		}
 		mark := strconv.Itoa(s.Index)
-		for _, key := range []string{"path", "name"} {
+		for _, key := range []string{"name", "path"} {
 			if text := v.Get(key).Str(); text != "" {
 				mark = text
 				break
 			}
 		}
-		shown, stable = append(append(append(shown, '['), mark...), ']'), append(append(append(stable, '['), mark...), ']')
-		for _, key := range []string{"kind", "class", "subject"} { // several of them may stand in one file
+		shown = append(append(append(shown, '['), mark...), ']')
+		if command := v.Get("command").Str(); command != "" {
+			sum := sha256.Sum256([]byte(command)) // a step has another number in another build
+			mark = hex.EncodeToString(sum[:8])
+		}
+		stable = append(append(append(stable, '['), mark...), ']')
+		for _, key := range []string{"kind", "subject"} { // several of them may stand in one file
 			stable = append(append(stable, ' '), v.Get(key).Str()...)
 		}
 	}

@@ -50,12 +50,20 @@ func (c *controls) core(rules []string) []string {
 	if len(count) > 1 {
 		delete(count, anyTopic)
 	}
+	if len(count) > 1 && !c.opened(rules) {
+		delete(count, fact.ImageKind) // manifests were judged, and no image was opened
+	}
 	most := slices.Max(append(slices.Collect(maps.Values(count)), 0))
 	if count[podTopic] == most {
 		return []string{podTopic}
 	}
 	maps.DeleteFunc(count, func(_ string, n int) bool { return n < most })
 	return slices.Sorted(maps.Keys(count))
+}
+
+// opened says whether any rule on images was asked of one.
+func (c *controls) opened(rules []string) bool {
+	return slices.ContainsFunc(rules, func(id string) bool { return c.tallies[id] != nil && c.matches[id].Fact == imageMatch })
 }
 
 // beside says what a control is about when none of it was judged, only what a few of its rules judge
