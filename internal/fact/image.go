@@ -56,4 +56,11 @@ type Package struct {
 	Owner string `json:"owner,omitempty"`
 	// Files are the files of a distribution's package, from the root and without a leading slash.
 	Files []string `json:"files,omitempty"`
+	// Needs are the names that must be there for the package to work, of packages or of what these provide, with "|"
+	// between those of which one will do. Provides are the names beside its own that it answers to. Both are as the distribution's
+	// package manager has them, without versions.
+	Needs    []string `json:"needs,omitempty"`
+	Provides []string `json:"provides,omitempty"`
+	// Size is what the package takes up installed, in bytes, as its manager tells; 0 where it does not.
+	Size int64 `json:"size,omitempty"`
 }

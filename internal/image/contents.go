@@ -23,7 +23,7 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 	c.History = historyOf(m.config, len(m.layers))
 	maps.Copy(c.Annotations, c.Config.Labels)
 	maps.Copy(c.Annotations, m.annotations)
-	d := &describer{Contents: c, tree: tree{strata}, owners: map[string]string{}, image: img}
+	d := &describer{Contents: c, tree: treeOf(strata...), owners: map[string]string{}, image: img}
 	for i := range img.Packages {
 		p := &img.Packages[i]
 		c.Packages = append(c.Packages, fact.PackageInside{Name: p.Name, Version: p.Version, Ecosystem: p.Ecosystem, Layer: p.Layer})

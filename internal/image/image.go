@@ -24,6 +24,8 @@ type Options struct {
 	Reference string
 	// Known are digests of files that are known to be bad, SHA-256 in hex, each with what to call it.
 	Known map[string]string
+	// described is told of what was noted of the files; may be nil.
+	described func(*described)
 	// Limits bound the work; the zero value is DefaultLimits.
 	Limits Limits
 }
@@ -102,5 +104,8 @@ func readStored(ctx context.Context, path string, s store, o *Options, l *ledger
 	}
 	assemble(img, strata, o, l)
 	describe(img, m, strata)
+	if o.described != nil {
+		o.described(&described{img, treeOf(strata...)})
+	}
 	return img, l.coverage(), nil
 }

@@ -166,7 +166,7 @@ func (h *hygiene) look(in *input, r *record, eyes []eye) error {
 
 // tells says whether the content of a file told anything.
 func (r *record) tells() bool {
-	return len(r.secrets) > 0 || len(r.certs) > 0 || len(r.accounts) > 0 || r.shadow != nil || r.known != nil
+	return len(r.secrets) > 0 || len(r.certs) > 0 || len(r.accounts) > 0 || r.shadow != nil || r.known != nil || r.program != nil
 }
 
 // isNotable says whether a file is noted for its name, whatever its rights.

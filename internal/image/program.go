@@ -44,6 +44,7 @@ type programEye struct {
 	loads  []load
 	parts  []*part
 	dyn    *part
+	interp *part
 	secs   *part
 	shsize int
 	p      *program
@@ -187,10 +188,8 @@ func (e *programEye) segment(h []byte, p *program) {
 	case elf.PT_LOAD:
 		e.loads = append(e.loads, load{offset, address, size, flags&elf.PF_X != 0})
 	case elf.PT_INTERP:
-		if end := offset + size; end <= uint64(len(e.head)) && size > 1 && size < 4096 {
-			p.interpreter = strings.TrimRight(string(e.head[offset:end]), "\x00")
-		} else {
-			p.doubt = "the name of its loader does not stand near its beginning"
+		if size > 1 && size < 4096 {
+			e.interp = e.keep(int64(offset), int64(size)) //nolint:gosec // bounded
 		}
 	case elf.PT_DYNAMIC:
 		if size > maxDynamic {
@@ -213,6 +212,9 @@ func (e *programEye) tell(r *record) {
 		}
 	}
 	if e.p != nil {
+		if e.interp != nil {
+			e.p.interpreter = strings.TrimRight(string(e.interp.text), "\x00")
+		}
 		if e.secs != nil && e.secs.whole() {
 			e.sections()
 		}

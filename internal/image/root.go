@@ -51,6 +51,9 @@ func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *led
 	img := &fact.Image{Name: dir, Form: "directory"}
 	assemble(img, []*stratum{s}, o, l)
 	describe(img, &manifest{config: &config{}}, []*stratum{s})
+	if o.described != nil {
+		o.described(&described{img, treeOf(s)})
+	}
 	return img, l.coverage(), nil
 }
 

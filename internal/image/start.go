@@ -85,14 +85,13 @@ func (s *starter) into(out *fact.StartProgram, r *record) {
 		s.link(out, r)
 	case r.script != nil:
 		out.Format, out.Interpreter, out.Fits, out.Background = "script", r.script.interpreter, true, r.script.background
-		at, what, _, ir := s.lookUp(r.script.interpreter)
+		_, what, _, ir := s.lookUp(r.script.interpreter)
 		out.Interpreted = what == file
 		if ir != nil && ir.program != nil && ir.program.interpreter != "" {
 			inner := fact.StartProgram{Libraries: []string{}, Missing: []string{}}
 			s.link(&inner, ir)
 			out.Libraries, out.Missing = inner.Libraries, inner.Missing
 		}
-		_ = at
 	}
 }
 
@@ -199,14 +198,14 @@ func (s *starter) library(name string, from, program *record) (string, *record) 
 }
 
 func (s *starter) libraryAt(name string, program *record) (string, *record) {
-	at, what, _, r := s.find(name)
+	_, what, _, r := s.find(name)
 	if what != file {
 		return "", nil
 	}
 	if r != nil && r.program != nil && (r.program.machine != program.program.machine || r.program.class != program.program.class) {
 		return "", nil // the loader passes over those of other machines
 	}
-	return at, r
+	return strings.TrimPrefix(path.Clean("/"+name), "/"), r
 }
 
 // passOn are programs that only start the one that their arguments name.
@@ -241,7 +240,7 @@ func (s *starter) delegates(out *fact.StartProgram, words []string, r *record) {
 // commandLine looks into what a shell is told to run.
 func (s *starter) commandLine(out *fact.StartProgram, line string) {
 	words := strings.Fields(line)
-	for i, w := range words {
+	for _, w := range words {
 		if w == "exec" || strings.Contains(w, "=") {
 			continue
 		}
@@ -251,7 +250,6 @@ func (s *starter) commandLine(out *fact.StartProgram, line string) {
 		if _, _, _, r := s.lookUp(w); r != nil && r.script != nil {
 			out.Background = out.Background || r.script.background
 		}
-		_ = i
 		break
 	}
 	for i, w := range words {
@@ -261,5 +259,5 @@ func (s *starter) commandLine(out *fact.StartProgram, line string) {
 	}
 }
 
-// isLinkTo says whether the record is a symbolic link.
+// isLink says whether the record is a symbolic link.
 func (r *record) isLink() bool { return r.mode&fs.ModeSymlink != 0 }

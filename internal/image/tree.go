@@ -10,7 +10,9 @@ import (
 // tree is the files of an image as a container sees them: what layers hold, each under those above it.
 type tree struct{ strata []*stratum }
 
-// what stands at a path.
+func treeOf(strata ...*stratum) tree { return tree{strata} }
+
+// standing is what stands at a path.
 type standing int
 
 const (
