@@ -11,7 +11,8 @@ import (
 // stands out among its files. The JSON names are those that rules know. It holds no credential: of each
 // only the kind and the place.
 type Contents struct {
-	// Name is the image as it was asked for; Repository, Tag and Digest are the parts of its reference, "" where nothing tells.
+	// Name is the image as it was asked for; Repository and Tag are the parts of its reference. Where nothing tells the repository it is the
+	// name of the file.
 	Name       string `json:"name"`
 	Repository string `json:"repository"`
 	Tag        string `json:"tag"`
@@ -243,9 +244,5 @@ func (i *Image) Object() (*Object, error) {
 	if len(errs) > 0 || len(docs) != 1 {
 		return nil, fmt.Errorf("read the contents of %s again: %v", i.Name, errs)
 	}
-	name := i.Contents.Repository
-	if name == "" {
-		name = i.Contents.Name
-	}
-	return &Object{Root: docs[0].Root(), Kind: ImageKind, Name: name, Origin: &Origin{Source: "image:" + i.Name, Served: true}}, nil
+	return &Object{Root: docs[0].Root(), Kind: ImageKind, Name: i.Contents.Repository, Origin: &Origin{Source: "image:" + i.Name, Served: true}}, nil
 }

@@ -16,6 +16,9 @@ import (
 func describe(img *fact.Image, m *manifest, strata []*stratum) {
 	c := &fact.Contents{Name: img.Name, Digest: img.Digest, Form: img.Form, Platform: img.Platform, Annotations: map[string]string{}}
 	c.Repository, c.Tag = referenceOf(m.name)
+	if c.Repository == "" {
+		c.Repository = path.Base(img.Name)
+	}
 	if img.System != nil {
 		c.System = *img.System
 	}
@@ -27,6 +30,7 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 	for i := range img.Packages {
 		p := &img.Packages[i]
 		c.Packages = append(c.Packages, fact.PackageInside{Name: p.Name, Version: p.Version, Ecosystem: p.Ecosystem, Layer: p.Layer})
+		d.apart = d.apart || strings.HasPrefix(p.Place, "var/lib/dpkg/status.d/")
 		for _, f := range p.Files {
 			d.owners[f] = p.Name
 		}

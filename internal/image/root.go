@@ -30,6 +30,7 @@ func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *led
 		switch {
 		case err != nil:
 			s.gap(at, verdict.GapUnreadable, err.Error(), "Run with permission to read it.")
+			s.notes.unseen = at + " could not be read"
 			if d != nil && d.IsDir() {
 				return fs.SkipDir
 			}
@@ -79,6 +80,7 @@ func (s *stratum) installed(root *os.Root, at string, d fs.DirEntry) {
 	}
 	if err != nil {
 		s.gap(at, verdict.GapUnreadable, err.Error(), "Run with permission to read it.")
+		s.notes.unseen = at + " could not be read"
 		return
 	}
 	defer file.Close() //nolint:errcheck // nothing was written

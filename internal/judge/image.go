@@ -38,7 +38,19 @@ func (w *worker) judgeImage(img *fact.Image, scope rule.Scope) {
 		}
 		return nil, nil
 	})
-	w.ask(&w.images, matched{value: root, kind: imageMatch, object: o, image: img}, &scope)
+	rules := &w.images
+	if img.Form == "directory" {
+		rules = &w.roots
+	}
+	w.ask(rules, matched{value: root, kind: imageMatch, object: o, image: img}, &scope)
+}
+
+// readsConfiguration says whether a rule is about how an image starts, and what its documents say: of a root directory, which
+// has neither, it is not asked.
+func readsConfiguration(r *rule.Compiled) bool {
+	parts := []string{"config", "annotations", "history", "start", "health"}
+	return r.EachName != "" && slices.Contains(parts, r.EachPath[0]) ||
+		slices.ContainsFunc(parts, func(part string) bool { return r.ReadsFact(imageMatch + "." + part) })
 }
 
 func isDocumented(part string) bool { return slices.Contains(documented, part) }

@@ -114,7 +114,7 @@ func Judge(in Input) *verdict.Result {
 // judgement is what stays the same while one inventory is judged.
 type judgement struct {
 	Input
-	containers, workloads, objects, namespaces, clusters, images ruleList
+	containers, workloads, objects, namespaces, clusters, images, roots ruleList
 	kinds                                                        map[string]*ruleList
 	subjects                                                     []subject
 	outside                                                      int
@@ -164,6 +164,9 @@ func newJudgement(in Input, seen *traits) *judgement {
 			j.clusters.add(r)
 		case "image":
 			j.images.add(r)
+			if !readsConfiguration(r) {
+				j.roots.add(r)
+			}
 		default:
 			for _, kind := range r.Match.Kinds {
 				if j.kinds[kind] == nil {
