@@ -70,6 +70,11 @@ func (s *stratum) installed(root *os.Root, at string, d fs.DirEntry) {
 	if e.mode&fs.ModeSymlink != 0 {
 		e.link, _ = root.Readlink(at)
 	}
+	if d.IsDir() {
+		s.directory(at)
+	} else {
+		s.present(at)
+	}
 	readers := s.observe(e)
 	if len(readers) == 0 {
 		return
