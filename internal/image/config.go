@@ -15,7 +15,7 @@ import (
 func configOf(c *config) fact.ImageConfig {
 	r := &c.Config
 	out := fact.ImageConfig{
-		User: r.User, Entrypoint: list(r.Entrypoint), Command: list(r.Cmd), Directory: r.WorkingDir, Labels: r.Labels,
+		User: r.User, Entrypoint: list(r.Entrypoint), Command: list(r.Cmd), Directory: r.WorkingDir, Labels: withoutValues(r.Labels),
 		Volumes: slices.Sorted(maps.Keys(r.Volumes)), OnBuild: list(r.OnBuild), UID: -1, Created: day(c.Created),
 		Environment: []fact.Variable{}, Ports: []fact.ImagePort{}, Health: []string{},
 	}
@@ -29,9 +29,6 @@ func configOf(c *config) fact.ImageConfig {
 	}
 	if out.Volumes == nil {
 		out.Volumes = []string{}
-	}
-	if out.Labels == nil {
-		out.Labels = map[string]string{}
 	}
 	for _, e := range r.Env {
 		name, value, _ := strings.Cut(e, "=")
@@ -55,6 +52,18 @@ func configOf(c *config) fact.ImageConfig {
 		for i := range out.Health {
 			out.Health[i], _ = masked(out.Health[i])
 		}
+	}
+	return out
+}
+
+// withoutValues is a map of labels or annotations with credentials masked.
+func withoutValues(m map[string]string) map[string]string {
+	out := make(map[string]string, len(m))
+	for name, value := range m {
+		if credential.Kind(name, value) != credential.None {
+			value = hiddenText
+		}
+		out[name] = value
 	}
 	return out
 }

@@ -25,7 +25,7 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 	c.Config = configOf(m.config)
 	c.History = historyOf(m.config, len(m.layers))
 	maps.Copy(c.Annotations, c.Config.Labels)
-	maps.Copy(c.Annotations, m.annotations)
+	maps.Copy(c.Annotations, withoutValues(m.annotations))
 	d := &describer{Contents: c, tree: treeOf(strata...), owners: map[string]string{}, image: img}
 	for i := range img.Packages {
 		p := &img.Packages[i]

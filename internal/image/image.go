@@ -100,7 +100,8 @@ func readStored(ctx context.Context, path string, s store, o *Options, l *ledger
 		img.Name += " (" + m.name + ")"
 	}
 	for _, b := range m.layers {
-		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, CreatedBy: b.createdBy})
+		command, _ := masked(b.createdBy)
+		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, CreatedBy: command})
 	}
 	assemble(img, strata, o, l)
 	describe(img, m, strata)

@@ -63,7 +63,7 @@ type (
 			CreatedBy  string `json:"created_by"`
 			EmptyLayer bool   `json:"empty_layer"`
 		} `json:"history"`
-		Created string  `json:"created"`
+		Created string `json:"created"`
 		Config  launch `json:"config"`
 	}
 	// launch is what a container starts with.

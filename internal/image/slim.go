@@ -302,7 +302,9 @@ func (s *slimmer) proposeGlibc(p *fact.StartProgram, propose func(runtime, base,
 }
 
 // named says whether a file is that library, in this or another release of it: links are followed to "libstdc++.so.6.0.30".
-func named(name, library string) bool { return name == library || strings.HasPrefix(name, library+".") || strings.HasPrefix(name, strings.TrimSuffix(library, path.Ext(library))+"-") }
+func named(name, library string) bool {
+	return name == library || strings.HasPrefix(name, library+".") || strings.HasPrefix(name, strings.TrimSuffix(library, path.Ext(library))+"-")
+}
 
 // capabilities are those that the image's own documents speak for.
 func (s *slimmer) capabilities() {

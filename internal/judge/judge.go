@@ -115,21 +115,21 @@ func Judge(in Input) *verdict.Result {
 type judgement struct {
 	Input
 	containers, workloads, objects, namespaces, clusters, images, roots ruleList
-	kinds                                                        map[string]*ruleList
-	subjects                                                     []subject
-	outside                                                      int
-	gaps                                                         gaps
-	traits                                                       *traits
-	settings                                                     rule.Fact
-	scalers                                                      func() map[scaled][]*fact.Object
-	access                                                       func() *rbac.Model
-	selecting                                                    func() map[kindIn]*selecting
-	selectable                                                   func() map[string]*selectable
-	operated                                                     func() map[string]bool
-	volumes                                                      func() *volumes
-	around                                                       func() *surroundings
-	naming                                                       func() map[string]map[*fact.Workload]bool
-	secretive                                                    sync.Map // documents whose parts have no known place -> whether they hold a secret
+	kinds                                                               map[string]*ruleList
+	subjects                                                            []subject
+	outside                                                             int
+	gaps                                                                gaps
+	traits                                                              *traits
+	settings                                                            rule.Fact
+	scalers                                                             func() map[scaled][]*fact.Object
+	access                                                              func() *rbac.Model
+	selecting                                                           func() map[kindIn]*selecting
+	selectable                                                          func() map[string]*selectable
+	operated                                                            func() map[string]bool
+	volumes                                                             func() *volumes
+	around                                                              func() *surroundings
+	naming                                                              func() map[string]map[*fact.Workload]bool
+	secretive                                                           sync.Map // documents whose parts have no known place -> whether they hold a secret
 }
 
 // subject is one object, one workload or one image that is to be judged; of the cluster all are nil.
