@@ -29,7 +29,7 @@ type record struct {
 	size     int64
 	link     string // what a symbolic link holds
 	caps     []string
-	program  *program           // of an executable
+	program  *elfFile           // of an executable
 	script   *script            // of a text that starts one
 	secrets  []string           // kinds of credentials in it
 	certs    []fact.Certificate // in it

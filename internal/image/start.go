@@ -101,7 +101,7 @@ var architectures = map[elf.Machine]string{
 	elf.EM_RISCV: "riscv64", elf.EM_LOONGARCH: "loong64", elf.EM_MIPS: "mips",
 }
 
-func architectureOf(p *program) string {
+func architectureOf(p *elfFile) string {
 	if name, known := architectures[p.machine]; known {
 		return name
 	}
@@ -109,7 +109,7 @@ func architectureOf(p *program) string {
 }
 
 // fits says whether the image's platform runs the program. What the image does not tell is not held against it.
-func (s *starter) fits(p *program) bool {
+func (s *starter) fits(p *elfFile) bool {
 	parts := strings.Split(s.platform, "/")
 	if len(parts) < 2 || parts[1] == "" {
 		return true

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// program is an ELF file: what it needs to start, and what is odd about it. The forms are those of elf(5).
-type program struct {
+// elfFile is a program: what it needs to start, and what is odd about it. The forms are those of elf(5).
+type elfFile struct {
 	machine     elf.Machine
 	class       elf.Class
 	order       binary.ByteOrder
@@ -47,7 +47,7 @@ type programEye struct {
 	interp *part
 	secs   *part
 	shsize int
-	p      *program
+	p      *elfFile
 	scr    *script
 	buffer *[]byte // for the first segment, used again for the next file
 	entry  uint64
@@ -122,7 +122,7 @@ func (e *programEye) begin() {
 		return
 	}
 	h := e.head
-	p := &program{class: elf.Class(h[elf.EI_CLASS]), order: binary.LittleEndian}
+	p := &elfFile{class: elf.Class(h[elf.EI_CLASS]), order: binary.LittleEndian}
 	if elf.Data(h[elf.EI_DATA]) == elf.ELFDATA2MSB {
 		p.order = binary.BigEndian
 	}
@@ -172,7 +172,7 @@ func (e *programEye) keep(from, length int64) *part {
 }
 
 // segment reads one program header.
-func (e *programEye) segment(h []byte, p *program) {
+func (e *programEye) segment(h []byte, p *elfFile) {
 	kind, flags := elf.ProgType(p.order.Uint32(h)), elf.ProgFlag(0)
 	var offset, address, size uint64
 	if p.class == elf.ELFCLASS64 {
