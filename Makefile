@@ -82,8 +82,11 @@ bench-graph: ## Measure who can become whom, on made-up clusters of 1,000, 10,00
 	@go run ./test/bench -graph -n 3
 
 bench-advisory: ## Measure the index of advisories: building, opening, asking, and orders of versions beside osv-scalibr's
-	@go test -run='^$$' -bench='Advisory|Order' ./internal/advisory
-	@go test -run='^$$' -bench=Build -benchtime=3x ./internal/vulndb
+	@go run ./test/bench -advisory
+	@go test -run='^$$' -bench=Order ./internal/advisory
+
+judge-versions: ## Ask the ecosystems' own tools (dpkg, rpm, npm, pip, gem, PHP, Maven) about the order of random versions; those that are not here are skipped
+	@COAMING_JUDGE=1 go test -v -count=1 -run=TestUpstreamTools ./internal/advisory | grep -v '^=== '
 
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
@@ -184,4 +187,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory judge-advisory fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory judge-versions judge-advisory fixes sandbox node-programs dist clean help $(CHECKS)

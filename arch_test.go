@@ -22,12 +22,14 @@ var floors = map[string]int{
 	"cmd/coaming":  4,
 	"internal/cli": 4,
 
-	"internal/source": 3,
-	"internal/cache":  3,
-	"internal/heap":   3,
-	"internal/bundle": 3,
-	"internal/vulndb": 3,
-	"internal/image":  3,
+	"internal/source":   3,
+	"internal/cache":    3,
+	"internal/heap":     3,
+	"internal/bundle":   3,
+	"internal/vulndb":   3,
+	"internal/image":    3,
+	"internal/registry": 3,
+	"internal/trust":    3,
 
 	"internal/judge":     2,
 	"internal/report":    2,
@@ -43,6 +45,7 @@ var floors = map[string]int{
 	"internal/rule":      1,
 	"internal/catalog":   1,
 	"internal/exception": 1,
+	"internal/signature": 1,
 
 	"internal/fact":       0,
 	"internal/verdict":    0,
@@ -59,6 +62,8 @@ var besides = map[string][]string{
 	"internal/judge": {"internal/attack", "internal/reach"},
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
+	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
+	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
 	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place
 	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known
 }
@@ -89,11 +94,15 @@ var homes = map[string][]string{
 	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype"},
-	"github.com/google/go-containerregistry": {"internal/bundle"},
+	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image"}, // image: names of images
+	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
+	"github.com/sigstore":                    {"internal/trust"},
+	"github.com/secure-systems-lab":          {"internal/trust"},
+	"github.com/notaryproject":               {"internal/trust"},
 	"github.com/pandatix/go-cvss":            {"internal/advisory"},
-	"github.com/klauspost/compress":          {"internal/image"},
-	"go.yaml.in/yaml":                        {"internal/document"},
+	"github.com/klauspost/compress":          {"internal/image", "internal/vulndb"},
+	"go.yaml.in/yaml":                        {"internal/document", "internal/source"}, // source: what kustomize writes
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/spf13/pflag":                 {"internal/cli"},
 	"k8s.io/kubernetes":                      {}, // the sandbox, a module of its own

@@ -22,6 +22,12 @@ type Package struct {
 	Version string
 	// Binary is the installed package's own name where Name is its source's, for statements about it; "" otherwise.
 	Binary string
+	// BinaryVersion is that of Binary, "" where it is Version.
+	BinaryVersion string
+	// Module is the module stream that an rpm was built for, "nodejs:18" or its whole label; "" when nothing says so.
+	Module string
+	// Vendor is who made a distribution's package: rpm's tag Vendor, dpkg's field Origin or Maintainer; "" when nothing says so.
+	Vendor string
 	// Owner is the package of the distribution that brought this one along, "" when none did. What has
 	// an owner is left to the distribution's advisories, which know what was mended in place.
 	Owner string
@@ -42,6 +48,8 @@ type Finding struct {
 	Likelihood    float64          // EPSS: the probability of exploitation in 30 days, 0 to 1; below 0 when it is not known
 	FixedIn       string           // the lowest version after the installed one that has the fix, "" when none is named
 	Published     time.Time        // the day the first of the advisories was published; zero when it is not known
+	Unimportant   bool             // the distribution says that it is no matter of security in its package
+	Imports       []string         // the packages of a Go module that have it, where the advisories name them: a program may use none of them
 	Suppressed    *Statement       // the VEX statement that says it does not apply, nil when none does
 }
 

@@ -238,80 +238,106 @@ func (b *Builder) Write(w io.Writer, created time.Time, sequence int64) (*About,
 	})
 	p.about = About{Created: created.Unix(), Sequence: sequence, Records: len(records), Sources: sources}
 	all := b.vulnerabilities(records)
-	p.packNames(all)
-	places := p.packRecords(records, all)
-	p.packPackages(records, places)
+	p.count(all)
+	entries := gather(records)
+	places := p.packRecords(entries, all)
+	p.packPackages(entries, places)
 	if err := p.write(w); err != nil {
 		return nil, fmt.Errorf("write advisory index: %w", err)
 	}
 	return &p.about, nil
 }
 
+// noLikelihood stands where none is known.
 const noLikelihood = math.MaxUint16
 
-func (p *packed) packNames(all map[string]*vulnerability) {
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		v := all[name]
+// count says how much is known of the vulnerabilities.
+func (p *packed) count(all map[string]*vulnerability) {
+	for name, v := range all {
 		if v.id != name {
 			continue
 		}
 		p.about.Vulnerabilities++
-		start := len(p.names)
-		p.names.text(v.id)
-		p.names.number(uint64(len(v.aliases)))
-		for _, a := range v.aliases {
-			p.names.text(a)
-		}
-		flags := byte(0)
 		if v.facts.exploited {
-			flags = 1
 			p.about.Exploited++
 		}
-		p.names.byte(flags)
-		likelihood := uint64(noLikelihood)
 		if v.facts.likelihood >= 0 {
-			likelihood = uint64(math.Round(v.facts.likelihood * (noLikelihood - 1)))
 			p.about.Likelihoods++
 		}
-		p.names.number(likelihood)
 		if v.facts.score > 0 {
 			p.about.Scores++
 		}
-		p.names.byte(tenths(v.facts.score))
-		p.names.text(v.facts.vector)
-		p.nameRefs[v] = ref{uint64(start), uint64(len(p.names) - start)}
 	}
 }
 
-func (p *packed) packRecords(records []*Record, all map[string]*vulnerability) map[*Record]ref {
-	places := make(map[*Record]ref, len(records))
-	for _, r := range records {
-		start := len(p.records)
-		p.records.text(r.ID)
-		day := uint64(0)
-		if seconds := r.published.Unix(); seconds > 0 {
-			day = uint64(seconds / (24 * 60 * 60))
-		}
-		p.records.number(day)
-		p.records.text(r.summary)
-		score, _ := Score(r.vector)
-		p.records.byte(tenths(score))
-		p.records.text(r.vector)
-		names := r.names
-		if r.alias || len(names) == 0 {
-			names = []string{r.ID}
-		}
-		var about []*vulnerability
-		for _, name := range names {
-			if v := all[name]; !slices.Contains(about, v) {
-				about = append(about, v)
+// name packs a vulnerability when it is first named.
+func (p *packed) name(v *vulnerability) ref {
+	if r, packed := p.nameRefs[v]; packed {
+		return r
+	}
+	start := len(p.names)
+	p.names.text(v.id)
+	p.names.texts(v.aliases)
+	flags := byte(0)
+	if v.facts.exploited {
+		flags = 1
+	}
+	p.names.byte(flags)
+	likelihood := uint64(noLikelihood)
+	if v.facts.likelihood >= 0 {
+		likelihood = uint64(math.Round(v.facts.likelihood * (noLikelihood - 1)))
+	}
+	p.names.number(likelihood)
+	p.names.byte(tenths(v.facts.score))
+	p.names.text(v.facts.vector)
+	r := ref{uint64(start), uint64(len(p.names) - start)}
+	p.nameRefs[v] = r
+	return r
+}
+
+// packRecords packs the records in the order in which the packages name them.
+func (p *packed) packRecords(entries []*entry, all map[string]*vulnerability) map[*Record]ref {
+	places := map[*Record]ref{}
+	for _, e := range entries {
+		for _, c := range e.claims {
+			if _, packed := places[c.record]; !packed {
+				start := len(p.records)
+				p.packRecord(c.record, all)
+				places[c.record] = ref{uint64(start), uint64(len(p.records) - start)}
 			}
 		}
-		p.records.number(uint64(len(about)))
-		for _, v := range about {
-			p.records.ref(p.nameRefs[v])
-		}
-		places[r] = ref{uint64(start), uint64(len(p.records) - start)}
 	}
 	return places
+}
+
+func (p *packed) packRecord(r *Record, all map[string]*vulnerability) {
+	names := r.names
+	if r.alias || len(names) == 0 {
+		names = []string{r.ID}
+	}
+	var about []*vulnerability
+	for _, name := range names {
+		if v := all[name]; !slices.Contains(about, v) {
+			about = append(about, v)
+		}
+	}
+	places := make([]ref, len(about))
+	for i, v := range about {
+		places[i] = p.name(v)
+	}
+	last := ref{}
+	p.records.number(uint64(len(places)))
+	for _, place := range places {
+		p.records.ref(place, &last)
+	}
+	p.records.text(r.ID)
+	day := uint64(0)
+	if seconds := r.published.Unix(); seconds > 0 {
+		day = uint64(seconds / (24 * 60 * 60))
+	}
+	p.records.number(day)
+	p.records.text(r.summary)
+	score, _ := Score(r.vector)
+	p.records.byte(tenths(score))
+	p.records.text(r.vector)
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"sort"
 	"sync/atomic"
 	"time"
 )
@@ -23,6 +22,9 @@ func damaged(format string, args ...any) error {
 // Index is an index in memory, mostly a mapped file. It may be asked by many at once.
 type Index struct {
 	About About
+	// Prefetch, where it is set, is told which parts of the file will be read next, so that they are fetched
+	// from the disk together.
+	Prefetch func([]Span)
 
 	file     []byte
 	parts    [sections]section
@@ -120,6 +122,9 @@ func (x *Index) CheckSeal() error {
 	return nil
 }
 
+// Span is a part of an index's file.
+type Span struct{ Offset, Length uint64 }
+
 // read gives a place in a section, whose blocks are held to their sums when they are first read.
 func (x *Index) read(part int, r ref) ([]byte, error) {
 	p := x.parts[part]
@@ -129,39 +134,90 @@ func (x *Index) read(part int, r ref) ([]byte, error) {
 	from := p.offset + r.offset
 	to := from + r.length
 	for block := from / blockSize; block*blockSize < to; block++ {
-		n := block - 1 // the head has a sum of its own
-		word, bit := &x.verified[n/32], uint32(1)<<(n%32)
-		if word.Load()&bit != 0 {
-			continue
+		if !x.isVerified(block) {
+			if err := x.verify(block); err != nil {
+				return nil, err
+			}
 		}
-		if crc32.Checksum(x.file[block*blockSize:(block+1)*blockSize], castagnoli) != binary.LittleEndian.Uint32(x.sums[4*n:]) {
-			return nil, damaged("block %d", block)
-		}
-		word.Or(bit)
 	}
 	return x.file[from:to:to], nil
 }
 
-// find gives the entry of a package, nil when the index has none.
-func (x *Index) find(e *Ecosystem, name string) ([]byte, error) {
-	hash := hashName(name)
-	var failed error
-	key := func(i int) (found uint32, entry ref) {
-		raw, err := x.read(keySection, ref{uint64(i) * keySize, keySize})
-		if err != nil {
-			failed = err
-			return 0, ref{}
-		}
-		return binary.LittleEndian.Uint32(raw), ref{binary.LittleEndian.Uint64(raw[8:]), uint64(binary.LittleEndian.Uint32(raw[4:]))}
+// isVerified says whether a block was held to its sum before. The head, block 0, has a sum of its own.
+func (x *Index) isVerified(block uint64) bool {
+	n := block - 1
+	return x.verified[n/32].Load()>>(n%32)&1 != 0
+}
+
+func (x *Index) verify(block uint64) error {
+	n := block - 1
+	if crc32.Checksum(x.file[block*blockSize:(block+1)*blockSize], castagnoli) != binary.LittleEndian.Uint32(x.sums[4*n:]) {
+		return damaged("block %d", block)
 	}
-	i := e.First + sort.Search(e.Packages, func(i int) bool {
-		found, _ := key(e.First + i)
-		return failed != nil || found >= hash
-	})
-	for ; failed == nil && i < e.First+e.Packages; i++ {
-		found, place := key(i)
-		if failed != nil || found != hash {
-			break
+	x.verified[n/32].Or(1 << (n % 32))
+	return nil
+}
+
+// key is one package's key: the hash of its name, and where its entry is.
+func (x *Index) key(i int) (hash uint32, entry ref, err error) {
+	at := x.parts[keySection].offset + uint64(i)*keySize // inside: the ecosystems share out exactly the keys that are there
+	if block := at / blockSize; !x.isVerified(block) {
+		if err := x.verify(block); err != nil {
+			return 0, ref{}, err
+		}
+	}
+	raw := x.file[at : at+keySize]
+	return binary.LittleEndian.Uint32(raw), ref{binary.LittleEndian.Uint64(raw[8:]), uint64(binary.LittleEndian.Uint32(raw[4:]))}, nil
+}
+
+// guess is about where the key of a hash lies.
+func guess(e *Ecosystem, hash uint32) int {
+	return e.First + int(uint64(hash)*uint64(e.Packages)>>32)
+}
+
+// locate gives the first key that is not below the hash. Hashes are spread evenly: it is near where it is
+// guessed, mostly in the same block.
+func (x *Index) locate(e *Ecosystem, hash uint32) (int, error) {
+	first, end := e.First, e.First+e.Packages
+	// The one that is looked for is above low, and not above high.
+	low, high := guess(e, hash), end
+	found, _, err := x.key(low)
+	if err == nil && found < hash {
+		for step := 4; low+step < end; step *= 2 {
+			if found, _, err = x.key(low + step); err != nil || found >= hash {
+				high = low + step
+				break
+			}
+			low += step
+		}
+	} else {
+		high = low
+		low = first - 1
+		for step := 4; high-step >= first; step *= 2 {
+			if found, _, err = x.key(high - step); err != nil || found < hash {
+				low = high - step
+				break
+			}
+			high -= step
+		}
+	}
+	for err == nil && high-low > 1 {
+		middle := (low + high) / 2
+		if found, _, err = x.key(middle); found < hash {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return high, err
+}
+
+// find gives the entry of a package behind its name, nil when the index has none. at is where its hash's keys begin.
+func (x *Index) find(e *Ecosystem, at int, hash uint32, name string) ([]byte, error) {
+	for i := at; i < e.First+e.Packages; i++ {
+		found, place, err := x.key(i)
+		if err != nil || found != hash {
+			return nil, err
 		}
 		entry, err := x.read(packageSection, place)
 		if err != nil {
@@ -172,5 +228,5 @@ func (x *Index) find(e *Ecosystem, name string) ([]byte, error) {
 			return c.rest, nil
 		}
 	}
-	return nil, failed
+	return nil, nil
 }

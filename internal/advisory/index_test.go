@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -146,7 +147,7 @@ func TestRealIndex(t *testing.T) {
 	} {
 		got, found := fixed[i][want.vulnerability]
 		if want.vulnerability == "CVE-2019-8341" {
-			continue // disputed: only that PyPI's names are normal is asked, below
+			continue // disputed: only that PyPI's names are normal is someAsked, below
 		}
 		if found != want.found || got != want.fixed {
 			t.Errorf("package %d: %s found %v, fixed in %q; want %v, %q", i, want.vulnerability, found, got, want.found, want.fixed)
@@ -160,6 +161,80 @@ func TestRealIndex(t *testing.T) {
 	}
 	if len(a.Unknown) != 1 || a.Unknown[0].Ecosystem != "Debian:11" {
 		t.Errorf("unknown: %+v", a.Unknown)
+	}
+}
+
+// TestStatuses asks about streams of modules, packages of Go modules, urgencies, and packages from elsewhere.
+func TestStatuses(t *testing.T) {
+	x, err := Open(widest(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const stream, other = "nodejs:18:9020:abc", "nodejs:20:9020:abc"
+	for name, test := range map[string]struct {
+		p       Package
+		found   int
+		unknown string
+	}{
+		"its stream":                 {Package{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:18.1-1.module_el9.2+1", Module: stream}, 2, ""},
+		"another stream":             {Package{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:18.1-1.module_el9.2+1", Module: other}, 0, ""},
+		"a stream that nobody knows": {Package{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:18.1-1.module_el9.2+1"}, 2, ""},
+		"outside of streams":         {Package{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:16.2-1.el9"}, 0, ""},
+		"outside, and older":         {Package{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:16.1-1.el9"}, 2, ""},
+		"of another vendor":          {Package{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:16.1-1.el9", Vendor: "Fedora Project"}, 0, "made by Fedora Project"},
+		"of AlmaLinux":               {Package{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:16.1-1.el9", Vendor: "AlmaLinux"}, 2, ""},
+		"of a Debian maintainer":     {Package{Ecosystem: "Debian:12", Name: "curl", Version: "7.88.1-10", Vendor: "Somebody <somebody@example.org>"}, 1, ""},
+		"of a vendor's repository":   {Package{Ecosystem: "Debian:12", Name: "curl", Version: "7.88.1-10", Vendor: "Docker <support@docker.com>"}, 0, "made by Docker"},
+		"by its version":             {Package{Ecosystem: "Debian:12", Name: "curl", Version: "18.1-1nodesource1"}, 0, "made by whoever"},
+	} {
+		a, err := x.Match(&Question{Packages: []Package{test.p}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a.Findings) != test.found {
+			t.Errorf("%s: %d findings, want %d", name, len(a.Findings), test.found)
+		}
+		if (len(a.Unknown) > 0) != (test.unknown != "") || test.unknown != "" && !strings.Contains(a.Unknown[0].Reason, test.unknown) {
+			t.Errorf("%s: unknown %+v, want %q", name, a.Unknown, test.unknown)
+		}
+	}
+	a, err := x.Match(&Question{Packages: someAsked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range a.Findings {
+		switch f.Vulnerability {
+		case "CVE-2026-4":
+			if !slices.Equal(f.Imports, []string{"example.org/m/a", "example.org/m/b"}) {
+				t.Errorf("imports %q", f.Imports)
+			}
+		case "CVE-2026-5":
+			if !f.Unimportant || f.FixedIn != "" {
+				t.Errorf("%+v, want unimportant and without a fix", f)
+			}
+		}
+	}
+}
+
+// TestNormalEcosystem spells releases as advisories share them.
+func TestNormalEcosystem(t *testing.T) {
+	for given, want := range map[string]string{
+		"Debian:12.5": "Debian:12", "Ubuntu:22.04:LTS": "Ubuntu:22.04", "Ubuntu:Pro:22.04:LTS": "Ubuntu:Pro:22.04", "Alpine:3.20.1": "Alpine:v3.20",
+		"Red Hat:enterprise_linux:9::appstream": "Red Hat:9", "Red Hat:9.4": "Red Hat:9", "Red Hat:rhel_eus:9.2::baseos": "Red Hat:rhel_eus:9.2::baseos",
+		"Wolfi:20230201": "Wolfi", "Chainguard": "Chainguard", "MinimOS:20241031": "MinimOS",
+		"SUSE:Linux Enterprise Module for Basesystem 15 SP5": "SUSE:15.5", "SUSE:Linux Enterprise Server 12 SP5-LTSS": "SUSE:12.5", "SUSE:15.5": "SUSE:15.5",
+		"SUSE:Linux Enterprise Server 15": "SUSE:15", "SUSE:Linux Enterprise Micro 5.4": "SUSE:Linux Enterprise Micro 5.4",
+		"openSUSE:15.5": "openSUSE:Leap 15.5", "openSUSE:Leap 15.5": "openSUSE:Leap 15.5", "openSUSE:Tumbleweed": "openSUSE:Tumbleweed",
+		"Azure Linux:3.0": "Azure Linux:3", "Photon OS:4.0": "Photon OS:4.0", "Amazon Linux:2023": "Amazon Linux:2023", "Rocky Linux:9.3": "Rocky Linux:9",
+	} {
+		if got := NormalEcosystem(given); got != want {
+			t.Errorf("%s: %q, want %q", given, got, want)
+		}
+	}
+	for given, want := range map[string]string{"go1.21rc2": "1.21.0-rc.2", "go1.22.3 X:boringcrypto": "1.22.3", "v1.2.3+incompatible": "v1.2.3+incompatible", "1.21": "1.21", "go1.9beta1": "1.9.0-beta.1"} {
+		if got := normalVersion("Go", given); got != want {
+			t.Errorf("%s: %q, want %q", given, got, want)
+		}
 	}
 }
 
@@ -198,13 +273,34 @@ func TestSameBytes(t *testing.T) {
 const small = `{"id":"GHSA-1","aliases":["CVE-2026-1"],"modified":"2026-01-01T00:00:00Z","summary":"s","affected":[
  {"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2.0.0"}]}],"versions":["odd"]}]}`
 
+// more are records with what small has not: streams of modules, imports, statuses and several vulnerabilities.
+var more = []string{
+	`{"id":"ALSA-1","related":["CVE-2026-2","CVE-2026-3"],"modified":"2026-01-01T00:00:00Z","summary":"Important: nodejs:18 security update","affected":[
+ {"package":{"ecosystem":"AlmaLinux:9","name":"nodejs"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"1:18.2-1.module_el9.2+1"}]}]},
+ {"package":{"ecosystem":"AlmaLinux:9","name":"nodejs"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"1:16.2-1.el9"}]}]}]}`,
+	`{"id":"GO-1","aliases":["CVE-2026-4"],"modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Go","name":"example.org/m"},
+ "ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"1.2.0"}]}],"ecosystem_specific":{"imports":[{"path":"example.org/m/a","symbols":["F"]},{"path":"example.org/m/b"}]}}]}`,
+	`{"id":"DEBIAN-CVE-2026-5","upstream":["CVE-2026-5"],"modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Debian:12","name":"curl"},
+ "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"}]}],"ecosystem_specific":{"urgency":"unimportant"}}]}`,
+}
+
+// widest is an index of all of them.
+func widest(t testing.TB) []byte {
+	t.Helper()
+	var records []*Record
+	for _, text := range append([]string{small}, more...) {
+		r, err := ParseRecord([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, r)
+	}
+	return writeIndex(t, records...)
+}
+
 // TestDamage changes every byte of an index: each is an error or no difference at all, never another answer.
 func TestDamage(t *testing.T) {
-	r, err := ParseRecord([]byte(small))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := writeIndex(t, r)
+	file := widest(t)
 	want := ask(t, file)
 	for i := range file {
 		broken := slices.Clone(file)
@@ -216,7 +312,7 @@ func TestDamage(t *testing.T) {
 		if x.CheckSeal() == nil {
 			t.Fatalf("byte %d: the seal is whole", i)
 		}
-		a, err := x.Match(&Question{Packages: asked})
+		a, err := x.Match(&Question{Packages: someAsked})
 		if err == nil && !reflect.DeepEqual(a, want) {
 			t.Fatalf("byte %d: another answer: %+v", i, a)
 		}
@@ -228,7 +324,10 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-var asked = []Package{{Ecosystem: "npm", Name: "left", Version: "1.0.0"}, {Ecosystem: "npm", Name: "left", Version: "odd"}, {Ecosystem: "npm", Name: "right", Version: "1.0.0"}}
+var someAsked = []Package{{Ecosystem: "npm", Name: "left", Version: "1.0.0"}, {Ecosystem: "npm", Name: "left", Version: "odd"}, {Ecosystem: "npm", Name: "right", Version: "1.0.0"},
+	{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:18.1-1.module_el9.2+1", Module: "nodejs:18:9020:abc"}, {Ecosystem: "AlmaLinux:9.2", Name: "nodejs", Version: "1:16.1-1.el9"},
+	{Ecosystem: "Go", Name: "example.org/m", Version: "v1.1.0"}, {Ecosystem: "Debian:12", Name: "curl", Version: "7.88.1-10"},
+}
 
 func ask(t testing.TB, file []byte) *Answer {
 	t.Helper()
@@ -236,7 +335,7 @@ func ask(t testing.TB, file []byte) *Answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := x.Match(&Question{Packages: asked})
+	a, err := x.Match(&Question{Packages: someAsked})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,11 +344,7 @@ func ask(t testing.TB, file []byte) *Answer {
 
 // FuzzIndex changes an index and mends its sums, as who means harm would: it may say anything, and must not panic.
 func FuzzIndex(f *testing.F) {
-	r, err := ParseRecord([]byte(small))
-	if err != nil {
-		f.Fatal(err)
-	}
-	file := writeIndex(f, r)
+	file := widest(f)
 	f.Add(uint32(0), []byte{}, true)
 	for at := uint32(0); at < uint32(len(file)); at += 509 {
 		f.Add(at, []byte{0xff, 0xff, 0xff, 0xff, 0x7f}, true)
@@ -265,7 +360,7 @@ func FuzzIndex(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_, _ = x.Match(&Question{Packages: asked, Today: "2026-11-22"}) // whatever it says
+		_, _ = x.Match(&Question{Packages: someAsked, Today: "2026-11-22"}) // whatever it says
 	})
 }
 

@@ -2,46 +2,44 @@ package advisory
 
 import "strings"
 
-// What a gem's version may go on with, in the order of Gem::Version: a word, its end, a number.
+// What a gem's version may go on with behind any number of zeros, in the order of Gem::Version.
 const (
 	gemWord = iota + 1
 	gemEnd
 	gemNumber
 )
 
-// gemKey follows Gem::Version: segments between dots and between digits and others; zeros at the end of the
-// numbers before the first word, and at the end of all, say nothing.
+// gemKey follows Gem::Version: segments of digits or letters, a hyphen being .pre., and without end zeros behind the last.
+// Zeros right before the first word say nothing. Other zeros stand as their number before what ends them: a word comes
+// before a zero, so the fewer zeros before it the earlier it is; with a number it is the other way round.
 func gemKey(dst []byte, version string) ([]byte, bool) {
-	significant, words, zeros := len(dst), false, false
-	for segment := range strings.SplitSeq(version, ".") {
-		if segment == "" {
+	zeros, words := 0, false
+	for segment := range strings.SplitSeq(strings.ReplaceAll(version, "-", ".pre."), ".") {
+		if segment == "" && !strings.Contains(version, "-") {
 			return dst, false
 		}
 		for segment != "" {
 			n := digits(segment)
 			if n == 0 {
-				for n < len(segment) && !isDigit(segment[n]) {
+				for n < len(segment) && isLetter(segment[n]) {
 					n++
 				}
-				if words && zeros {
-					return dst, false // a.0.b is below a, which a.0 equals
-				}
-				dst = appendWord(append(dst[:significant], gemWord), segment[:n])
-				significant, words, zeros = len(dst), true, false
-				segment = segment[n:]
-				continue
-			}
-			number := segment[:n]
-			segment = segment[n:]
-			dst = appendNumber(append(dst, gemNumber), number, 0)
-			if strings.Trim(number, "0") == "" {
-				if zeros = true; n > 1 {
+				if n == 0 {
 					return dst, false
 				}
-				continue
+				if !words {
+					zeros = 0
+				}
+				dst = appendWord(append(dst, gemWord, byte(zeros)), segment[:n])
+				zeros, words = 0, true
+			} else if strings.Trim(segment[:n], "0") == "" {
+				zeros++
+			} else {
+				dst = appendNumber(append(dst, gemNumber, ^byte(zeros)), segment[:n], 0)
+				zeros = 0
 			}
-			significant, zeros = len(dst), false
+			segment = segment[n:]
 		}
 	}
-	return append(dst[:significant], gemEnd), true
+	return append(dst, gemEnd), true // zeros are fewer than characters, and those fewer than 256
 }

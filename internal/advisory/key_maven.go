@@ -1,21 +1,27 @@
 package advisory
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
 
-// What a Maven version may go on with, in the order of ComparableVersion. Unknown words behind a dot
-// (1.0.v2020), and known ones behind a dot and a zero (1.0.0.Beta1, in which the zeros cannot be
-// trimmed), sort in circles with some of these, so that versions with them have no key.
+// What a Maven version may go on with, in the order of ComparableVersion as long as both versions go on.
 const (
 	mavenDotWord  = iota + 1 // .alpha: before the release
+	mavenDotOther            // .v2020, .sp: see compareMaven
 	mavenDashWord            // -alpha
 	mavenEnd
 	mavenPatch     // -sp
 	mavenOther     // -jre
 	mavenDashDigit // -1
 	mavenDotDigit  // .1
+)
+
+// What stands behind the end of a key: whether compareMaven must look closer.
+const (
+	mavenEven = iota
+	mavenOdd
 )
 
 // mavenWords are the qualifiers with an order of their own; "" is a release.
@@ -29,23 +35,28 @@ type mavenToken struct {
 func mavenKey(dst []byte, version string) ([]byte, bool) {
 	var store [24]mavenToken
 	tokens := trimMaven(splitMaven(store[:0], strings.ToLower(version)))
-	if !allDigits(tokens[0].text) {
-		return dst, false
-	}
-	dst = appendMavenNumber(dst, tokens[0].text)
-	for i, t := range tokens[1:] {
+	dst = appendMavenFirst(dst, tokens[0].text)
+	odd, last := byte(mavenEven), tokens[0]
+	last.dash = true
+	for _, t := range tokens[1:] {
 		word := slices.Index(mavenWords[:], t.text)
 		switch {
 		case allDigits(t.text) && t.dash:
 			dst = appendMavenNumber(append(dst, mavenDashDigit), t.text)
 		case allDigits(t.text):
 			dst = appendMavenNumber(append(dst, mavenDotDigit), t.text)
-		case !t.dash && (word < 0 || t.text == "sp" || i > 0 && tokens[i].text == "0" && !tokens[i].dash):
-			return dst, false
-		case !t.dash:
-			dst = append(dst, mavenDotWord, byte(word))
 		case t.text == "":
 			return dst, false // -final before more: it equals nothing at all
+		case !t.dash && word < 0 && t.text < "0":
+			return dst, false // the end counts as a zero here, which this is before
+		case !t.dash && (word < 0 || t.text == "sp"):
+			odd = mavenOdd
+			dst = appendWord(append(dst, mavenDotOther, byte(word+1)), t.text)
+		case !t.dash:
+			if last.text == "0" && !last.dash {
+				odd = mavenOdd
+			}
+			dst = append(dst, mavenDotWord, byte(word))
 		case t.text == "sp":
 			dst = append(dst, mavenPatch)
 		case word >= 0:
@@ -53,9 +64,65 @@ func mavenKey(dst []byte, version string) ([]byte, bool) {
 		default:
 			dst = appendWord(append(dst, mavenOther), t.text)
 		}
+		last = t
 	}
-	return append(dst, mavenEnd), true
+	return append(dst, mavenEnd, odd), true
 }
+
+// appendMavenFirst appends what a version begins with, mostly a number: words come before numbers.
+func appendMavenFirst(dst []byte, text string) []byte {
+	if allDigits(text) {
+		return appendMavenNumber(append(dst, 2), text)
+	}
+	word := slices.Index(mavenWords[:], text)
+	if word < 0 {
+		word = len(mavenWords)
+	}
+	return appendWord(append(dst, 1, byte(word)), text)
+}
+
+// compareMaven compares two keys. The order of ComparableVersion has circles, which no order of bytes can
+// have: 1-alpha is before 1, 1 before 1.x, and 1.x before 1-alpha, since an unknown word behind a dot is before all
+// that stands behind a hyphen, and yet after nothing at all. So too 1.0.alpha is before 1, 1 before 1.0.1, and 1.0.alpha
+// after 1-alpha. Keys with such places are known by their last byte; all others are compared as bytes.
+func compareMaven(a, b []byte) int {
+	if a[len(a)-1] == mavenEven && b[len(b)-1] == mavenEven {
+		return bytes.Compare(a, b)
+	}
+	n := min(len(a), len(b))
+	at := 0
+	for at < n && a[at] == b[at] {
+		at++
+	}
+	switch {
+	case at == n:
+		return bytes.Compare(a, b)
+	case a[at] == mavenEnd && goesOn(b, at):
+		return -afterEnd(b[at:])
+	case b[at] == mavenEnd && goesOn(a, at):
+		return afterEnd(a[at:])
+	}
+	return bytes.Compare(a[at:], b[at:])
+}
+
+// goesOn says whether a key has more where the other one ends: the place is then the beginning of a token in both. An
+// end is followed by its own last byte alone.
+func goesOn(key []byte, at int) bool { return at+2 < len(key) }
+
+// afterEnd is the order of a version that goes on and one that ends.
+func afterEnd(rest []byte) int {
+	for len(rest) > 2 && rest[0] == mavenDotDigit && rest[1] == 0 {
+		rest = rest[2:] // .0 says nothing
+	}
+	switch rest[0] {
+	case mavenDotWord, mavenDashWord:
+		return -1
+	}
+	return 1
+}
+
+// isOdd says whether a key's place depends on what it is compared with.
+func isOdd(key []byte) bool { return len(key) > 0 && key[len(key)-1] == mavenOdd }
 
 func appendMavenNumber(dst []byte, number string) []byte { return appendNumber(dst, number, 0) }
 

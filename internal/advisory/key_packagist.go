@@ -37,17 +37,11 @@ func packagistKey(dst []byte, version string) ([]byte, bool) {
 			part = part[n:]
 		}
 	}
-	// Two separators in a row, one at an end, or nothing at all: an empty part, which no one writes.
-	last := byte('.')
-	for i := range len(s) {
-		separator := strings.IndexByte(".-_+", s[i]) >= 0
-		if separator && strings.IndexByte(".-_+", last) >= 0 {
-			return dst, false
-		}
-		last = s[i]
-	}
-	return append(dst, phpEnd), s != "" && strings.IndexByte(".-_+", last) < 0
+	// Of separators in a row one counts. One at an end makes an empty part, by which a version is not even itself.
+	return append(dst, phpEnd), s != "" && !phpSeparates(s[0]) && !phpSeparates(s[len(s)-1])
 }
+
+func phpSeparates(c byte) bool { return strings.IndexByte(".-_+", c) >= 0 }
 
 func phpRank(word string) byte {
 	switch {

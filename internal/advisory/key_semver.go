@@ -46,8 +46,6 @@ func appendIdentifiers(dst []byte, s string) ([]byte, bool) {
 		switch {
 		case allDigits(id):
 			dst = appendNumber(append(dst, 1), id, 0)
-		case id != "" && (id[0] == '-' || id[0] == '+') && allDigits(id[1:]):
-			return dst, false // a negative number to some readers
 		default:
 			dst = appendWord(append(dst, 2), id)
 		}

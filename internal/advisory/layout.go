@@ -3,7 +3,6 @@ package advisory
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"hash/fnv"
 )
 
 // The index is one file, little-endian, made once and never changed:
@@ -11,17 +10,20 @@ import (
 //	head      4 KiB: magic, version of the format, when it was made, sequence, its length, the sections, its own sum
 //	about     JSON: sources, coverage, ecosystems with their part of the keys
 //	keys      16 bytes a package: hash of its name, length and place of its entry; by ecosystem, then hash
-//	packages  for each package its name and, for each advisory, severity and versions as text and key
-//	records   for each advisory its id, date, summary, score and vulnerabilities
-//	names     for each vulnerability its ids, whether it is exploited, its likelihood and score
+//	packages  for each package its name, the version above which nothing is known, and for each advisory severity and versions as text and key
+//	records   for each advisory its id, date, summary, score and vulnerabilities; in the order in which packages name them
+//	names     for each vulnerability its ids, whether it is exploited, its likelihood and score; in the order in which records name them
 //	sums      CRC-32C of each 4 KiB of what stands between head and sums
 //	seal      SHA-256 of all before it
+//
+// The orders keep together what is asked together: a question about one distribution touches few pages. A place is told
+// by its distance from the end of the one before, so that a record that comes to it changes little of the file.
 //
 // Sections begin at multiples of 4 KiB. Opening checks the head and the sums; each block is held to
 // its sum when it is first read, so that a damaged file is an error and never a wrong answer, at the
 // cost of what is read and not of what is there. The seal is checked when a file is taken over.
 const (
-	formatMajor = 1
+	formatMajor = 2
 	formatMinor = 0
 	blockSize   = 4096
 	sealSize    = 32
@@ -50,10 +52,15 @@ const maxAbout = 16 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// hashName spreads names evenly over 32 bits, so that a key lies where its hash says (FNV-1a, and MurmurHash3's last step).
 func hashName(name string) uint32 {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(name)) // a hash never fails
-	return h.Sum32()
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	h = (h ^ h>>16) * 0x85ebca6b
+	h = (h ^ h>>13) * 0xc2b2ae35
+	return h ^ h>>16
 }
 
 // Source is one input of an index.
@@ -104,9 +111,12 @@ func (e *encoder) text(s string) {
 	*e = append(*e, s...)
 }
 
-func (e *encoder) ref(r ref) {
-	e.number(r.offset)
+// ref appends a place by its distance from the end of the one before, which it then is.
+func (e *encoder) ref(r ref, last *ref) {
+	distance := int64(r.offset) - int64(last.offset+last.length)
+	e.number(uint64(distance<<1 ^ distance>>63))
 	e.number(r.length)
+	*last = r
 }
 
 // cursor reads bytes that may be damaged: after the first fault it gives zeros and is bad.
@@ -154,6 +164,15 @@ func (c *cursor) bytes() []byte {
 
 func (c *cursor) text() string { return string(c.bytes()) }
 
+// texts passes over a list of texts, and gives it as it stands.
+func (c *cursor) texts() []byte {
+	from := c.rest
+	for range c.count() {
+		c.skip()
+	}
+	return from[:len(from)-len(c.rest)]
+}
+
 // count is a number of things that each take a byte at least.
 func (c *cursor) count() int {
 	n := c.number()
@@ -164,6 +183,21 @@ func (c *cursor) count() int {
 	return int(n)
 }
 
-func (c *cursor) ref() ref { return ref{c.number(), c.number()} }
+// ref is a place; one that lies nowhere is refused when it is read.
+func (c *cursor) ref(last *ref) ref {
+	n := c.number()
+	last.offset += last.length + (n>>1 ^ -(n & 1))
+	last.length = c.number()
+	return *last
+}
+
+// skip passes over a text.
+func (c *cursor) skip() {
+	if n := c.number(); n <= uint64(len(c.rest)) {
+		c.rest = c.rest[n:]
+	} else {
+		c.fail()
+	}
+}
 
 func (c *cursor) fail() { c.rest, c.bad = nil, true }

@@ -30,8 +30,7 @@ type entry struct {
 }
 
 // packPackages packs the packages in the order of their names, so that those of one ecosystem lie together.
-func (p *packed) packPackages(records []*Record, places map[*Record]ref) {
-	entries := gather(records)
+func (p *packed) packPackages(entries []*entry, places map[*Record]ref) {
 	newest := map[string]time.Time{}
 	var counts []Ecosystem
 	for _, e := range entries {
@@ -46,23 +45,24 @@ func (p *packed) packPackages(records []*Record, places map[*Record]ref) {
 		count.Packages++
 		count.Records += len(e.claims)
 		start := len(p.pkgs)
-		p.pkgs.text(e.name)
-		p.pkgs.number(uint64(len(e.claims)))
-		order := schemeOf(e.ecosystem)
+		p.packEntry(e, places)
+		e.place = ref{uint64(start), uint64(len(p.pkgs) - start)}
 		for _, c := range e.claims {
-			p.pkgs.claim(order, c, places[c.record])
 			for _, changed := range []time.Time{c.record.Modified, c.record.published} {
 				if newest[e.ecosystem].Before(changed) {
 					newest[e.ecosystem] = changed
 				}
 			}
 		}
-		e.place = ref{uint64(start), uint64(len(p.pkgs) - start)}
 	}
 	for i := range counts {
 		counts[i].Newest = newest[counts[i].Name].UTC().Format(time.DateOnly)
 	}
 	p.about.Ecosystems = counts
+	p.packKeys(entries)
+}
+
+func (p *packed) packKeys(entries []*entry) {
 	slices.SortFunc(entries, func(a, b *entry) int {
 		return cmp.Or(strings.Compare(a.ecosystem, b.ecosystem), cmp.Compare(a.hash, b.hash), strings.Compare(a.name, b.name))
 	})
@@ -71,6 +71,48 @@ func (p *packed) packPackages(records []*Record, places map[*Record]ref) {
 		p.keys = binary.LittleEndian.AppendUint32(p.keys, uint32(e.place.length))
 		p.keys = binary.LittleEndian.AppendUint64(p.keys, e.place.offset)
 	}
+}
+
+// packEntry packs one package: its name, above which version it is clean, and what the records say.
+func (p *packed) packEntry(e *entry, places map[*Record]ref) {
+	p.pkgs.text(e.name)
+	order := schemeOf(e.ecosystem)
+	key, end := ceiling(order, e.claims)
+	p.pkgs.byte(end)
+	if end != endless {
+		p.pkgs.text(string(key))
+	}
+	p.pkgs.number(uint64(len(e.claims)))
+	last := ref{}
+	for _, c := range e.claims {
+		p.pkgs.ref(places[c.record], &last)
+		p.pkgs.claim(order, c)
+	}
+}
+
+// ceiling is the key of the version from which on, or above which, no record speaks of the package. end is endless
+// where there is none.
+func ceiling(order *scheme, claims []claim) (key []byte, end byte) {
+	for _, c := range claims {
+		if order == nil || len(c.about.versions) > 0 {
+			return nil, endless
+		}
+		for _, i := range c.about.intervals {
+			if i.end == endless {
+				return nil, endless
+			}
+			upper, ok := order.makeKey(nil, i.upper)
+			if !ok || order.circles != nil && isOdd(upper) {
+				return nil, endless
+			}
+			if n := bytes.Compare(upper, key); n > 0 || key == nil {
+				key, end = upper, i.end
+			} else if n == 0 && i.end == inclusive {
+				end = inclusive
+			}
+		}
+	}
+	return key, end
 }
 
 // gather sorts what the records say by ecosystem and package.
@@ -107,13 +149,41 @@ const (
 	overLower = 8
 )
 
-func (e *encoder) claim(order *scheme, c claim, record ref) {
-	e.ref(record)
+// How the first byte of a claim says what it has, above the rating.
+const (
+	ratingMask    = 7
+	isNoMatter    = 8
+	isStreamed    = 16
+	isPlain       = 32
+	isImported    = 64
+	claimReserved = 128
+)
+
+func (e *encoder) claim(order *scheme, c claim) {
 	severity := c.about.severity
 	if severity == unrated {
 		severity = c.record.severity
 	}
-	e.byte(byte(severity))
+	head := byte(severity)
+	if c.about.unimportant {
+		head |= isNoMatter
+	}
+	switch c.about.modular {
+	case streamed:
+		head |= isStreamed
+	case plain:
+		head |= isPlain
+	}
+	if len(c.about.imports) > 0 {
+		head |= isImported
+	}
+	e.byte(head)
+	if c.about.modular == streamed {
+		e.texts(c.record.modules)
+	}
+	if len(c.about.imports) > 0 {
+		e.texts(c.about.imports)
+	}
 	e.number(uint64(len(c.about.intervals)))
 	for _, i := range c.about.intervals {
 		flags := i.end
@@ -131,9 +201,13 @@ func (e *encoder) claim(order *scheme, c claim, record ref) {
 			e.bound(order, i.upper)
 		}
 	}
-	e.number(uint64(len(c.about.versions)))
-	for _, v := range c.about.versions {
-		e.text(v)
+	e.texts(c.about.versions)
+}
+
+func (e *encoder) texts(list []string) {
+	e.number(uint64(len(list)))
+	for _, s := range list {
+		e.text(s)
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	maxEvents   = 10_000
 	maxListed   = 200_000 // versions
 	maxNames    = 5_000   // aliases and such
+	maxImports  = 1_000   // packages of a Go module
 	maxName     = 1_000   // bytes of a name or an id
 	maxSummary  = 300     // bytes that are kept
 )
@@ -34,6 +35,7 @@ type Record struct {
 	published time.Time
 	severity  rating
 	vector    string
+	modules   []string // the module streams that its packages were built for, "nodejs:18"
 	affected  []affected
 }
 
@@ -41,8 +43,11 @@ type Record struct {
 type affected struct {
 	ecosystem, name string
 	severity        rating
+	unimportant     bool
+	modular         modular
 	intervals       []interval
 	versions        []string
+	imports         []string // the packages of a Go module that are vulnerable
 }
 
 // interval is a range of versions: from lower, with it unless over, to upper.
@@ -103,6 +108,7 @@ type osvRange struct {
 type osvSpecific struct {
 	severity, urgency string
 	over              bool
+	imports           []string // paths
 }
 
 // UnmarshalJSON takes what it knows and minds nothing else: any JSON is right there.
@@ -114,6 +120,7 @@ func (s *osvSpecific) UnmarshalJSON(text []byte) error {
 		Severity any `json:"severity"`
 		Urgency  any `json:"urgency"`
 		Over     any `json:"introduced_exclusive"`
+		Imports  any `json:"imports"`
 	}
 	if err := json.Unmarshal(text, &fields); err != nil {
 		return fmt.Errorf("database_specific: %w", err)
@@ -121,6 +128,13 @@ func (s *osvSpecific) UnmarshalJSON(text []byte) error {
 	s.severity, _ = fields.Severity.(string)
 	s.urgency, _ = fields.Urgency.(string)
 	s.over, _ = fields.Over.(bool)
+	imports, _ := fields.Imports.([]any)
+	for _, i := range imports {
+		of, _ := i.(map[string]any)
+		if path, _ := of["path"].(string); path != "" && len(path) <= maxName && len(s.imports) < maxImports {
+			s.imports = append(s.imports, path)
+		}
+	}
 	return nil
 }
 
@@ -140,6 +154,7 @@ func ParseRecord(text []byte) (*Record, error) {
 	r := &Record{ID: o.ID, Withdrawn: o.Withdrawn != "", summary: o.summarize(), vector: o.vector(), severity: o.rating()}
 	r.Modified, r.published = readTime(o.Modified), readTime(o.Published)
 	r.names, r.alias = o.vulnerabilities()
+	r.modules = moduleStreams(o.Summary)
 	for _, a := range o.Affected {
 		some, err := a.read()
 		if err != nil {
@@ -264,7 +279,7 @@ func (o *osvRecord) rating() rating {
 }
 
 func (a *osvAffected) read() (affected, error) {
-	to := affected{versions: a.Versions, severity: readRating(a.Ecosystem.urgency)}
+	to := affected{versions: a.Versions, severity: readRating(a.Ecosystem.urgency), imports: a.Ecosystem.imports}
 	for _, word := range []string{a.Ecosystem.severity, a.Database.severity} {
 		if to.severity == unrated {
 			to.severity = readRating(word)
@@ -274,7 +289,9 @@ func (a *osvAffected) read() (affected, error) {
 		if !strings.HasPrefix(s.Type, "CVSS") && to.severity == unrated {
 			to.severity = readRating(s.Score)
 		}
+		to.unimportant = to.unimportant || isUnimportant(s.Score)
 	}
+	to.unimportant = to.unimportant || isUnimportant(a.Ecosystem.urgency)
 	to.ecosystem = NormalEcosystem(a.Package.Ecosystem)
 	to.name = NormalName(to.ecosystem, a.Package.Name)
 	order := schemeOf(to.ecosystem)
@@ -292,8 +309,15 @@ func (a *osvAffected) read() (affected, error) {
 		to.intervals = append(to.intervals, some...)
 	}
 	to.versions = uncovered(order, to.intervals, to.versions)
+	if order == rpmScheme {
+		to.modular = modularOf(to.intervals)
+	}
 	return to, nil
 }
+
+// isUnimportant knows the words for what is no matter of security in a package as it is built: Debian's urgency
+// (security-team.debian.org/security_tracker.html) and Ubuntu's priority.
+func isUnimportant(word string) bool { return word == "unimportant" || word == "negligible" }
 
 // rating is a severity and whether there is one: 0 is none, then verdict's severities by their number plus 1.
 type rating byte

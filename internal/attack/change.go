@@ -29,12 +29,17 @@ type Change struct {
 type Breadth uint8
 
 // Of a change of rights: of one subject alone, part of a rule of all that have the role, the rule, or the
-// role of all that a binding names. What is no change of rights takes away from one workload alone.
+// role of all that a binding names. What is no change of rights takes away from one workload alone, what
+// closes pods to the network from all that they serve, those of one workload or of a namespace; last comes
+// what ends what a workload is there for.
 const (
 	OneSubject Breadth = iota
 	PartOfRule
 	WholeRule
 	WholeBinding
+	ServedPods
+	WholeNamespace
+	WholePurpose
 )
 
 // Edit is one edit of an object's text, in the words of rules' fixes.

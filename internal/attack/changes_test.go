@@ -40,7 +40,7 @@ func TestChangesEndTheirSteps(t *testing.T) {
 						}
 						made[c.Key()] = true
 						if _, after := ways(changed(t, c)); after[ends(&g.Edges[i])] >= before[ends(&g.Edges[i])] {
-							t.Errorf("%s: after %q the step is taken from %s to %s still", file, c.Title, g.Edges[i].Taken.From, g.Edges[i].Taken.To)
+							t.Errorf("%s: after %q the step is taken from %s to %s still", file, c.Title, g.Edges[i].Source(), g.Edges[i].Target())
 						}
 					}
 				}
@@ -51,11 +51,11 @@ func TestChangesEndTheirSteps(t *testing.T) {
 
 // ends are the two ends of a step; hubs of the network are numbered anew each time.
 func ends(e *Edge) [2]Node {
-	from := e.Taken.From
-	if from.Name == "connections" {
+	from := e.Source()
+	if from.Name == connections {
 		from.Part = ""
 	}
-	return [2]Node{from, e.Taken.To}
+	return [2]Node{from, e.Target()}
 }
 
 // changed is the one file after a change.

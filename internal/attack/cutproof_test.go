@@ -62,7 +62,7 @@ func proveCut(t *testing.T, files map[string]string, from, to []Kind) int {
 	if left := without(-1); left != nil {
 		var texts []string
 		for _, d := range left {
-			texts = append(texts, d.Step.ID+" "+d.Taken.From.String()+" -> "+d.Taken.To.String())
+			texts = append(texts, d.Step.ID+" "+d.Source().String()+" -> "+d.Target().String())
 		}
 		t.Fatalf("after %s a path is left:\n%s", titles(cut), strings.Join(texts, "\n"))
 	}
@@ -123,7 +123,7 @@ func titles(c *Cut) string {
 func describe(g *Graph, p Path) []string {
 	var list []string
 	for _, d := range g.Deeds(&p) {
-		list = append(list, d.Step.ID+" from "+d.Taken.From.String())
+		list = append(list, d.Step.ID+" from "+d.Source().String())
 	}
 	return list
 }

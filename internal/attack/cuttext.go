@@ -78,13 +78,22 @@ func (a *CutAnswer) headline() string {
 
 // ends tells the steps that a change ends.
 func (a *CutAnswer) ends(b *strings.Builder, c *Cutting) {
-	for i, edge := range c.Edges {
+	var lines []string
+	told := map[string]bool{}
+	for _, edge := range c.Edges {
+		e := &a.Graph.Edges[edge]
+		line := fmt.Sprintf("   ends: %s -> %s  [%s]\n", plain(e.Source().Title()), plain(e.Target().Title()), e.Step.ID)
+		if !told[line] {
+			lines = append(lines, line)
+		}
+		told[line] = true
+	}
+	for i, line := range lines {
 		if i == mostNames {
-			fmt.Fprintf(b, "   and %d more\n", len(c.Edges)-mostNames)
+			fmt.Fprintf(b, "   and %d more\n", len(lines)-mostNames)
 			return
 		}
-		e := &a.Graph.Edges[edge]
-		fmt.Fprintf(b, "   ends: %s -> %s  [%s]\n", plain(e.Taken.From.Title()), plain(e.Taken.To.Title()), e.Step.ID)
+		b.WriteString(line)
 	}
 }
 
@@ -157,7 +166,7 @@ func WriteCutJSON(w io.Writer, answers []*CutAnswer) error {
 			}
 			for _, edge := range c.Edges {
 				e := &a.Graph.Edges[edge]
-				change.Ends = append(change.Ends, jsonEdge{e.Step.ID, e.Taken.From.String(), e.Taken.To.String()})
+				change.Ends = append(change.Ends, jsonEdge{e.Step.ID, e.Source().String(), e.Target().String()})
 			}
 			j.Changes = append(j.Changes, change)
 		}

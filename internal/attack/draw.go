@@ -28,11 +28,11 @@ func sketchOf(a *Answer) *sketch {
 		story := &a.Stories[i]
 		at := s.node(a.Graph.Nodes[story.From])
 		for _, d := range a.Graph.Deeds(&story.Path) {
-			to := s.node(d.Taken.To)
-			if from := s.node(d.Taken.From); from != at {
+			to := s.node(d.Target())
+			if from := s.node(d.Source()); from != at {
 				s.line(line{from: at, to: from})
 			}
-			s.line(line{s.node(d.Taken.From), to, d.Step.ID, d.Doubt != ""})
+			s.line(line{s.node(d.Source()), to, d.Step.ID, d.Doubt != ""})
 			at = to
 		}
 	}

@@ -16,15 +16,25 @@ type Graph struct {
 	out, in adjacency
 }
 
-// Edge is a step taken.
+// Edge is a step taken, or what ties two nodes. There are many: it is small, and names its ends by number.
 type Edge struct {
-	Step     *Step // nil of a joint that no step took
-	From, To int32
-	Effort   Effort
-	Joint    bool
-	// Taken is what was told of it.
-	Taken
+	Step      *Step // nil of a joint that no step took
+	graph     *Graph
+	From, To  int32
+	Effort    Effort
+	Joint     bool
+	Elsewhere bool
+	// Evidence, Changes and Doubt, and Elsewhere, are what Taken told of it.
+	Evidence []Evidence
+	Changes  []Change
+	Doubt    string
 }
+
+// Source is where it begins.
+func (e *Edge) Source() Node { return e.graph.Nodes[e.From] }
+
+// Target is where it leads.
+func (e *Edge) Target() Node { return e.graph.Nodes[e.To] }
 
 // adjacency lists edges by node: those of node i are edges[at[i]:at[i+1]].
 type adjacency struct{ at, edges []int32 }
@@ -71,7 +81,10 @@ func (g *Graph) take(s *Step, t Taken) {
 	if t.From == t.To {
 		return
 	}
-	e := Edge{Step: s, From: g.node(t.From), To: g.node(t.To), Effort: s.Effort, Joint: t.Joint, Taken: t}
+	e := Edge{
+		Step: s, graph: g, From: g.node(t.From), To: g.node(t.To), Effort: s.Effort, Joint: t.Joint,
+		Elsewhere: t.Elsewhere, Evidence: t.Evidence, Changes: t.Changes, Doubt: t.Doubt,
+	}
 	if t.Effort != 0 {
 		e.Effort = t.Effort
 	}
@@ -91,11 +104,11 @@ func (g *Graph) take(s *Step, t Taken) {
 
 // tie adds a joint that no step took.
 func (g *Graph) tie(from, to Node) {
-	t := Taken{From: from, To: to, Joint: true}
+	e := Edge{graph: g, From: g.node(from), To: g.node(to), Joint: true}
 	if from.Kind != Workload {
-		t.Doubt = g.stopped(to)
+		e.Doubt = g.stopped(to)
 	}
-	g.Edges = append(g.Edges, Edge{From: g.node(from), To: g.node(to), Joint: true, Taken: t})
+	g.Edges = append(g.Edges, e)
 }
 
 // stopped is the doubt of every step into a workload that has no pods as long as nobody gives it some.

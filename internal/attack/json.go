@@ -78,7 +78,7 @@ func (g *Graph) jsonStory(s *Story) jsonStory {
 	}
 	for _, d := range g.Deeds(&s.Path) {
 		step := jsonStep{
-			Step: d.Step.ID, Title: d.Step.Title, Technique: d.Step.Technique, From: d.Taken.From.String(), To: d.Taken.To.String(),
+			Step: d.Step.ID, Title: d.Step.Title, Technique: d.Step.Technique, From: d.Source().String(), To: d.Target().String(),
 			Effort: int(d.Effort), Doubt: d.doubt(), Why: d.Step.Why, Fix: d.Step.Fix, Evidence: []jsonEvidence{}, Changes: []string{},
 		}
 		for e := range d.edges {

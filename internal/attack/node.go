@@ -107,6 +107,9 @@ func (n Node) Title() string {
 			}
 			return "the rights of " + role
 		}
+		if n.Name == connections {
+			return "whoever the network lets through"
+		}
 		if n == Everything("") {
 			return "everything of every namespace"
 		}

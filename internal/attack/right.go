@@ -139,7 +139,7 @@ func (r *Right) Taken(to Node) Taken {
 
 // ours says whether a person changes the binding: Kubernetes makes its own anew whenever an API server starts.
 func ours(b *rbac.Binding) bool {
-	return !b.Shipped && b.Object.Labels().Get("kubernetes.io/bootstrapping").Str() != "rbac-defaults"
+	return !b.Stock
 }
 
 // ruleText is what of a rule a danger goes by: "create on pods/exec".

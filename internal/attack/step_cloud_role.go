@@ -50,7 +50,7 @@ func (w *World) acts(p *Pods, l *rbac.Link, take func(Taken)) {
 		if l.Object != nil {
 			t.Evidence = append(t.Evidence, Evidence{l.Object, l.At, title(l.Object) + " links to " + to.Name + " (" + l.Kind + ")"})
 			if isMeta(l.At) {
-				t.Changes = []Change{{Object: l.Object, Edits: []Edit{Remove(l.At)}, Last: true, Title: "Unlink " + title(l.Object) + " from " + to.Name}}
+				t.Changes = []Change{{Object: l.Object, Edits: []Edit{Remove(l.At)}, Last: true, Breadth: WholePurpose, Title: "Unlink " + title(l.Object) + " from " + to.Name}}
 			}
 		}
 		t.Evidence = append(t.Evidence, Evidence{p.Object, p.accountValue(), "the pods of " + p.Node.Title() + " run as " + p.Account.Title()})

@@ -60,7 +60,7 @@ func closing(way *reach.Way) []Change {
 	if o.Kind != "Service" {
 		return nil
 	}
-	c := Change{Object: o, Last: true, Title: "Make " + title(o) + " reachable from within the cluster alone"}
+	c := Change{Object: o, Last: true, Breadth: WholePurpose, Title: "Make " + title(o) + " reachable from within the cluster alone"}
 	spec := o.Root.Get("spec")
 	if spec.Get("type").Exists() {
 		c.Edits = append(c.Edits, Set(spec, `"ClusterIP"`, "type"))

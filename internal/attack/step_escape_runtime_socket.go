@@ -53,6 +53,7 @@ var sockets = []place{
 	{"/run/host-containerd/containerd.sock", false},
 	{"/run/systemd/private", false},
 	{"/run/dbus/system_bus_socket", false},
+	{"/run/nri/nri.sock", false}, // a plugin of the runtime has hooks run in every container, and on the node
 	{"/var/snap/microk8s/common/run/containerd.sock", false},
 }
 

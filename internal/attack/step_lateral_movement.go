@@ -18,7 +18,7 @@ var lateralMovement = Step{
 	Effort:  Hard,
 	Network: true,
 	Find: func(w *World, take func(Taken)) {
-		m := &movement{w: w, n: w.Network(), take: take, tied: map[int]bool{}, isolated: map[*Pods]bool{}, closing: map[string][]Change{}, services: newServicePorts(w.Inventory), listens: map[*Pods][]reach.Ports{}}
+		m := &movement{w: w, n: w.Network(), take: take, tied: map[int]bool{}, isolated: map[*Pods]bool{}, shut: map[*Pods][]Change{}, closing: map[string][]Change{}, services: newServicePorts(w.Inventory), listens: map[*Pods][]reach.Ports{}}
 		m.closable = !m.otherPolicies()
 		flows := m.n.Flows()
 		for i := range flows {
@@ -37,6 +37,7 @@ type movement struct {
 	closable bool         // whether NetworkPolicies alone decide
 	isolated map[*Pods]bool
 	closing  map[string][]Change // what closes a namespace
+	shut     map[*Pods][]Change  // what closes a workload
 	services servicePorts
 	listens  map[*Pods][]reach.Ports // of their containers
 }
@@ -51,7 +52,7 @@ func (m *movement) flow(number int, f *reach.Flow) {
 	if len(sources) == 0 {
 		return // only nodes and addresses: they are no step's end
 	}
-	hub := Node{Kind: Scope, Name: "connections", Part: strconv.Itoa(number)}
+	hub := Node{Kind: Scope, Name: connections, Part: strconv.Itoa(number)}
 	targets := false
 	for j := range f.To.All() {
 		for _, p := range m.w.At(j) {
@@ -65,6 +66,9 @@ func (m *movement) flow(number int, f *reach.Flow) {
 		m.tie(i, hub)
 	}
 }
+
+// connections is the name of the scopes that stand for the sources of one flow.
+const connections = "connections"
 
 // tie ties a class of sources to a hub, and, once, its containers to it.
 func (m *movement) tie(i int, hub Node) {
@@ -130,22 +134,49 @@ func judge(b *Box, listens reach.Ports, f *reach.Flow) (doubt string, evidence [
 	return doubt, []Evidence{{b.Pods.Object, b.declaration(ports), b.Node.Title() + says + portText(ports) + ", and no policy keeps the other pod out"}}
 }
 
-// isolate is the change that closes a namespace by default; none where something selects the pods already,
-// and so lets somebody in.
+// isolate is the changes that close a workload, or its whole namespace, by default; none where something
+// selects the pods already, and so lets somebody in.
 func (m *movement) isolate(p *Pods) []Change {
 	if !m.closable || p.Spec.Get("hostNetwork").Bool() || m.selected(p) {
 		return nil
 	}
+	if known := m.shut[p]; known != nil {
+		return known
+	}
+	m.shut[p] = append(m.fence(p), m.closeSpace(p)...)
+	return m.shut[p]
+}
+
+// closeSpace is the change that closes a namespace.
+func (m *movement) closeSpace(p *Pods) []Change {
 	if known := m.closing[p.Namespace]; known != nil {
 		return known
 	}
 	changes := []Change{{
-		Object: m.w.In(p.Namespace)[0].Object, Last: true, Title: "Deny what comes to the pods of namespace " + p.Namespace + " unless a policy allows it",
-		Edits: []Edit{Add(`{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "default-deny-ingress", "namespace": ` +
-			text(p.Namespace) + `}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}`)},
+		Object: m.w.In(p.Namespace)[0].Object, Last: true, Breadth: WholeNamespace, Title: "Deny what comes to the pods of namespace " + p.Namespace + " unless a policy allows it",
+		Edits: []Edit{denyIngress("default-deny-ingress", p.Namespace, `{}`)},
 	}}
 	m.closing[p.Namespace] = changes
 	return changes
+}
+
+// fence is the change that closes the pods of one workload; none where no labels tell them apart.
+func (m *movement) fence(p *Pods) []Change {
+	labels := p.Labels()
+	if labels.Len() == 0 {
+		return nil
+	}
+	selector := append(labels.AppendJSON([]byte(`{"matchLabels": `)), '}')
+	return []Change{{
+		Object: p.Object, Last: true, Breadth: ServedPods, Title: "Deny what comes to the pods of " + p.Node.Title() + " unless a policy allows it",
+		Edits: []Edit{denyIngress("deny-ingress-"+p.Object.Name, p.Namespace, string(selector))},
+	}}
+}
+
+// denyIngress adds the policy that lets nothing in to the pods that a selector, written as JSON, selects.
+func denyIngress(name, namespace, selector string) Edit {
+	return Add(`{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": ` + text(name) + `, "namespace": ` + text(namespace) +
+		`}, "spec": {"podSelector": ` + selector + `, "policyTypes": ["Ingress"]}}`)
 }
 
 // selected says whether a NetworkPolicy for what comes in selects the pods.

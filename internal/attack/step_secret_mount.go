@@ -17,7 +17,7 @@ var secretMount = Step{
 				From: u.box.Node, To: to,
 				Evidence: []Evidence{value(u.box, u.at, u.box.Node.Title()+" is given "+to.Title()+": "+u.tells)},
 				Changes: []Change{{
-					Object: u.box.Pods.Object, Edits: []Edit{Remove(u.at)}, Last: true,
+					Object: u.box.Pods.Object, Edits: []Edit{Remove(u.at)}, Last: true, Breadth: WholePurpose,
 					Title: "Take " + to.Title() + " from " + u.box.Node.Title(),
 				}},
 			})

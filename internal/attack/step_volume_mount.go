@@ -22,7 +22,7 @@ var volumeMount = Step{
 						From: b.Node, To: volume,
 						Evidence: []Evidence{value(b, m, b.Node.Title()+" mounts the claim "+claim)},
 						Changes: []Change{{
-							Object: b.Pods.Object, Edits: []Edit{Remove(m)}, Last: true,
+							Object: b.Pods.Object, Edits: []Edit{Remove(m)}, Last: true, Breadth: WholePurpose,
 							Title: "Take the claim " + claim + " from " + b.Node.Title(),
 						}},
 					})

@@ -46,6 +46,7 @@ var steps = []*Step{
 	&lateralMovement,
 	&metadataSpoof,
 	&namespaceRelabel,
+	&nodeBeside,
 	&nodeCredentialsRead,
 	&nodePods,
 	&operatorDeploy,

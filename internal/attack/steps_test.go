@@ -112,7 +112,7 @@ func TestStepsOnTheirManifests(t *testing.T) {
 				g := New(worldOf(t, file), []*Step{s})
 				for i := range g.Edges {
 					if e := &g.Edges[i]; !e.Joint {
-						t.Errorf("%s: the step is taken from %s to %s", file, e.Taken.From, e.Taken.To)
+						t.Errorf("%s: the step is taken from %s to %s", file, e.Source(), e.Target())
 					}
 				}
 			}
@@ -135,8 +135,8 @@ func checkBad(t *testing.T, s *Step, file string) {
 			if e.Joint {
 				continue
 			}
-			seen = append(seen, e.Taken.From.String()+" -> "+e.Taken.To.String())
-			if !g.joined(h.from, e.Taken.From.String()) || !g.joined(e.Taken.To.String(), h.to) || (e.Doubt != "") != h.doubt {
+			seen = append(seen, e.Source().String()+" -> "+e.Target().String())
+			if !g.joined(h.from, e.Source().String()) || !g.joined(e.Target().String(), h.to) || (e.Doubt != "") != h.doubt {
 				continue
 			}
 			taken = true

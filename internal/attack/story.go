@@ -64,7 +64,7 @@ func (g *Graph) plot(p *Path) string {
 		}
 	}
 	if deeds := g.Deeds(p); len(deeds) > 0 {
-		return b.String() + deeds[len(deeds)-1].Taken.From.String()
+		return b.String() + deeds[len(deeds)-1].Source().String()
 	}
 	return g.Nodes[p.From].String() // joints alone: the sink is a part of it
 }

@@ -149,9 +149,9 @@ func (a *Answer) deed(b *strings.Builder, number int, d *Deed) {
 
 // gain is what is had after a deed: where it leads, and where the joints behind the last one end.
 func gain(d *Deed) string {
-	to := d.Taken.To
+	to := d.Target()
 	if len(d.After) > 0 {
-		to = d.After[len(d.After)-1].Taken.To
+		to = d.After[len(d.After)-1].Target()
 	}
 	return to.Title()
 }

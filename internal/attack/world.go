@@ -111,22 +111,38 @@ func (w *World) add(of *fact.Workload, several bool) {
 	w.inSpace[p.Namespace] = append(w.inSpace[p.Namespace], p)
 }
 
-// Stopped says whether the workload has no pods as it was read: its replicas are 0.
-func (p *Pods) Stopped() bool {
+// Stopped says whether the workload has no pods as it was read.
+func (p *Pods) Stopped() bool { return p.rests() != "" }
+
+// rests says why the workload has no pods as it was read: nobody wants any, or they have ended.
+func (p *Pods) rests() string {
+	root := p.Object.Root
 	switch p.Object.GroupKind() {
 	case "Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps", "ReplicationController":
-		n, ok := p.Object.Root.At("spec", "replicas").Int()
-		return ok && n == 0
+		if n, ok := root.At("spec", "replicas").Int(); ok && n == 0 {
+			return "as long as nobody scales it up: its replicas are 0"
+		}
+	case "CronJob.batch", "Job.batch":
+		if root.At("spec", "suspend").Bool() {
+			return "as long as it is suspended"
+		}
+		if root.At("status", "completionTime").Exists() {
+			return "any more: it is complete"
+		}
+	case "Pod":
+		if phase := root.At("status", "phase").Str(); phase == "Succeeded" || phase == "Failed" {
+			return "that run: it has ended"
+		}
 	}
-	return false
+	return ""
 }
 
 // stopped is the doubt of what takes pods of the workload, where it has none.
 func (p *Pods) stopped() string {
-	if !p.Stopped() {
-		return ""
+	if why := p.rests(); why != "" {
+		return title(p.Object) + " has no pods " + why
 	}
-	return title(p.Object) + " has no pods as long as nobody scales it up: its replicas are 0"
+	return ""
 }
 
 func pathText(steps []document.Step) string {

@@ -1,9 +1,7 @@
 package bundle
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,19 +18,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/coaming/coaming/internal/signature"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
 // A bundle in a registry is an OCI artefact of one layer, the .tgz itself. Its signature is where
 // cosign keeps it: an image beside it, tagged sha256-DIGEST.sig, whose layers are payloads of
-// "simple signing", each with its signature as an annotation (github.com/sigstore/cosign
-// specs/SIGNATURE_SPEC.md).
-const (
-	payloadType types.MediaType = "application/vnd.dev.cosign.simplesigning.v1+json"
-	annotation  string          = "dev.cosignproject.cosign/signature"
-	claimType   string          = "cosign container image signature"
-)
-
+// "simple signing", each with its signature as an annotation (internal/signature).
 // Artefact is a kind of file that a registry keeps.
 type Artefact struct {
 	What   string          // in the words of messages
@@ -59,20 +51,6 @@ const Scheme = "oci://"
 
 // maxSignatures is how many signatures of one bundle are looked at.
 const maxSignatures = 64
-
-// claim is the payload that is signed.
-type claim struct {
-	Critical struct {
-		Identity struct {
-			Reference string `json:"docker-reference"`
-		} `json:"identity"`
-		Image struct {
-			Digest string `json:"docker-manifest-digest"`
-		} `json:"image"`
-		Type string `json:"type"`
-	} `json:"critical"`
-	Optional map[string]any `json:"optional"`
-}
 
 // Registry speaks to registries with the credentials that docker and its like have stored.
 type Registry struct {
@@ -153,13 +131,11 @@ func signatureTag(d name.Digest) name.Tag {
 
 // sign adds a signature to those that are there.
 func (r *Registry) sign(ctx context.Context, d name.Digest, key *PrivateKey) error {
-	var c claim
-	c.Critical.Identity.Reference, c.Critical.Image.Digest, c.Critical.Type = d.Context().Name(), d.DigestStr(), claimType
-	payload, err := json.Marshal(c)
+	payload, err := signature.Claim{Reference: d.Context().Name(), Digest: d.DigestStr()}.Payload()
 	if err != nil {
-		return fmt.Errorf("sign: %w", err)
+		return err
 	}
-	signature, err := key.Sign(payload)
+	signed, err := key.Sign(payload)
 	if err != nil {
 		return err
 	}
@@ -170,7 +146,7 @@ func (r *Registry) sign(ctx context.Context, d name.Digest, key *PrivateKey) err
 		return fmt.Errorf("read signatures: %w", err)
 	}
 	signatures, err = mutate.Append(signatures, mutate.Addendum{
-		Layer: static.NewLayer(payload, payloadType), Annotations: map[string]string{annotation: signature},
+		Layer: static.NewLayer(payload, signature.PayloadType), Annotations: map[string]string{signature.Annotation: signed},
 	})
 	if err != nil {
 		return fmt.Errorf("sign: %w", err)
@@ -260,7 +236,7 @@ func (r *Registry) verify(ctx context.Context, d name.Digest, keys []*PublicKey)
 		if i == maxSignatures {
 			break
 		}
-		if layer.MediaType != payloadType {
+		if layer.MediaType != signature.PayloadType {
 			continue
 		}
 		l, err := image.LayerByDigest(layer.Digest)
@@ -268,7 +244,7 @@ func (r *Registry) verify(ctx context.Context, d name.Digest, keys []*PublicKey)
 			continue
 		}
 		payload, err := readLayer(l, maxSignature)
-		if err == nil && VerifiedBy(keys, payload, layer.Annotations[annotation]) && claims(payload, d.DigestStr()) {
+		if err == nil && VerifiedBy(keys, payload, layer.Annotations[signature.Annotation]) && claims(payload, d.DigestStr()) {
 			return nil
 		}
 	}
@@ -277,11 +253,8 @@ func (r *Registry) verify(ctx context.Context, d name.Digest, keys []*PublicKey)
 
 // claims says whether a signed payload speaks of that digest.
 func claims(payload []byte, digest string) bool {
-	var c claim
-	if json.NewDecoder(bytes.NewReader(payload)).Decode(&c) != nil {
-		return false
-	}
-	return c.Critical.Type == claimType && c.Critical.Image.Digest == digest
+	c, err := signature.ParseClaim(payload)
+	return err == nil && c.Digest == digest
 }
 
 // NotSigned is a bundle that no key that was named has signed.

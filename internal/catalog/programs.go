@@ -16,14 +16,14 @@ func ConsoleOf(image string) string { return programOf(programs().consoles, imag
 
 func programOf(known map[string]string, image string) string {
 	name, _ := rule.SplitImage(image)
-	parts := strings.Split(strings.ToLower(name), "/")
-	last := parts[len(parts)-1]
-	if len(parts) > 1 {
-		if program := known[parts[len(parts)-2]+"/"+last]; program != "" {
+	name = strings.ToLower(name)
+	slash := strings.LastIndexByte(name, '/')
+	if slash > 0 {
+		if program := known[name[strings.LastIndexByte(name[:slash], '/')+1:]]; program != "" {
 			return program
 		}
 	}
-	return known[last]
+	return known[name[slash+1:]]
 }
 
 // programNames are the programs by the last part of their images' repositories.

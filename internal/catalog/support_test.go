@@ -31,6 +31,7 @@ func TestSupport(t *testing.T) {
 		"kinds.yaml":        checkKinds,
 		"dropped.yaml":      checkDropped,
 		"images.yaml":       checkImages,
+		"systems.yaml":      checkSystems,
 		"programs.yaml":     checkPrograms,
 	}
 	for _, file := range files {

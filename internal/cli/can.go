@@ -65,6 +65,8 @@ func runCan(ctx context.Context, env *Env, o *accessOptions, args []string) erro
 	if err != nil {
 		return err
 	}
+	hintVerb(env, args[1])
+	hintAccount(env, worlds, &id)
 	var answers []report.Access
 	var codes []int
 	for i := range worlds {

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -50,7 +51,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "no-kubeconfig"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "write": write, "registry": serveRegistry, "keys": keys, "flip": flip, "named": named},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "write": write, "registry": serveRegistry, "keys": keys, "flip": flip, "named": named, "serve": serveFolder, "damage": damage},
 	})
 }
 
@@ -91,6 +92,25 @@ func serveRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	server := httptest.NewServer(registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, 0))))
 	ts.Defer(server.Close)
 	ts.Setenv("REGISTRY", strings.TrimPrefix(server.URL, "http://"))
+}
+
+// serveFolder DIR gives out a folder on this machine and sets SERVER to where.
+func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
+	server := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	ts.Defer(server.Close)
+	ts.Setenv("SERVER", server.URL)
+}
+
+// damage DIR SUFFIX changes a byte of every file of the folder whose name ends so.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*"+args[1]))
+	ts.Check(err)
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		ts.Check(err)
+		raw[len(raw)/2] ^= 1
+		ts.Check(os.WriteFile(file, raw, 0o644))
+	}
 }
 
 // keys NAME ec|ed writes a new key to NAME.key and NAME.pub.

@@ -240,7 +240,7 @@ func (p *patient) blame(deeds []attack.Deed) bool {
 		for _, i := range change.Edges {
 			e := &p.graph.Edges[i]
 			if slices.ContainsFunc(deeds, func(d attack.Deed) bool {
-				return d.Step == e.Step && d.Taken.From == e.Taken.From && d.Taken.To == e.Taken.To
+				return d.Step == e.Step && d.Source() == e.Source() && d.Target() == e.Target()
 			}) && !p.refused[change.Key()] {
 				p.refused[change.Key()] = true
 				p.reasons = append(p.reasons, change.Title+": the step can be taken all the same")

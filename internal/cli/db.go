@@ -28,7 +28,8 @@ Nothing is fetched unless 'db update --from' names where from.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(dbBuildCommand(env), dbUpdateCommand(env), dbStatusCommand(env), dbMatchCommand(env), dbPushCommand(env))
+	cmd.AddCommand(dbBuildCommand(env), dbUpdateCommand(env), dbStatusCommand(env), dbMatchCommand(env), dbPushCommand(env),
+		dbDeltaCommand(env), dbMirrorCommand(env))
 	return cmd
 }
 

@@ -3,11 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -37,7 +38,8 @@ func dbUpdateCommand(env *Env) *cobra.Command {
 		Short: "Take over a newer index of advisories",
 		Long: `Take over an index that 'coaming db build' made: a file, a folder or web server that holds ` + vulndb.FileName + `, or an artefact in a
 registry. Its signature is expected beside it (FILE.sig), or in the registry as cosign keeps it. An index that is damaged, not
-signed by the key or older than the one in place changes nothing; the one that was replaced stays as FILE.previous.`,
+signed by the key or older than the one in place changes nothing; the one that was replaced stays as FILE.previous. From a folder or server that
+'coaming db mirror' keeps, what has changed is fetched alone where that is less.`,
 		Example: `  coaming db update --from /media/stick --key advisories.pub
   coaming db update --from https://mirror.example.com/coaming/ --key advisories.pub
   coaming db update --from oci://registry.example.com/advisories@sha256:... --key advisories.pub`,
@@ -80,11 +82,15 @@ func (o *dbUpdateOptions) run(ctx context.Context, env *Env) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	body, signature, err := o.fetch(ctx, env, keys)
+	update := &vulndb.Update{Path: path, Downgrade: o.downgrade}
+	body, signature, err := o.fetch(ctx, env, update, keys)
 	if err != nil {
 		return err
 	}
-	update := &vulndb.Update{Path: path, Downgrade: o.downgrade}
+	if body == nil {
+		_, _ = fmt.Fprintf(env.Stderr, "%s is the newest that %s has: already there\n", path, o.from)
+		return nil
+	}
 	if len(keys) > 0 && signature != nil {
 		update.Verify = func(file []byte) error {
 			text, err := signature()
@@ -112,43 +118,52 @@ func (o *dbUpdateOptions) run(ctx context.Context, env *Env) error {
 // maxSignatureText is how much of a signature's file is read, in bytes.
 const maxSignatureText = 64 << 10
 
-// fetch opens the newer index. signature reads its signature; it is nil where the registry's was verified already.
-func (o *dbUpdateOptions) fetch(ctx context.Context, env *Env, keys []*bundle.PublicKey) (body io.ReadCloser, signature func() (string, error), err error) {
-	switch {
-	case strings.HasPrefix(o.from, bundle.Scheme):
-		blob, err := registry(env, bundle.Advisories).Pull(ctx, o.from, keys)
+// fetch opens the newer index; nil when a mirror says that it is in place. signature reads its signature, and is nil
+// where the registry's was verified already.
+func (o *dbUpdateOptions) fetch(ctx context.Context, env *Env, update *vulndb.Update, keys []*bundle.PublicKey) (body io.ReadCloser, signature func() (string, error), err error) {
+	if strings.HasPrefix(o.from, bundle.Scheme) {
+		blob, err := artefactRegistry(env, bundle.Advisories).Pull(ctx, o.from, keys)
 		return io.NopCloser(bytes.NewReader(blob)), nil, err
-	case strings.HasPrefix(o.from, "https://"), strings.HasPrefix(o.from, "http://"):
-		address := o.from
-		if strings.HasSuffix(address, "/") {
-			address += vulndb.FileName
+	}
+	m, name := mirrorOf(env, o.from), vulndb.FileName
+	switch {
+	case m != nil:
+		manifest, err := m.manifest(ctx, keys)
+		if err != nil {
+			return nil, nil, fmt.Errorf("update advisories from %s: %w", o.from, err)
 		}
-		client := &http.Client{Transport: registry(env, bundle.Advisories).Transport}
-		body, err = download(ctx, client, address)
-		return body, func() (string, error) {
-			text, err := download(ctx, client, address+".sig")
-			if err != nil {
-				return "", &bundle.NotSigned{What: address, Why: fmt.Sprintf("its signature: %v", err)}
+		if manifest != nil {
+			name = manifest.File
+			if update.Seal, err = hex.DecodeString(manifest.Seal); err != nil {
+				return nil, nil, err
 			}
-			raw, err := io.ReadAll(io.LimitReader(text, maxSignatureText))
-			return string(raw), errors.Join(err, text.Close())
-		}, err
-	}
-	file := o.from
-	if isDirectory(file) {
-		file = filepath.Join(file, vulndb.FileName)
-	}
-	body, err = os.Open(file)
-	if err != nil {
-		return nil, nil, &verdict.RemedyError{Err: fmt.Errorf("update advisories: %w", err), Remedy: "Name an index that 'coaming db build' made, or a folder that holds it as " + vulndb.FileName + "."}
-	}
-	return body, func() (string, error) {
-		text, err := bundle.ReadSignature(file + ".sig")
-		if errors.Is(err, os.ErrNotExist) {
-			return "", &bundle.NotSigned{What: file, Why: "there is no signature " + file + ".sig"}
+			body, err = o.fetchMirrored(ctx, env, m, manifest, update.Path)
+			return body, o.signatureOf(ctx, m, name), err
 		}
-		return text, err
-	}, nil
+	case isAddress(o.from):
+		i := strings.LastIndexByte(o.from, '/') + 1
+		m, name = &mirror{address: o.from[:i], client: &http.Client{Transport: artefactRegistry(env, bundle.Advisories).Transport}}, o.from[i:]
+	default:
+		m, name = &mirror{folder: filepath.Dir(o.from)}, filepath.Base(o.from)
+	}
+	if body, err = m.open(ctx, name); err != nil {
+		if m.folder != "" {
+			err = &verdict.RemedyError{Err: fmt.Errorf("update advisories: %w", err), Remedy: "Name an index that 'coaming db build' made, or a folder that holds it as " + vulndb.FileName + "."}
+		}
+		return nil, nil, err
+	}
+	return body, o.signatureOf(ctx, m, name), nil
+}
+
+// signatureOf reads the signature of a file of a mirror.
+func (o *dbUpdateOptions) signatureOf(ctx context.Context, m *mirror, name string) func() (string, error) {
+	return func() (string, error) {
+		text, err := m.read(ctx, name+".sig", maxSignatureText)
+		if err != nil {
+			return "", &bundle.NotSigned{What: o.from, Why: fmt.Sprintf("its signature %s.sig: %v", name, err)}
+		}
+		return string(text), nil
+	}
 }
 
 func download(ctx context.Context, client *http.Client, address string) (io.ReadCloser, error) {
@@ -159,6 +174,9 @@ func download(ctx context.Context, client *http.Client, address string) (io.Read
 	answer, err := client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("fetch advisories: %w", err)
+	}
+	if answer.StatusCode == http.StatusNotFound {
+		return nil, errors.Join(fmt.Errorf("fetch %s: the server answers %s (%w)", address, answer.Status, fs.ErrNotExist), answer.Body.Close())
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, errors.Join(fmt.Errorf("fetch %s: the server answers %s", address, answer.Status), answer.Body.Close())
@@ -193,7 +211,7 @@ which 'coaming db update --from' takes.`,
 					return err
 				}
 			}
-			named, err := registry(env, bundle.Advisories).Push(cmd.Context(), args[0], db.Bytes, private)
+			named, err := artefactRegistry(env, bundle.Advisories).Push(cmd.Context(), args[0], db.Bytes, private)
 			if err != nil {
 				return err
 			}

@@ -116,6 +116,12 @@ func (o *fixOptions) writeBeside(env *Env, res *fix.Result) error {
 	files := besideFiles(res)
 	names := slices.Sorted(maps.Keys(files))
 	if o.beside == "" {
+		if o.patch && len(res.Files) == 0 {
+			return &verdict.RemedyError{
+				Err:    fmt.Errorf("no patch was written: the changes, %d, are of charts, overlays or a cluster's objects, not of files that are changed in place", len(names)),
+				Remedy: "Name a folder for them: --beside FOLDER.",
+			}
+		}
 		if !o.patch && !o.comment {
 			for _, name := range names {
 				_, _ = fmt.Fprintf(env.Stdout, "\n# %s\n%s", name, files[name])

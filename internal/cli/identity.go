@@ -47,6 +47,7 @@ func runIdentity(ctx context.Context, env *Env, o *accessOptions, args []string)
 	if err != nil {
 		return err
 	}
+	hintAccount(env, worlds, &id)
 	var answers []report.Access
 	code := exitNo
 	for i := range worlds {

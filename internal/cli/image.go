@@ -26,13 +26,14 @@ func imageCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(imageListCommand(env), imageSlimCommand(env))
+	cmd.AddCommand(imageListCommand(env), imageSlimCommand(env), imageVerifyCommand(env))
 	return cmd
 }
 
 // imageListOptions is the configuration of one list.
 type imageListOptions struct {
 	image.Options
+	registryFlags
 	format       string
 	files        bool
 	allowUnknown bool
@@ -43,14 +44,20 @@ var imageListFormats = []string{"text", "json"}
 func imageListCommand(env *Env) *cobra.Command {
 	o := &imageListOptions{}
 	cmd := &cobra.Command{
-		Use:   "list DIR|ARCHIVE",
-		Short: "List the packages in an image or a root directory",
+		Use:   "list DIR|ARCHIVE|REFERENCE",
+		Short: "List the packages in an image, a root directory or a host",
 		Long: `List the distribution and the packages in an OCI layout (a directory or a tar), an archive of docker save, or a root directory,
-each package with the layer and the file that tells of it. Nothing is unpacked, and nothing is fetched.
+or an image in a registry, each package with the layer and the file that tells of it. Nothing is unpacked to disk.
+
+A word is a path where a file or directory of that name stands. Otherwise REGISTRY/NAME with a :TAG or an @DIGEST names an
+image in that registry, which is then asked; oci:// before it always does. containerd://REF reads containerd's own store,
+docker-daemon://REF asks Docker's engine, and - is an archive on standard input.
 
 Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown).`,
 		Example: `  docker save -o shop.tar shop:1.4 && coaming image list shop.tar
   coaming image list layout/ --platform linux/arm64 --format json
+  coaming image list registry.example/shop:1.4 --auth-file config.json
+  coaming image list containerd://registry.example/shop:1.4
   coaming image list /mnt/root`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageList(cmd.Context(), env, o, args[0]) },
@@ -58,6 +65,11 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something 
 	flags := cmd.Flags()
 	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
 	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
+	flags.StringVar(&o.ContainerdRoot, "containerd-root", "", "read containerd's images in this `DIR` (default /var/lib/containerd)")
+	flags.StringVar(&o.Namespace, "containerd-namespace", "", "look in this `NAMESPACE` of containerd alone (default all, k8s.io first)")
+	flags.StringVar(&o.DockerSocket, "docker-socket", "", "ask Docker's engine at this `SOCKET` (default /var/run/docker.sock)")
+	flags.BoolVar(&o.Mounts, "mounts", false, "read what other file systems hold below a root directory, too")
+	o.registryFlags.add(flags)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
 	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
@@ -67,8 +79,8 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something 
 }
 
 // check reports every problem of the options at once.
-func (o *imageListOptions) check() error {
-	var errs []error
+func (o *imageListOptions) check(word string) error {
+	errs := o.registryFlags.check([]string{word})
 	if !slices.Contains(imageListFormats, o.format) {
 		errs = append(errs, fmt.Errorf("--format: %q is none of %s", o.format, strings.Join(imageListFormats, ", ")))
 	}
@@ -82,9 +94,15 @@ func (o *imageListOptions) check() error {
 }
 
 func runImageList(ctx context.Context, env *Env, o *imageListOptions, path string) error {
-	if err := o.check(); err != nil {
+	if err := o.check(path); err != nil {
 		return err
 	}
+	client, err := o.client(env, []string{path})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	o.Registry, o.Stdin = client, env.Stdin
 	img, coverage, err := image.Read(ctx, path, o.Options)
 	if err != nil {
 		return err

@@ -40,6 +40,7 @@ func runWhoCan(ctx context.Context, env *Env, o *accessOptions, args []string) e
 	if err != nil {
 		return err
 	}
+	hintVerb(env, args[0])
 	var answers []report.Access
 	code := exitNo
 	for i := range worlds {

@@ -25,6 +25,11 @@ type System struct {
 	Version  string `json:"version,omitempty"`  // VERSION_ID
 	Codename string `json:"codename,omitempty"` // VERSION_CODENAME
 	Name     string `json:"name,omitempty"`     // PRETTY_NAME
+	// Edition is what advisories name the release by beyond its number: CPE_NAME on Red Hat's, VERSION on openEuler.
+	Edition string `json:"edition,omitempty"`
+	// EndOfLife is the day, "2028-06-30", until which the distribution mends the release; "" where the calendar does
+	// not know it or it has no releases.
+	EndOfLife string `json:"endOfLife,omitempty"`
 }
 
 // Layer is one layer of an image, the lowest first.
@@ -46,10 +51,21 @@ type Package struct {
 	// are what distributions' advisories name.
 	Source        string `json:"source,omitempty"`
 	SourceVersion string `json:"sourceVersion,omitempty"`
+	// Module is the stream of modules that the package came in, in rpm's words "nodejs:18:8090020240101:a75119d5": the
+	// same version outside of the module is another package. "" outside of one.
+	Module string `json:"module,omitempty"`
+	// Kind is "binary" for a program that its own content tells and no package manager knows, else "".
+	Kind string `json:"kind,omitempty"`
+	// Vendor is who made a distribution's package, in the manager's own words: rpm's tag Vendor, dpkg's field Origin,
+	// Vendor or Maintainer.
+	Vendor string `json:"vendor,omitempty"`
 	// Architecture is the package manager's word for it, "" where it has none.
 	Architecture string `json:"architecture,omitempty"`
 	// Place is the file that tells of the package, from the root and without a leading slash.
 	Place string `json:"place"`
+	// Within is the path inside of Place, where that is an archive which holds others: "BOOT-INF/lib/a.jar"; of
+	// archives in archives each behind the one that holds it, with "!/" between them.
+	Within string `json:"within,omitempty"`
 	// Layer is the layer that Place stands in, counted from 0; what a root directory holds is in 0.
 	Layer int `json:"layer"`
 	// Owner is the package of the distribution that brought this one along, "" when none did.

@@ -12,7 +12,7 @@ import (
 // a container (k8s.io/api core/v1). An expression may take a field of another kind for one that is
 // not there, so that of such a workload nothing is known to be well.
 var (
-	specKinds = kindsOf{
+	specKinds = newFields(kindsOf{
 		document.Bool: {
 			"hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace", "automountServiceAccountToken", "enableServiceLinks",
 			"securityContext.runAsNonRoot", "securityContext.windowsOptions.hostProcess",
@@ -29,8 +29,8 @@ var (
 			"securityContext.windowsOptions", "nodeSelector", "affinity", "os", "resources",
 		},
 		document.List: {"volumes", "tolerations", "imagePullSecrets", "hostAliases", "topologySpreadConstraints", "securityContext.sysctls", "securityContext.supplementalGroups"},
-	}
-	containerKinds = kindsOf{
+	})
+	containerKinds = newFields(kindsOf{
 		document.Bool: {
 			"securityContext.privileged", "securityContext.allowPrivilegeEscalation", "securityContext.runAsNonRoot",
 			"securityContext.readOnlyRootFilesystem", "securityContext.windowsOptions.hostProcess", "stdin", "tty",
@@ -48,7 +48,7 @@ var (
 			"lifecycle", "livenessProbe", "readinessProbe", "startupProbe",
 		},
 		document.List: {"command", "args", "env", "envFrom", "ports", "volumeMounts", "volumeDevices", "securityContext.capabilities.add", "securityContext.capabilities.drop"},
-	}
+	})
 	// itemsOf are the lists whose items are maps.
 	itemsOf = map[string]bool{
 		"env": true, "envFrom": true, "ports": true, "volumeMounts": true, "volumes": true, "securityContext.sysctls": true,
@@ -59,14 +59,79 @@ var (
 // kindsOf lists fields by the kind of their values.
 type kindsOf map[document.Kind][]string
 
+// fields are the same, and as a tree: most values have few of them, and all of the right kind.
+type fields struct {
+	kindsOf
+	tree *field
+}
+
+// field is one with what stands below it; Missing is any kind.
+type field struct {
+	want  document.Kind
+	items bool // are maps
+	below map[string]*field
+}
+
+func newFields(kinds kindsOf) fields {
+	f := fields{kinds, &field{}}
+	for want, paths := range kinds {
+		for _, path := range paths {
+			at := f.tree
+			for key := range strings.SplitSeq(path, ".") {
+				if at.below == nil {
+					at.below = map[string]*field{}
+				}
+				if at.below[key] == nil {
+					at.below[key] = &field{}
+				}
+				at = at.below[key]
+			}
+			at.want, at.items = want, itemsOf[path]
+		}
+	}
+	return f
+}
+
+// right says whether everything below is of the kind that it must be.
+func (f *field) right(v document.Value) bool {
+	for key, inner := range v.Fields() {
+		known := f.below[key]
+		if known == nil {
+			continue
+		}
+		k := inner.Kind()
+		if k > document.Null && known.want != document.Missing && k != known.want {
+			return false
+		}
+		if known.items {
+			for _, item := range inner.Items() {
+				if k := item.Kind(); k > document.Null && k != document.Map {
+					return false
+				}
+			}
+		}
+		if known.below != nil && !known.right(inner) {
+			return false
+		}
+	}
+	return true
+}
+
 // doubt tells the first field of a wrong kind, "" where there is none.
-func (kinds kindsOf) doubt(v document.Value, at string) string {
-	if v.Kind() <= document.Null {
+func (kinds fields) doubt(v document.Value, at string) string {
+	switch {
+	case v.Kind() <= document.Null:
+		return ""
+	case v.Kind() != document.Map:
+		return refused(at, v, document.Map)
+	case kinds.tree.right(v):
 		return ""
 	}
-	if v.Kind() != document.Map {
-		return refused(at, v, document.Map)
-	}
+	return kinds.kindsOf.doubt(v, at)
+}
+
+// doubt is the same of a map, looking for each of the fields.
+func (kinds kindsOf) doubt(v document.Value, at string) string {
 	for want := document.Bool; want <= document.List; want++ {
 		for _, field := range kinds[want] {
 			inner := v

@@ -1,7 +1,8 @@
 // Package heap keeps the garbage collector out of short runs. Most runs of a command-line tool end
 // before they have allocated what is worth collecting, and half of their time went into the
-// collections that Go starts at 4 MiB. Importing the package moves the first one to 32 MiB; with
-// it, collecting goes on as usual.
+// collections that Go starts at 4 MiB. Importing the package moves the first one to 32 MiB; after
+// it, each waits until as much has been allocated as is in use, as usual, but for 64 MiB at least: a
+// small heap that fills fast was collected every few milliseconds.
 //
 // It works from a variable's initialisation because the packages of Kubernetes and CEL allocate
 // when they are initialised: Go does so in the order of import paths, and this one comes early.
@@ -11,11 +12,13 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 )
 
 const (
 	usual = 100 // Go's own percentage, which begins at 4 MiB
 	late  = 8 * usual
+	least = 64 << 20 // bytes that are allocated between two collections
 )
 
 // Set is whether the first collection was put off; not where GOGC says what is wanted.
@@ -26,7 +29,24 @@ func putOff() bool {
 		return false
 	}
 	debug.SetGCPercent(late)
-	// The first collection finds this object dead.
-	runtime.SetFinalizer(new([16]byte), func(*[16]byte) { debug.SetGCPercent(usual) })
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	percent := late
+	var again func(*[16]byte)
+	again = func(*[16]byte) {
+		metrics.Read(live)
+		if next := percentOf(live[0].Value.Uint64()); next != percent {
+			percent = next
+			debug.SetGCPercent(percent)
+		}
+		if percent > usual {
+			runtime.SetFinalizer(new([16]byte), again) // each collection finds the last one's object dead
+		}
+	}
+	runtime.SetFinalizer(new([16]byte), again)
 	return true
+}
+
+// percentOf is how much more than is in use may be allocated before the next collection.
+func percentOf(live uint64) int {
+	return max(usual, int(usual*least/max(live, 4<<20))) //nolint:gosec // at most 1600
 }

@@ -50,51 +50,14 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		p.Ecosystem = distribution(img.System)
 	}
 	markOwned(img.Packages)
+	img.Packages = slices.DeleteFunc(img.Packages, func(p fact.Package) bool { return p.Kind == binaryKind && p.Owner != "" })
+	if img.System != nil {
+		img.System.EndOfLife = endOfLife(img.System)
+	}
 	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int {
 		return cmp.Or(cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
-			cmp.Compare(a.Place, b.Place), cmp.Compare(a.Architecture, b.Architecture))
+			cmp.Compare(a.Place, b.Place), cmp.Compare(a.Within, b.Within), cmp.Compare(a.Architecture, b.Architecture))
 	})
-}
-
-// The ecosystem of a package of a distribution until os-release has told which one it is.
-const (
-	dpkg = "dpkg"
-	apk  = "apk"
-)
-
-func managed(p *fact.Package) bool { return p.Ecosystem == dpkg || p.Ecosystem == apk }
-
-// ecosystems are OSV's names (ossf.github.io/osv-schema) of distributions by the ID in os-release. Wolfi and
-// Chainguard have no releases.
-var ecosystems = map[string]string{
-	"debian": "Debian", "ubuntu": "Ubuntu", "alpine": "Alpine", "wolfi": "Wolfi", "chainguard": "Chainguard",
-}
-
-// distribution is the ecosystem of a package that a package manager put there. A distribution made from
-// another keeps its own name: advisories for the one say nothing certain of the other.
-func distribution(s *fact.System) string {
-	if s == nil || s.ID == "" {
-		return ""
-	}
-	name := cmp.Or(ecosystems[s.ID], s.ID)
-	version := s.Version
-	switch s.ID {
-	case "wolfi", "chainguard":
-		return name
-	case "alpine":
-		parts := strings.SplitN(version, ".", 3)
-		if len(parts) > 2 {
-			if strings.Contains(parts[2], "_") { // 3.21.0_alpha20240807
-				return name + ":edge"
-			}
-			version = parts[0] + "." + parts[1]
-		}
-		version = "v" + version
-	}
-	if s.Version == "" {
-		return name // testing and unstable name no release
-	}
-	return name + ":" + version
 }
 
 // markOwned gives packages of languages the package of the distribution that has their file.

@@ -26,7 +26,7 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 	c.History = historyOf(m.config, len(m.layers))
 	maps.Copy(c.Annotations, c.Config.Labels)
 	maps.Copy(c.Annotations, withoutValues(m.annotations))
-	d := &describer{Contents: c, tree: treeOf(strata...), owners: map[string]string{}, image: img}
+	d := &describer{Contents: c, view: viewOf(strata...), owners: map[string]string{}, image: img}
 	for i := range img.Packages {
 		p := &img.Packages[i]
 		c.Packages = append(c.Packages, fact.PackageInside{Name: p.Name, Version: p.Version, Ecosystem: p.Ecosystem, Layer: p.Layer})
@@ -43,7 +43,7 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 		c.Unseen = cmp.Or(c.Unseen, s.notes.unseen)
 	}
 	d.users()
-	d.tree.records(d.record)
+	d.view.records(d.record)
 	d.tools()
 	d.start()
 	c.Base = d.base()
@@ -62,7 +62,7 @@ func referenceOf(name string) (repository, tag string) {
 
 type describer struct {
 	*fact.Contents
-	tree
+	view
 
 	image  *fact.Image
 	owners map[string]string // package by file
@@ -197,7 +197,7 @@ func (d *describer) record(r *record, layer, by int) {
 }
 
 func (d *describer) searchPath() []string {
-	s := starter{tree: &d.tree, config: &d.Config}
+	s := starter{view: &d.view, config: &d.Config}
 	return s.searchPath()
 }
 
@@ -275,7 +275,7 @@ func (d *describer) executable(r *record, f *fact.ImageFile) {
 	}
 }
 
-// vendoredBelow says whether a file belongs to a package of a language, or to a kernel's or loader's own tree.
+// vendoredBelow says whether a file belongs to a package of a language, or to a kernel's or loader's own view.
 func vendoredBelow(at string) bool {
 	return slices.ContainsFunc([]string{"/node_modules/", "/site-packages/", "/dist-packages/", "/gems/", "/__pycache__/", "/jvm/"}, func(piece string) bool { return strings.Contains("/"+at, piece) })
 }
@@ -285,7 +285,7 @@ func (d *describer) hasPackageFiles() bool { return len(d.owners) > 0 && !d.apar
 
 // start looks into what the image starts, and what its health check does.
 func (d *describer) start() {
-	s := &starter{tree: &d.tree, config: &d.Config, platform: d.Platform}
+	s := &starter{view: &d.view, config: &d.Config, platform: d.Platform}
 	d.Start = s.launched(slices.Concat(d.Config.Entrypoint, d.Config.Command))
 	d.Health = s.launched(nil)
 	switch h := d.Config.Health; {

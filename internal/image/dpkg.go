@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"path"
 	"strconv"
 	"strings"
@@ -59,7 +60,7 @@ func readDpkgStatus(in *input) (*find, error) {
 		key, value, ok := strings.Cut(line, ":")
 		if ok && line[0] != ' ' && line[0] != '\t' {
 			switch key = strings.ToLower(key); key {
-			case "package", "version", "source", "status", "architecture", "depends", "pre-depends", "provides", "installed-size":
+			case "package", "version", "source", "status", "architecture", "depends", "pre-depends", "provides", "installed-size", "origin", "vendor", "maintainer":
 				fields[key] = strings.Clone(strings.TrimSpace(value))
 			}
 		}
@@ -83,6 +84,7 @@ func dpkgPackage(fields map[string]string) (fact.Package, bool) {
 	if kib, err := strconv.ParseInt(fields["installed-size"], 10, 48); err == nil && kib > 0 {
 		p.Size = kib << 10
 	}
+	p.Vendor = cmp.Or(fields["origin"], fields["vendor"], fields["maintainer"])
 	p.Source, p.SourceVersion = p.Name, p.Version
 	if source := fields["source"]; source != "" {
 		name, version, given := strings.Cut(source, "(")

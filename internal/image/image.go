@@ -1,18 +1,20 @@
-// Package image opens images (OCI layouts, archives of docker save) and root directories, and catalogues
-// what is inside: the distribution and the packages, each with the file that tells of it and the layer it
-// came in. A layer is read once, as a stream; nothing is unpacked, no link is followed and nothing is
-// written. It observes and never judges; what it could not read is a gap in the coverage. It asks no
-// registry and no daemon. The commands in cli import it.
+// Package image opens images (OCI layouts, archives of docker save, references in registries) and root
+// directories, and catalogues what is inside: the distribution and the packages, each with the file that tells
+// of it and the layer it came in. A layer is read once, as a stream; nothing is unpacked, no link is followed
+// and nothing is written. It observes and never judges; what it could not read is a gap in the coverage. It asks
+// no registry but the one that it is told to. The commands in cli import it.
 package image
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -26,6 +28,18 @@ type Options struct {
 	Known map[string]string
 	// described is told of what was noted of the files; may be nil.
 	described func(*described)
+	// Registry asks registries; nil asks none.
+	Registry *registry.Client
+	// Mounts reads what other file systems hold below a root directory, too.
+	Mounts bool
+	// Stdin is an archive, where "-" is read.
+	Stdin io.Reader
+	// DockerSocket is where Docker's engine listens; "" is /var/run/docker.sock.
+	DockerSocket string
+	// ContainerdRoot is the directory that containerd keeps its state in; "" is /var/lib/containerd. Namespace is the one
+	// of containerd's that is looked in; "" is all, Kubernetes' first.
+	ContainerdRoot string
+	Namespace      string
 	// Limits bound the work; the zero value is DefaultLimits.
 	Limits Limits
 }
@@ -46,23 +60,54 @@ var DefaultLimits = Limits{
 	Entries: 4 << 20, Packages: 250_000, Layers: 512, Bytes: 64 << 30, Ratio: 400, Path: 4096, Gaps: 200,
 }
 
-// Read opens what stands at a path and catalogues it. The error says that there is no image to speak of;
-// whatever else could not be read is a gap in the coverage.
-func Read(ctx context.Context, path string, o Options) (*fact.Image, *verdict.Coverage, error) {
+// Read opens what a word names and catalogues it: a path, or a reference in a registry (see placeOf). The error says
+// that there is no image to speak of; whatever else could not be read is a gap in the coverage.
+func Read(ctx context.Context, word string, o Options) (*fact.Image, *verdict.Coverage, error) {
+	switch k, rest := placeOf(word); k {
+	case inRegistry:
+		ref, err := registry.Parse(rest)
+		if err != nil {
+			return nil, nil, fmt.Errorf("open image: %w", err)
+		}
+		return ReadReference(ctx, ref, o)
+	case inStream:
+		if o.Stdin == nil {
+			return nil, nil, errors.New("open image: there is no standard input")
+		}
+		o.begin("")
+		return readStream(ctx, "standard input", o.Stdin, &o)
+	case inDocker:
+		o.begin("")
+		return readDocker(ctx, rest, &o)
+	case inContainerd:
+		o.begin("")
+		return readContainerd(ctx, rest, &o)
+	default:
+		return readPath(ctx, rest, &o)
+	}
+}
+
+// begin is what every way of reading starts with.
+func (o *Options) begin(name string) *ledger {
 	if o.Limits == (Limits{}) {
 		o.Limits = DefaultLimits
 	}
+	return &ledger{path: name, limit: o.Limits.Gaps}
+}
+
+// readPath catalogues what stands at a path.
+func readPath(ctx context.Context, path string, o *Options) (*fact.Image, *verdict.Coverage, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, &verdict.RemedyError{
 			Err:    fmt.Errorf("open image: there is no file or directory %q", path),
-			Remedy: "Images in registries are not read: save one with 'docker save -o image.tar REF' or as an OCI layout and name the file.",
+			Remedy: "An image in a registry is named with its registry and a tag or a digest, registry.example/shop:1.4, or as oci://…; one in docker by 'docker save -o image.tar REF'.",
 		}
 	case err != nil:
 		return nil, nil, fmt.Errorf("open image: %w", err)
 	}
-	ledger := &ledger{path: path, limit: o.Limits.Gaps}
+	l := o.begin(path)
 	if info.IsDir() {
 		root, err := os.OpenRoot(path)
 		if err != nil {
@@ -70,32 +115,55 @@ func Read(ctx context.Context, path string, o Options) (*fact.Image, *verdict.Co
 		}
 		defer root.Close() //nolint:errcheck // nothing was written
 		if _, err := root.Stat("oci-layout"); err != nil {
-			return readRoot(ctx, path, root, &o, ledger)
+			return readRoot(ctx, path, root, o, l)
 		}
-		return readStored(ctx, path, folder{root}, &o, ledger)
+		return readStored(ctx, path, folder{root}, o, l)
 	}
 	archive, err := openArchive(path)
+	if errors.Is(err, errCompressed) {
+		return readFile(ctx, path, o)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	defer archive.Close() //nolint:errcheck // nothing was written
-	return readStored(ctx, path, archive, &o, ledger)
+	return readStored(ctx, path, archive, o, l)
 }
 
-// readStored catalogues the image that a manifest describes.
+// readFile catalogues an archive that is compressed as a whole, so that it can be read but once.
+func readFile(ctx context.Context, path string, o *Options) (*fact.Image, *verdict.Coverage, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open image: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	return readStream(ctx, path, file, o)
+}
+
+// readStored catalogues the image in a store.
 func readStored(ctx context.Context, path string, s store, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
-	m, err := openManifest(s, o)
+	m, err := openManifest(ctx, s, o)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open image %s: %w", path, err)
 	}
+	return readManifest(ctx, path, m, o, l)
+}
+
+// readManifest catalogues the image that a manifest describes.
+func readManifest(ctx context.Context, name string, m *manifest, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
 	if len(m.layers) > o.Limits.Layers {
-		return nil, nil, fmt.Errorf("open image %s: it has %d layers, and at most %d are read", path, len(m.layers), o.Limits.Layers)
+		return nil, nil, fmt.Errorf("open image %s: it has %d layers, and at most %d are read", name, len(m.layers), o.Limits.Layers)
 	}
-	strata, err := readLayers(ctx, s, m.layers, o, l)
+	strata, err := readLayers(ctx, m.layers, o, l)
 	if err != nil {
 		return nil, nil, err
 	}
-	img := &fact.Image{Name: path, Form: m.form, Digest: m.digest, Platform: m.platform}
+	return finish(name, m, strata, o, l)
+}
+
+// finish puts together what the layers of an image told.
+func finish(name string, m *manifest, strata []*stratum, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
+	img := &fact.Image{Name: name, Form: m.form, Digest: m.digest, Platform: m.platform}
 	if m.name != "" {
 		img.Name += " (" + m.name + ")"
 	}
@@ -106,7 +174,7 @@ func readStored(ctx context.Context, path string, s store, o *Options, l *ledger
 	assemble(img, strata, o, l)
 	describe(img, m, strata)
 	if o.described != nil {
-		o.described(&described{img, treeOf(strata...)})
+		o.described(&described{img, viewOf(strata...)})
 	}
 	return img, l.coverage(), nil
 }

@@ -5,6 +5,7 @@ import (
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,7 +143,15 @@ func TestNpmList(t *testing.T) {
 			want = append(want, named[:i]+" "+named[i+1:])
 		}
 	}
-	img, _ := mustRead(t, filepath.Dir(root), Options{})
+	named := map[string][]byte{}
+	_ = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "package.json" && d.Type().IsRegular() {
+			at, _ := filepath.Rel(root, file)
+			named["lib/node_modules/"+filepath.ToSlash(at)], err = os.ReadFile(file)
+		}
+		return err
+	})
+	img, _ := mustRead(t, files(t, named), Options{})
 	compare(t, packages(img, "npm"), want, 20)
 }
 

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/bzip2"
 	"context"
 	"crypto/sha256"
@@ -14,6 +15,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -23,13 +25,13 @@ import (
 )
 
 // readLayers reads all layers, as many at once as there are cores. Its error is that of the context alone.
-func readLayers(ctx context.Context, s store, layers []blob, o *Options, l *ledger) ([]*stratum, error) {
+func readLayers(ctx context.Context, layers []blob, o *Options, l *ledger) ([]*stratum, error) {
 	strata := make([]*stratum, len(layers))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range layers {
 		group.Go(func() error {
-			strata[i] = readLayer(ctx, s, &layers[i], i, o, l)
+			strata[i] = readLayer(ctx, &layers[i], i, o, l)
 			return ctx.Err()
 		})
 	}
@@ -40,18 +42,14 @@ func readLayers(ctx context.Context, s store, layers []blob, o *Options, l *ledg
 var errDigest = errors.New("its digest is not the one in the manifest")
 
 // readLayer reads one layer. A layer that ends early counts as far as it goes; one whose digest is wrong not at all.
-func readLayer(ctx context.Context, s store, b *blob, number int, o *Options, l *ledger) *stratum {
+func readLayer(ctx context.Context, b *blob, number int, o *Options, l *ledger) *stratum {
 	collected := newStratum(number, o, l)
-	err := readBlob(ctx, s, b, collected)
+	err := readBlob(ctx, b, collected)
 	collected.finish()
 	if err == nil {
 		return collected
 	}
-	g := gap{layer: number, code: verdict.GapUnreadable, message: "the layer was not read whole: " + err.Error(), remedy: "Pull or save the image again."}
-	if _, over := errors.AsType[boundError](err); over {
-		g.code, g.remedy = verdict.GapTooLarge, "Build the image without it, or read the parts by themselves."
-	}
-	l.add(g)
+	l.add(b.gap(number, err))
 	if errors.Is(err, errDigest) {
 		collected = newStratum(number, o, l)
 		collected.finish()
@@ -60,55 +58,118 @@ func readLayer(ctx context.Context, s store, b *blob, number int, o *Options, l 
 	return collected
 }
 
+// gap says why a layer was not read whole.
+func (b *blob) gap(number int, err error) gap {
+	g := gap{layer: number, code: verdict.GapUnreadable, message: "the layer was not read whole: " + err.Error(), remedy: "Pull or save the image again."}
+	if b.foreign {
+		g.remedy = "The layer is to be had from its maker alone: save the image where it has been pulled."
+	}
+	if _, over := errors.AsType[boundError](err); over {
+		g.code, g.remedy = verdict.GapTooLarge, "Build the image without it, or read the parts by themselves."
+	}
+	return g
+}
+
 // boundError says that something is over a limit.
 type boundError string
 
 func (e boundError) Error() string { return string(e) }
 
-func readBlob(ctx context.Context, s store, b *blob, into *stratum) error {
-	r, size, err := s.open(b.file)
+// readBlob lets a layer pass and holds it to its digest.
+func readBlob(ctx context.Context, b *blob, into *stratum) error {
+	got, err := pass(ctx, b, into)
+	if got != (sums{}) {
+		if wrong := got.check(b); wrong != nil {
+			return wrong
+		}
+	}
+	return err
+}
+
+// sums are the digests of a layer that was read whole: as it is stored, and of the tar within. One that was not asked
+// for is "".
+type sums struct{ stored, plain string }
+
+func (s sums) check(b *blob) error {
+	got := s.stored
+	if b.plain {
+		got = s.plain
+	}
+	if got != b.digest {
+		return fmt.Errorf("%w: it has %s, and %.80s in the manifest", errDigest, got, b.digest)
+	}
+	return nil
+}
+
+// pass lets a layer pass: it is read and hashed, decompressed, and looked into, each a few blocks ahead of the next. Of
+// a blob without a digest both sums are made.
+func pass(ctx context.Context, b *blob, into *stratum) (sums, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	r, size, err := b.open(ctx)
 	if err != nil {
-		return err
+		cancel()
+		return sums{}, err
 	}
 	defer r.Close() //nolint:errcheck // nothing was written
-	if b.size > 0 && size != b.size {
-		return fmt.Errorf("it has %d bytes, and %d in the manifest", size, b.size)
+	if b.size > 0 && size >= 0 && size != b.size {
+		cancel()
+		return sums{}, fmt.Errorf("it has %d bytes, and %d in the manifest", size, b.size)
 	}
-	stored := &summed{r: r, sum: sha256.New(), ctx: ctx}
-	if b.plain {
-		stored.sum = nil
+	if b.size > 0 {
+		r = &exact{r, b.size}
 	}
-	raw := bufio.NewReaderSize(stored, 256<<10)
+	stored := &summed{r: r, ctx: ctx}
+	if !b.plain || b.digest == "" {
+		stored.sum = sha256.New()
+	}
+	fetched := readAhead(stored)
+	defer fetched.Close()
+	defer cancel()
+	raw := bufio.NewReaderSize(fetched, 32<<10)
 	tarred, err := decompress(raw)
 	if err != nil {
-		return err
+		return sums{}, err
 	}
 	defer tarred.Close() //nolint:errcheck // nothing was written
 	limits := &into.options.Limits
 	unpacked := &summed{r: tarred, ctx: ctx, most: limits.Bytes, stored: stored, ratio: limits.Ratio}
-	if b.plain {
+	if b.plain || b.digest == "" {
 		unpacked.sum = sha256.New()
 	}
-	walked := into.walk(unpacked)
-	// What stands behind the end of the tar is part of the digest.
-	if _, bound := errors.AsType[boundError](walked); !bound && ctx.Err() == nil {
-		_, err = io.Copy(io.Discard, unpacked)
-		if err == nil {
-			_, err = io.Copy(io.Discard, raw)
-		}
+	passing := readAhead(unpacked)
+	walked := into.walk(passing)
+	_, stopped := errors.AsType[boundError](walked)
+	if !stopped && ctx.Err() == nil { // what stands behind the end of the tar is part of the digest
+		err = passing.drain()
 	}
-	for _, sum := range []hash.Hash{stored.sum, unpacked.sum} {
-		if sum == nil || err != nil || ctx.Err() != nil {
-			continue
-		}
-		if _, bound := errors.AsType[boundError](walked); bound {
-			continue // the rest was not read, so that nothing is known of the digest
-		}
-		if got := "sha256:" + hex.EncodeToString(sum.Sum(nil)); got != b.digest {
-			return fmt.Errorf("%w: it has %s, and %.80s in the manifest", errDigest, got, b.digest)
-		}
+	if walked = cmp.Or(walked, err, ctx.Err()); stopped || err != nil || ctx.Err() != nil {
+		cancel() // what waits for the network waits no longer
+		passing.Close()
+		return sums{}, walked // the rest was not read, so that nothing is known of the digest
 	}
-	return errors.Join(walked, err)
+	passing.Close()
+	if _, err := io.Copy(io.Discard, raw); err != nil {
+		return sums{}, cmp.Or(walked, err)
+	}
+	return sums{stored.digest(), unpacked.digest()}, walked
+}
+
+// exact ends a stream with an error that has more or fewer bytes than the manifest says.
+type exact struct {
+	io.ReadCloser
+	left int64
+}
+
+func (e *exact) Read(p []byte) (int, error) {
+	n, err := e.ReadCloser.Read(p)
+	e.left -= int64(n)
+	switch {
+	case e.left < 0:
+		return n, errors.New("it has more bytes than in the manifest")
+	case errors.Is(err, io.EOF) && e.left > 0:
+		return n, fmt.Errorf("%d bytes are missing of those in the manifest: %w", e.left, io.ErrUnexpectedEOF)
+	}
+	return n, err
 }
 
 // summed counts what passes, hashes it, and ends when the context does or a limit is passed.
@@ -116,11 +177,19 @@ type summed struct {
 	r    io.Reader
 	sum  hash.Hash       // nil hashes nothing
 	ctx  context.Context //nolint:containedctx // a reader has nowhere else to take it from
-	n    int64
+	n    atomic.Int64
 	most int64 // bytes that may pass, 0 any
 
 	stored *summed // the compressed form of what passes, for ratio
 	ratio  int64
+}
+
+// digest is that of what has passed, "" where nothing was hashed.
+func (s *summed) digest() string {
+	if s.sum == nil {
+		return ""
+	}
+	return "sha256:" + hex.EncodeToString(s.sum.Sum(nil))
 }
 
 func (s *summed) Read(p []byte) (int, error) {
@@ -128,14 +197,14 @@ func (s *summed) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := s.r.Read(p)
-	s.n += int64(n)
+	passed := s.n.Add(int64(n))
 	if s.sum != nil {
 		s.sum.Write(p[:n])
 	}
 	switch {
-	case s.most > 0 && s.n > s.most:
+	case s.most > 0 && passed > s.most:
 		return n, boundError(fmt.Sprintf("it unpacks to more than %d bytes", s.most))
-	case s.stored != nil && s.n > 1<<30 && s.n/s.ratio > s.stored.n:
+	case s.stored != nil && passed > 1<<30 && passed/s.ratio > s.stored.n.Load():
 		return n, boundError(fmt.Sprintf("it unpacks to more than %d times its size", s.ratio))
 	}
 	return n, err
@@ -173,7 +242,7 @@ func decompress(r *bufio.Reader) (io.ReadCloser, error) {
 }
 
 // walk takes one entry of the tar after the other.
-func (s *stratum) walk(r *summed) error {
+func (s *stratum) walk(r *ahead) error {
 	tr := tar.NewReader(r)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
@@ -202,7 +271,7 @@ func (s *stratum) walk(r *summed) error {
 }
 
 // entry takes one entry of the tar.
-func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *summed) error {
+func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *ahead) error {
 	if s.hide(at) || at == "" {
 		return nil
 	}
@@ -216,13 +285,13 @@ func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *summed) err
 	case tar.TypeReg, tar.TypeGNUSparse:
 		s.present(at)
 		// A sparse file has more bytes than the tar: they are work, too.
-		if over := h.Size; r.n+s.sparse > r.most-over {
-			return boundError(fmt.Sprintf("its files have more than %d bytes", r.most))
+		if most := s.options.Limits.Bytes; r.taken+s.sparse > most-h.Size {
+			return boundError(fmt.Sprintf("its files have more than %d bytes", most))
 		}
-		before := r.n
+		before := r.taken
 		e.size = h.Size
 		read := s.read(e, s.observe(e), tr)
-		s.sparse += max(0, read-(r.n-before))
+		s.sparse += max(0, read-(r.taken-before))
 		return nil
 	case tar.TypeLink:
 		s.present(at)

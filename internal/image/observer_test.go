@@ -76,7 +76,9 @@ func TestObserversSeeEntries(t *testing.T) {
 	s := newStratum(3, o, l)
 	w := &witness{}
 	s.observers = []observer{w}
-	if err := s.walk(&summed{r: bytes.NewReader(raw), ctx: t.Context(), most: 1 << 30}); err != nil {
+	passing := readAhead(bytes.NewReader(raw))
+	defer passing.Close()
+	if err := s.walk(passing); err != nil {
 		t.Fatal(err)
 	}
 	s.finish()

@@ -2,11 +2,16 @@ package image
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+
+	"github.com/coaming/coaming/internal/fact"
 )
 
 // input is one file on its way past.
@@ -35,63 +40,152 @@ func (e unreadError) Error() string { return string(e) }
 // Bounds on single files, far beyond what package managers write.
 const (
 	maxText = 4 << 20   // package.json, METADATA and their like
+	maxList = 32 << 20  // lists of all packages of an application, which are read whole
 	maxBase = 256 << 20 // databases of package managers, which are read line by line
 	maxLine = 1 << 20
 )
 
+// named are what may read a file by the last part of its path, and suffixed by the end of that. Each looks at the
+// rest of the path, and returns nil for what it does not mean.
+var (
+	named = map[string]func(at string) reader{
+		"status":               exactly(readDpkgStatus, "var/lib/dpkg/status"),
+		"installed":            exactly(readApk, "lib/apk/db/installed", "usr/lib/apk/db/installed"),
+		"os-release":           exactly(readRelease, releaseFiles...),
+		"Packages":             rpmReader,
+		"Packages.db":          rpmReader,
+		"rpmdb.sqlite":         rpmReader,
+		"rpmdb.sqlite-wal":     rpmReader,
+		"container-manifest-2": rpmReader,
+		"package.json":         nodeReader,
+		"METADATA":             below(".dist-info", readPython),
+		"PKG-INFO":             pythonInfoReader,
+		"packages.config":      always(readPackagesConfig),
+		"installed.json":       composerReader,
+		"hex_metadata.config":  always(readHexMetadata),
+		"OTP_VERSION":          otpReader,
+		"conan.lock":           always(readConanLock),
+		"conaninfo.txt":        conanReader,
+		"release":              javaReader,
+		"VERSION":              goRootReader,
+	}
+	suffixed = map[string]func(at string) reader{
+		".gemspec":  gemReader,
+		".egg-info": always(readPython),
+		".egg":      always(readEgg),
+		".jar":      always(readJar), ".war": always(readJar), ".ear": always(readJar), ".par": always(readJar), ".sar": always(readJar),
+		".rar": always(readJar), ".nar": always(readJar), ".kar": always(readJar), ".hpi": always(readJar), ".jpi": always(readJar),
+		".lpkg":   always(readJar),
+		".json":   jsonReader,
+		".nuspec": nuspecReader,
+		".app":    erlangReader,
+		".zip":    yarnReader,
+	}
+)
+
 // readerOf is the reader of the file at a path, nil when it tells nothing. Of executables only the content says.
 func readerOf(at string, executable bool) reader {
-	base := path.Base(at)
-	switch {
-	case at == "var/lib/dpkg/status":
-		return readDpkgStatus
-	case strings.HasPrefix(at, "var/lib/dpkg/"):
-		return dpkgReader(at)
-	case at == "lib/apk/db/installed" || at == "usr/lib/apk/db/installed":
-		return readApk
-	case strings.HasSuffix(at, "os-release"):
-		if at == releaseFiles[0] || at == releaseFiles[1] {
-			return readRelease
-		}
-	case base == "package.json" && isNodePackage(at):
-		return readNode
-	case base == "METADATA" && strings.HasSuffix(path.Dir(at), ".dist-info"),
-		base == "PKG-INFO" && strings.HasSuffix(path.Dir(at), ".egg-info"),
-		strings.HasSuffix(base, ".egg-info"):
-		return readPython
-	case strings.HasSuffix(base, ".gemspec") && path.Base(path.Dir(at)) == "specifications",
-		strings.HasSuffix(base, ".gemspec") && strings.HasSuffix(path.Dir(at), "/specifications/default"):
-		return readGem
-	case isRpmBase(at):
-		return unread("the database of rpm is not read")
-	case strings.HasSuffix(base, ".jar"), strings.HasSuffix(base, ".war"), strings.HasSuffix(base, ".ear"):
-		return unread("an archive of Java is not read")
-	case executable:
-		return readExecutable
+	if read := listReaderOf(at); read != nil {
+		return read
+	}
+	if marks := marksOf(at); len(marks) > 0 || executable || isLoaded(path.Base(at)) {
+		return func(in *input) (*find, error) { return readProgram(in, marks) }
 	}
 	return nil
 }
 
-func unread(what string) reader {
-	return func(*input) (*find, error) { return nil, unreadError(what) }
+// listReaderOf is the reader of a file in which a package manager notes packages.
+func listReaderOf(at string) reader {
+	base := path.Base(at)
+	choose := named[base]
+	if choose == nil {
+		choose = suffixed[path.Ext(base)]
+	}
+	if choose != nil {
+		if read := choose(at); read != nil {
+			return read
+		}
+	}
+	if strings.HasPrefix(at, "var/lib/dpkg/") {
+		return dpkgReader(at)
+	}
+	return nil
 }
 
-// isRpmBase knows the files that hold rpm's database, in the three forms and two places it has.
-func isRpmBase(at string) bool {
-	switch strings.TrimPrefix(path.Dir(at), "usr/") {
-	case "var/lib/rpm", "lib/sysimage/rpm":
-		base := path.Base(at)
-		return base == "Packages" || base == "Packages.db" || base == "rpmdb.sqlite"
+func always(read reader) func(string) reader { return func(string) reader { return read } }
+
+// exactly reads files at these paths alone.
+func exactly(read reader, paths ...string) func(string) reader {
+	return func(at string) reader {
+		for _, p := range paths {
+			if at == p {
+				return read
+			}
+		}
+		return nil
 	}
-	return false
+}
+
+// below reads files right in a directory whose name ends so.
+func below(suffix string, read reader) func(string) reader {
+	return func(at string) reader {
+		if strings.HasSuffix(path.Dir(at), suffix) {
+			return read
+		}
+		return nil
+	}
+}
+
+// jsonReader knows the files that are told by the end of their names or the directory that they stand in.
+func jsonReader(at string) reader {
+	switch {
+	case strings.HasSuffix(at, ".deps.json"):
+		return readNugetDeps
+	case path.Base(path.Dir(at)) == "conda-meta":
+		return readConda
+	}
+	return nil
+}
+
+// one is a single package.
+func one(ecosystem, name, version string) *find {
+	return &find{packages: []fact.Package{{Ecosystem: ecosystem, Name: name, Version: version}}}
 }
 
 // text reads the whole of a small file.
-func (in *input) text() ([]byte, error) {
-	if in.size > maxText {
-		return nil, boundError(fmt.Sprintf("%d bytes are more than the %d that are read", in.size, maxText))
+func (in *input) text() ([]byte, error) { return in.whole(maxText) }
+
+func (in *input) whole(most int64) ([]byte, error) {
+	if in.size > most {
+		return nil, boundError(fmt.Sprintf("%d bytes are more than the %d that are read", in.size, most))
 	}
-	return io.ReadAll(io.LimitReader(in, maxText))
+	return io.ReadAll(io.LimitReader(in, most))
+}
+
+// json reads a file of JSON into v.
+func (in *input) json(v any) error {
+	text, err := in.whole(maxList)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), v); err != nil {
+		return fmt.Errorf("it does not parse: %w", err)
+	}
+	return nil
+}
+
+// xml reads a file of XML into v, whatever the encoding that it claims.
+func (in *input) xml(v any) error {
+	text, err := in.text()
+	if err != nil {
+		return err
+	}
+	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // names and versions are ASCII
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("it does not parse: %w", err)
+	}
+	return nil
 }
 
 // lines calls yield with one line after the other, without its end, until it returns false.
@@ -110,4 +204,15 @@ func (in *input) lines(yield func(line string) bool) error {
 		return boundError(fmt.Sprintf("a line is longer than %d bytes", maxLine))
 	}
 	return s.Err()
+}
+
+// word is a JSON string; anything else is read as "".
+type word string
+
+func (w *word) UnmarshalJSON(text []byte) error {
+	var s string
+	if json.Unmarshal(text, &s) == nil {
+		*w = word(s)
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ var releaseFiles = []string{"usr/lib/os-release", "etc/os-release"}
 
 func readRelease(in *input) (*find, error) {
 	s := &fact.System{}
+	edition, version := "", ""
 	err := in.lines(func(line string) bool {
 		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
 		if !ok {
@@ -26,9 +27,19 @@ func readRelease(in *input) (*find, error) {
 			s.Codename = value
 		case "PRETTY_NAME":
 			s.Name = value
+		case "CPE_NAME":
+			edition = value
+		case "VERSION":
+			version = value
 		}
 		return true
 	})
+	switch s.ID {
+	case "rhel":
+		s.Edition = edition
+	case "openeuler":
+		s.Edition = version
+	}
 	if *s == (fact.System{}) {
 		return nil, err
 	}

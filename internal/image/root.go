@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
@@ -15,80 +18,174 @@ import (
 // volatile are directories of a running system in which nothing is installed.
 var volatile = []string{"proc", "sys", "dev"}
 
-// readRoot catalogues a root directory: one layer without a tar. Links are not followed, and none leads out of it.
+// strangers are directories in which container engines keep what is in images: it is not the host's.
+var strangers = []string{
+	"var/lib/containerd", "var/lib/docker", "var/lib/containers/storage", "var/lib/kubelet/pods", "var/lib/rancher/k3s/agent/containerd",
+	"var/lib/rancher/rke2/agent/containerd", "run/containerd", "run/k3s/containerd", "run/docker",
+}
+
+// Bounds on directories: how many are open at the same time, and how many entries of one are asked for at once.
+const (
+	maxNested = 250
+	batch     = 1024
+)
+
+// tree goes through a root directory: one layer without a tar. Links are not followed, and none leads out of it.
+type tree struct {
+	*stratum
+	ctx       context.Context //nolint:containedctx // for as long as the one call lives
+	device    uint64          // of the root
+	mounts    bool            // go into other file systems, too
+	entries   int
+	elsewhere []string // directories in which other file systems stand
+}
+
+// readRoot catalogues a root directory: that of an image, or of a host that runs.
 func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
-	s := newStratum(0, o, l)
-	tree := root.FS()
-	entries := 0
-	err := fs.WalkDir(tree, ".", func(at string, d fs.DirEntry, err error) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if entries++; entries > o.Limits.Entries {
-			return boundError(fmt.Sprintf("it has more than %d entries", o.Limits.Entries))
-		}
-		switch {
-		case err != nil:
-			s.gap(at, verdict.GapUnreadable, err.Error(), "Run with permission to read it.")
-			s.notes.unseen = at + " could not be read"
-			if d != nil && d.IsDir() {
-				return fs.SkipDir
-			}
-		case d.IsDir() && slices.Contains(volatile, at):
-			return fs.SkipDir
-		case at != ".":
-			s.installed(root, at, d)
-		}
-		return nil
-	})
+	t := &tree{stratum: newStratum(0, o, l), ctx: ctx, mounts: o.Mounts}
+	if info, err := root.Stat("."); err == nil {
+		t.device = deviceOf(info)
+	}
+	err := t.walk(root, "", 0)
 	if _, over := errors.AsType[boundError](err); over {
-		s.gap("", verdict.GapTooLarge, err.Error(), "Name a directory further down.")
+		t.gap("", verdict.GapTooLarge, err.Error(), "Name a directory further down.")
+		t.notes.unseen = err.Error()
 		err = nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", dir, err)
 	}
-	s.finish()
+	if n := len(t.elsewhere); n > 0 {
+		t.notes.unseen = t.elsewhere[0] + " is another file system, and was not read"
+		t.gap(t.elsewhere[0], verdict.GapUnreadable, fmt.Sprintf("other file systems stand here and in %d more places, and are not read", n-1), "Read them too with --mounts, or each as a directory of its own.")
+	}
+	t.finish()
 	img := &fact.Image{Name: dir, Form: "directory"}
-	assemble(img, []*stratum{s}, o, l)
-	describe(img, &manifest{config: &config{}}, []*stratum{s})
+	assemble(img, []*stratum{t.stratum}, o, l)
+	describe(img, &manifest{config: &config{}}, []*stratum{t.stratum})
 	if o.described != nil {
-		o.described(&described{img, treeOf(s)})
+		o.described(&described{img, viewOf(t.stratum)})
 	}
 	return img, l.coverage(), nil
 }
 
-// installed takes one entry of a root directory.
-func (s *stratum) installed(root *os.Root, at string, d fs.DirEntry) {
-	info, err := d.Info()
+// walk goes through one directory, which stands at a path from the root. Its error ends the whole walk.
+func (t *tree) walk(dir *os.Root, at string, depth int) error {
+	f, err := dir.Open(".")
 	if err != nil {
+		t.unreadable(at, err)
+		return nil
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	for {
+		list, err := f.ReadDir(batch)
+		for _, d := range list {
+			if err := t.entry(dir, path.Join(at, d.Name()), d, depth); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			t.unreadable(at, err)
+			return nil
+		}
+	}
+}
+
+func (t *tree) unreadable(at string, err error) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return // gone since
 	}
-	e := &s.current
-	*e = entry{path: at, layer: s.number, mode: info.Mode(), size: info.Size(), modified: info.ModTime()}
+	t.gap(at, verdict.GapUnreadable, err.Error(), "Run with permission to read it.")
+	t.notes.unseen = at + " could not be read"
+}
+
+// entry takes one entry of a directory, and goes into it where it is one.
+func (t *tree) entry(dir *os.Root, at string, d fs.DirEntry, depth int) error {
+	if err := t.ctx.Err(); err != nil {
+		return err
+	}
+	limits := &t.options.Limits
+	if t.entries++; t.entries > limits.Entries {
+		return boundError(fmt.Sprintf("it has more than %d entries", limits.Entries))
+	}
+	if len(at) > limits.Path {
+		t.gap(at[:100]+"…", verdict.GapTooLarge, fmt.Sprintf("the path has %d bytes", len(at)), "Name a directory further down.")
+		return nil
+	}
+	if d.IsDir() && (slices.Contains(volatile, at) || slices.Contains(strangers, at)) {
+		return nil
+	}
+	info, err := dir.Lstat(d.Name())
+	if err != nil {
+		t.unreadable(at, err)
+		return nil
+	}
+	e := &t.current
+	*e = entry{path: at, layer: t.number, mode: info.Mode(), size: info.Size(), modified: info.ModTime()}
 	e.uid, e.gid = ownerOf(info)
 	if e.mode&fs.ModeSymlink != 0 {
-		e.link, _ = root.Readlink(at)
+		e.link, _ = dir.Readlink(d.Name())
 	}
-	if d.IsDir() {
-		s.directory(at)
+	if info.IsDir() {
+		t.directory(at)
 	} else {
-		s.present(at)
+		t.present(at)
 	}
-	readers := s.observe(e)
-	if len(readers) == 0 {
-		return
+	readers := t.observe(e)
+	if info.IsDir() {
+		return t.below(dir, at, info, depth)
 	}
-	file, info, err := openRegular(root, at)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
+	if len(readers) > 0 {
+		t.content(dir, d.Name(), e, readers)
 	}
+	return nil
+}
+
+// below goes into a directory, unless another file system begins there.
+func (t *tree) below(dir *os.Root, at string, info fs.FileInfo, depth int) error {
+	if depth >= maxNested {
+		t.gap(at[:min(len(at), 100)]+"…", verdict.GapTooLarge, fmt.Sprintf("directories stand more than %d deep", maxNested), "Name a directory further down.")
+		return nil
+	}
+	inside, err := dir.OpenRoot(info.Name())
 	if err != nil {
-		s.gap(at, verdict.GapUnreadable, err.Error(), "Run with permission to read it.")
-		s.notes.unseen = at + " could not be read"
+		t.unreadable(at, err)
+		return nil
+	}
+	defer inside.Close() //nolint:errcheck // nothing was written
+	if deviceOf(info) != t.device {
+		switch f, err := inside.Open("."); {
+		case err != nil:
+			t.unreadable(at, err)
+			return nil
+		case isPseudo(f):
+			_ = f.Close()
+			return nil
+		default:
+			_ = f.Close()
+		}
+		if !t.mounts {
+			t.elsewhere = append(t.elsewhere, at)
+			return nil
+		}
+	}
+	return t.walk(inside, at, depth+1)
+}
+
+// content reads a file.
+func (t *tree) content(dir *os.Root, name string, e *entry, readers []reader) {
+	file, info, err := openRegular(dir, name)
+	if err != nil {
+		if strings.Contains(err.Error(), "regular") {
+			return // it was replaced meanwhile
+		}
+		t.unreadable(e.path, err)
 		return
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
 	e.size = info.Size()
-	s.read(e, readers, file)
+	t.read(e, readers, file)
 }

@@ -77,7 +77,7 @@ func Slim(ctx context.Context, at string, o Options, used []string) (*Slimming, 
 // described is an image with all that was noted of its files.
 type described struct {
 	image *fact.Image
-	tree  tree
+	view  view
 }
 
 type slimmer struct {
@@ -134,7 +134,7 @@ func (s *slimmer) require(name string) {
 	for hops := 0; hops < maxLinks && name != "" && !s.need[name]; hops++ {
 		at := name
 		for _, dir := range prefixes(name) {
-			if _, _, r := s.tree.at(dir); r != nil && r.isLink() {
+			if _, _, r := s.view.at(dir); r != nil && r.isLink() {
 				s.need[dir] = true
 				target := r.link
 				if !strings.HasPrefix(target, "/") {
@@ -145,7 +145,7 @@ func (s *slimmer) require(name string) {
 			}
 		}
 		if at == name {
-			if what, _, _ := s.tree.at(name); what != nothing {
+			if what, _, _ := s.view.at(name); what != nothing {
 				s.need[name] = true
 			}
 			return
@@ -171,7 +171,7 @@ func (s *slimmer) start(p *fact.StartProgram) {
 		return
 	}
 	c := &s.image.Contents.Config
-	st := starter{tree: &s.tree, config: c, platform: s.image.Platform}
+	st := starter{view: &s.view, config: c, platform: s.image.Platform}
 	s.program(&st, "/"+p.Path)
 	words := slices.Concat(c.Entrypoint, c.Command)
 	if strings.HasPrefix(words[0], "/") {
@@ -185,7 +185,7 @@ func (s *slimmer) start(p *fact.StartProgram) {
 		if !strings.HasPrefix(w, "/") {
 			name = path.Join("/", c.Directory, w)
 		}
-		if _, what, _, _ := s.tree.find(name); what == file {
+		if _, what, _, _ := s.view.find(name); what == file {
 			s.program(&st, name)
 		}
 	}
@@ -194,7 +194,7 @@ func (s *slimmer) start(p *fact.StartProgram) {
 // program requires a program with all that starts it.
 func (s *slimmer) program(st *starter, name string) {
 	s.require(name)
-	_, what, _, r := s.tree.find(name)
+	_, what, _, r := s.view.find(name)
 	if what != file || r == nil {
 		return
 	}
@@ -287,8 +287,8 @@ func (s *slimmer) proposeGlibc(p *fact.StartProgram, propose func(runtime, base,
 	base, more := "gcr.io/distroless/base", []string{}
 	for _, l := range p.Libraries {
 		switch name := path.Base(l); {
-		case slices.ContainsFunc(glibc, func(g string) bool { return named(name, g) }), strings.HasPrefix(name, "ld-"):
-		case slices.ContainsFunc(compilerLibraries, func(g string) bool { return named(name, g) }):
+		case slices.ContainsFunc(glibc, func(g string) bool { return isLibraryOf(name, g) }), strings.HasPrefix(name, "ld-"):
+		case slices.ContainsFunc(compilerLibraries, func(g string) bool { return isLibraryOf(name, g) }):
 			base = "gcr.io/distroless/cc"
 		default:
 			more = append(more, name)
@@ -301,8 +301,8 @@ func (s *slimmer) proposeGlibc(p *fact.StartProgram, propose func(runtime, base,
 	propose("glibc", base, reason)
 }
 
-// named says whether a file is that library, in this or another release of it: links are followed to "libstdc++.so.6.0.30".
-func named(name, library string) bool {
+// isLibraryOf says whether a file is that library, in this or another release of it: links are followed to "libstdc++.so.6.0.30".
+func isLibraryOf(name, library string) bool {
 	return name == library || strings.HasPrefix(name, library+".") || strings.HasPrefix(name, strings.TrimSuffix(library, path.Ext(library))+"-")
 }
 
@@ -341,7 +341,7 @@ func (s *slimmer) used(list []string) {
 		if name = strings.TrimPrefix(path.Clean("/"+name), "/"); name == "" || isVolatile(name) {
 			continue
 		}
-		at, what, _, _ := s.tree.find(name)
+		at, what, _, _ := s.view.find(name)
 		if what == nothing {
 			s.out.Unknown = append(s.out.Unknown, name)
 			continue
@@ -420,7 +420,7 @@ const maxUnusedFiles = 1000
 
 // files are those with something noted of them that were not opened and belong to no package.
 func (s *slimmer) files() {
-	s.tree.records(func(r *record, layer, by int) {
+	s.view.records(func(r *record, layer, by int) {
 		if by >= 0 || !r.mode.IsRegular() || s.need[r.path] {
 			return
 		}

@@ -41,10 +41,10 @@ func Specimen(description doc.Value) (*fact.Image, error) {
 	return img, err
 }
 
-// memory is a store of an OCI layout that stands in no file.
-type memory map[string][]byte
+// shelf is a store of an OCI layout that stands in no file.
+type shelf map[string][]byte
 
-func (m memory) open(name string) (io.ReadCloser, int64, error) {
+func (m shelf) open(name string) (io.ReadCloser, int64, error) {
 	text, found := m[name]
 	if !found {
 		return nil, 0, fs.ErrNotExist
@@ -52,14 +52,14 @@ func (m memory) open(name string) (io.ReadCloser, int64, error) {
 	return io.NopCloser(bytes.NewReader(text)), int64(len(text)), nil
 }
 
-func (m memory) add(text []byte) descriptor {
+func (m shelf) add(text []byte) descriptor {
 	sum := sha256.Sum256(text)
 	d := descriptor{Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(text))}
 	m["blobs/sha256/"+hex.EncodeToString(sum[:])] = text
 	return d
 }
 
-func (m memory) json(v any) (descriptor, error) {
+func (m shelf) json(v any) (descriptor, error) {
 	text, err := json.Marshal(v)
 	return m.add(text), err
 }
@@ -68,8 +68,8 @@ func (m memory) json(v any) (descriptor, error) {
 const maxSpecimen = 1000
 
 // specimen writes an OCI layout from a description.
-func specimen(v doc.Value) (memory, string, error) {
-	w := &specimenWriter{blobs: memory{}, known: specimenKeys}
+func specimen(v doc.Value) (shelf, string, error) {
+	w := &specimenWriter{blobs: shelf{}, known: specimenKeys}
 	w.keys(v, "an image", "reference", "platform", "config", "annotations", "history", "layers", "files", "removed", "created", "damaged")
 	name := v.Get("reference").Str()
 	if name == "" {
@@ -121,7 +121,7 @@ func specimen(v doc.Value) (memory, string, error) {
 var specimenKeys = []string{"mode", "content", "size", "link", "same", "uid", "gid", "capabilities", "elf", "certificate", "key", "random"}
 
 type specimenWriter struct {
-	blobs memory
+	blobs shelf
 	known []string
 	errs  []error
 	count int

@@ -13,7 +13,7 @@ import (
 
 // starter looks into what a container starts.
 type starter struct {
-	*tree
+	*view
 	config   *fact.ImageConfig
 	platform string
 	// loaderDirs are those that ld.so.conf names.

@@ -131,12 +131,12 @@ func (s *stratum) link(at, target string, inside bool) {
 		s.gap(at, verdict.GapUnreadable, fmt.Sprintf("a hard link that leads out of the image, to %.100q", target), "Build the image with a tool that writes no such links.")
 		return
 	}
-	if f := s.finds[target]; f != nil && readerOf(at, false) != nil {
+	if f := s.finds[target]; f != nil && listReaderOf(at) != nil {
 		shared := *f
 		s.keep(at, &shared)
 		return
 	}
-	if readerOf(at, false) != nil {
+	if listReaderOf(at) != nil {
 		s.gap(at, verdict.GapUnreadable, fmt.Sprintf("a hard link to %.200q, which was not read under that name", target), "Scan the unpacked root directory, where links are files.")
 	}
 }

@@ -126,7 +126,8 @@ func (j *judgement) subjectsOf(o *fact.Object) rule.Fact {
 }
 
 // bindingsOf is the bindings that were read and give a service account rights: those that name it, in
-// any namespace, and those that name a group of it, in its own and in all.
+// any namespace, and those that name a group of it, in its own and in all. What Kubernetes gives every
+// account of every cluster is not among them.
 func (j *worker) bindingsOf(namespace, name string) (rule.Fact, error) {
 	for _, kind := range []string{rbac.RoleBindingKind, rbac.ClusterRoleBindingKind} {
 		if err := j.gaps.missed(kind, ""); err != nil {
@@ -137,7 +138,7 @@ func (j *worker) bindingsOf(namespace, name string) (rule.Fact, error) {
 	list := []rule.Fact{}
 	bindings, subjects := j.access().BindingsOf(&self)
 	for i, b := range bindings {
-		if !b.Shipped && (subjects[i].Kind != rbac.GroupKind || b.Namespace == "" || b.Namespace == self.Namespace) {
+		if !b.Stock && (subjects[i].Kind != rbac.GroupKind || b.Namespace == "" || b.Namespace == self.Namespace) {
 			list = append(list, j.binding(b.Object))
 		}
 	}

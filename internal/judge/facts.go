@@ -43,6 +43,7 @@ var factKinds = map[string][]string{
 	"ns.workloads":               fact.PodKinds(),
 	"binding.role":               {rbac.RoleKind, rbac.ClusterRoleKind},
 	"binding.subjects":           {serviceAccount},
+	"binding.subjects.leadsTo":   attack.Kinds(),
 	"selected":                   fact.PodKinds(),
 	"workload.leadsTo":           attack.Kinds(),
 	"workload.exposed":           attack.Kinds(),

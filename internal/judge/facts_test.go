@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/coaming/coaming/internal/attack"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
@@ -268,6 +269,14 @@ func TestNeeds(t *testing.T) {
 	want := []string{"ClusterRole.rbac.authorization.k8s.io", "Ingress.networking.k8s.io", "Namespace", "ResourceQuota", "Role.rbac.authorization.k8s.io", "RoleBinding.rbac.authorization.k8s.io", "Secret"}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)
+	}
+	paths := judge.Needs([]*rule.Compiled{
+		newRule(t, "d", "match: RoleBinding.rbac.authorization.k8s.io", "assert: binding.subjects.filter(s, s.kind == 'User').all(u, !u.leadsTo.admin)"),
+	})
+	for _, kind := range attack.Kinds() {
+		if !slices.Contains(paths, kind) {
+			t.Errorf("%s is not asked for by a rule on where subjects get to", kind)
+		}
 	}
 }
 

@@ -254,13 +254,17 @@ func crowd(c *reach.Crowd, ok bool, home string, strangers bool) (rule.Fact, err
 
 // stores are the data stores that a workload's containers run, consoles the consoles.
 func programsOf(w *fact.Workload, of func(image string) string) rule.Fact {
-	list := []rule.Fact{}
+	var programs []string
 	for i := range w.Containers {
 		if c := &w.Containers[i]; c.Role == fact.App {
-			if program := of(c.Value.Get("image").Str()); program != "" {
-				list = append(list, rule.Text(program))
+			if program := of(c.Value.Get("image").Str()); program != "" && !slices.Contains(programs, program) {
+				programs = append(programs, program)
 			}
 		}
+	}
+	list := make([]rule.Fact, 0, len(programs))
+	for _, program := range programs {
+		list = append(list, rule.Text(program))
 	}
 	return rule.Facts(list)
 }

@@ -109,8 +109,8 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 	if !ok {
 		return nil, nil
 	}
-	if name == "presence" && n.reads["binding"] != nil {
-		return nil, errors.New("whether an account or a role is there, other objects than the one that is sent tell")
+	if (name == "presence" || name == "leadsTo") && n.reads["binding"] != nil {
+		return nil, errors.New("whether an account or a role is there, and what it leads to, other objects than the one that is sent tell")
 	}
 	if of.Kind() == ast.CallKind && of.AsCall().FunctionName() == "image" && !of.AsCall().IsMemberFunction() {
 		reference, err := n.inner(of.AsCall().Args()[0], free)

@@ -19,6 +19,8 @@ type Binding struct {
 	Subjects           []Subject
 	// Shipped is set of those that come with Kubernetes and are not in what was read.
 	Shipped bool
+	// Stock is set of those that come with Kubernetes and give no more than it ships, read or not.
+	Stock bool
 	// Doubt says why it may give nothing, or something else; "" for nearly all.
 	Doubt string
 }
@@ -154,6 +156,7 @@ func (m *Model) binding(o *fact.Object, shipped bool) *Binding {
 	if flaw := b.flaw(); flaw != "" && b.Doubt == "" {
 		b.Doubt = flaw
 	}
+	b.Stock = shipped || m.isStock(b)
 	return b
 }
 

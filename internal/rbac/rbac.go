@@ -30,6 +30,7 @@ type Model struct {
 	inventory *fact.Inventory
 	gaps      *verdict.GapIndex
 	shipped   []*fact.Object
+	stock     map[stockID]*fact.Object
 	cloud     Cloud
 
 	roles    map[roleKey]*Role
@@ -56,7 +57,7 @@ type Input struct {
 func New(in Input) *Model {
 	m := &Model{
 		inventory: in.Inventory, gaps: verdict.IndexGaps(in.Gaps), shipped: in.Shipped, cloud: in.Cloud,
-		roles: map[roleKey]*Role{}, budget: aggregationBudget,
+		roles: map[roleKey]*Role{}, budget: aggregationBudget, stock: indexStock(in.Shipped),
 	}
 	if in.Inventory.Live {
 		m.shipped = nil

@@ -263,3 +263,29 @@ func large(t testing.TB, n int) (*rbac.Model, rbac.Identity) {
 	m.WhoCan(&rbac.Query{Verb: "get", Resource: "pods", Namespace: "n17"})
 	return m, id
 }
+
+// TestStock takes for Kubernetes' own only what gives no more than Kubernetes' own does.
+func TestStock(t *testing.T) {
+	for name, test := range map[string]struct {
+		subjects, role, rules string
+		want                  bool
+	}{
+		"as it ships":         {"[{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:authenticated'}]", "system:basic-user", "[{apiGroups: [authorization.k8s.io], resources: [selfsubjectaccessreviews, selfsubjectrulesreviews], verbs: [create]}]", true},
+		"one subject more":    {"[{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:authenticated'}, {apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:unauthenticated'}]", "system:basic-user", "[]", false},
+		"one rule more":       {"[{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:authenticated'}]", "system:basic-user", "[{apiGroups: [''], resources: [secrets], verbs: [list]}]", false},
+		"another role":        {"[{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:authenticated'}]", "view", "[]", false},
+		"a role of one's own": {"[{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:authenticated'}]", "mine", "[]", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := object("ClusterRoleBinding", "", "system:basic-user", ", roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: '"+test.role+"'}, subjects: "+test.subjects) +
+				object("ClusterRole", "", test.role, ", rules: "+test.rules)
+			for _, live := range []bool{false, true} {
+				for _, b := range model(t, text, live).Bindings() {
+					if b.Object.Name == "system:basic-user" && b.Stock != test.want {
+						t.Errorf("live %v: stock %v, want %v", live, b.Stock, test.want)
+					}
+				}
+			}
+		})
+	}
+}

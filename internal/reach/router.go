@@ -40,6 +40,27 @@ type router struct {
 	from   Set
 	known  bool           // whether from are controllers
 	access map[int]Access // what from has to a pod, as far as that was asked
+	// alike is the same by all that it depends on where from is whoever may send anywhere.
+	alike map[aim]Access
+	await map[int]Ports           // by pod
+	read  map[document.Value]bool // by peer of a policy: whether pods that it selects were read
+}
+
+// aim is what decides who connects to a pod that may connect anywhere: the policies that the pod has, and what it is.
+type aim struct {
+	profiles  [gates]int // -1 of what those policies are not
+	host, pod bool
+}
+
+func (n *Network) aimAt(pod int) aim {
+	a := aim{host: n.hosts.has(pod), pod: n.pods.has(pod)}
+	for d := range a.profiles {
+		a.profiles[d] = -1
+	}
+	for _, d := range []direction{ingress, istio, linkerd} {
+		a.profiles[d] = n.profileOf[d][pod]
+	}
+	return a
 }
 
 // to is what is open to a pod from whichever of the controllers; nobody knows which. Those that the same
@@ -48,6 +69,16 @@ func (r *router) to(pod int) Access {
 	if a, known := r.access[pod]; known {
 		return a
 	}
+	a, known := r.alike[r.aimAt(pod)]
+	if r.known || !known {
+		a = r.towards(pod)
+		r.alike[r.aimAt(pod)] = a
+	}
+	r.access[pod] = a
+	return a
+}
+
+func (r *router) towards(pod int) Access {
 	type alike struct {
 		egress int
 		rows   [gates]int // of the pod's policies, by gate
@@ -76,7 +107,6 @@ func (r *router) to(pod int) Access {
 		}
 		seen[key] = true
 	}
-	r.access[pod] = a
 	return a
 }
 
@@ -104,7 +134,10 @@ func (r *router) ways(b *backend) {
 // awaited are the ports on which a NetworkPolicy lets in pods of which none was read, by whatever namespace and
 // labels it names: who wrote it knows of some.
 func (r *router) awaited(pod int) Ports {
-	var ports Ports
+	ports, known := r.await[pod]
+	if known {
+		return ports
+	}
 	for _, p := range r.policiesFor(pod, ingress) {
 		if !p.sure || p.policy.object.GroupKind() != networkPolicy {
 			continue
@@ -124,11 +157,21 @@ func (r *router) awaited(pod int) Ports {
 			}
 		}
 	}
+	r.await[pod] = ports
 	return ports
 }
 
 // anyOf says whether a peer of a NetworkPolicy selects pods that were read.
 func (r *router) anyOf(peer document.Value) bool {
+	is, known := r.read[peer]
+	if !known {
+		is = r.selectsAny(peer)
+		r.read[peer] = is
+	}
+	return is
+}
+
+func (r *router) selectsAny(peer document.Value) bool {
 	for _, ns := range r.namespaces {
 		if ns.pods.empty() || !fact.Selects(peer.Get("namespaceSelector"), ns.labels) {
 			continue

@@ -78,7 +78,7 @@ func (n *Network) findWays() {
 	if len(n.backends) == 0 {
 		return
 	}
-	r := router{Network: n, from: n.controllers(), known: true, access: map[int]Access{}}
+	r := router{Network: n, from: n.controllers(), known: true, access: map[int]Access{}, alike: map[aim]Access{}, await: map[int]Ports{}, read: map[document.Value]bool{}}
 	if r.from.empty() {
 		r.from, r.known = n.everything(), false
 	}

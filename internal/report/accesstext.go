@@ -187,7 +187,7 @@ func (p *printer) whoCan(v *WhoCanView) {
 	p.holders(own)
 	if len(theirs) > 0 {
 		p.line("")
-		p.text("  and "+count(len(theirs), "subject")+" of Kubernetes' own, by what ships with it (-v tells how): ", dim, visible(strings.Join(theirs, ", ")), dim)
+		p.text("  ", dim, "and "+count(len(theirs), "subject")+" of Kubernetes' own, by what ships with it (-v tells how): "+visible(strings.Join(theirs, ", ")), dim)
 	}
 	if len(v.Perhaps) > 0 {
 		p.line("")

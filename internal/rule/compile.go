@@ -98,8 +98,9 @@ func (c *Compiled) condition(field, expression string, cache Cache) func() (*con
 		if err != nil {
 			return nil, c.fault(field, err.Error())
 		}
-		made := &condition{program: program, most: mostNodes(loops(e)), reads: map[string]bool{}}
+		made := &condition{program: program, most: mostNodes(loops(e)), reads: map[string]bool{}, items: map[string]bool{}}
 		c.collect(e, made, false, nil)
+		c.collectItems(e, map[string]string{}, made.items)
 		made.joins = loops(e) > 0 && readsJoined(made.reads) || c.Origin != ""
 		return made, nil
 	})
@@ -111,20 +112,6 @@ func (c *Compiled) program(env *cel.Env, checked *cel.Ast) (cel.Program, error) 
 		return env.Program(checked, programOptions()...)
 	}
 	return env.Program(checked, meteredOptions()...)
-}
-
-// Reads is what the rule's conditions read, sorted: "container.securityContext.privileged".
-func (c *Compiled) Reads() []string {
-	all := map[string]bool{}
-	for _, compile := range []func() (*condition, error){c.when, c.assert} {
-		if compile == nil {
-			continue
-		}
-		if condition, err := compile(); err == nil {
-			maps.Copy(all, condition.reads)
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
 }
 
 // checked is an expression's checked form and the environment that it runs in.
@@ -358,14 +345,21 @@ func step(key string) string {
 }
 
 // path is the field path that an expression selects from a variable; "" when it is none.
-func (c *Compiled) path(e ast.Expr) string {
+func (c *Compiled) path(e ast.Expr) string { return c.pathAmong(e, nil) }
+
+// pathAmong is the path where further names stand for the items of lists.
+func (c *Compiled) pathAmong(e ast.Expr, items map[string]string) string {
 	switch e.Kind() {
 	case ast.IdentKind:
-		if name := e.AsIdent(); slices.Contains(variableNames, name) || name == c.EachName && name != "" {
+		name := e.AsIdent()
+		if list, bound := items[name]; bound {
+			return list
+		}
+		if slices.Contains(variableNames, name) || name == c.EachName && name != "" {
 			return name
 		}
 	case ast.SelectKind:
-		if base := c.path(e.AsSelect().Operand()); base != "" {
+		if base := c.pathAmong(e.AsSelect().Operand(), items); base != "" {
 			return base + "." + e.AsSelect().FieldName()
 		}
 	case ast.CallKind:
@@ -373,7 +367,7 @@ func (c *Compiled) path(e ast.Expr) string {
 		if call.FunctionName() != operators.OptSelect && call.FunctionName() != operators.OptIndex && call.FunctionName() != operators.Index {
 			return ""
 		}
-		base := c.path(call.Args()[0])
+		base := c.pathAmong(call.Args()[0], items)
 		if key := call.Args()[1]; base != "" && key.Kind() == ast.LiteralKind {
 			if name, ok := key.AsLiteral().Value().(string); ok {
 				return base + step(name)

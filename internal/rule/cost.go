@@ -24,8 +24,9 @@ type condition struct {
 	program cel.Program
 	most    int // nodes of a fact up to which nothing is counted
 	reads   map[string]bool
-	aspects []*Aspect // what it sees of what it reads
-	joins   bool      // it walks what is joined from other objects, or comes from outside
+	items   map[string]bool // what loops read of the items of what it reads: "binding.subjects.leadsTo"
+	aspects []*Aspect       // what it sees of what it reads
+	joins   bool            // it walks what is joined from other objects, or comes from outside
 }
 
 func programOptions() []cel.ProgramOption {

@@ -256,6 +256,9 @@ func TestReads(t *testing.T) {
 	if !c.ReadsFact("workload.networkPolicies") || c.ReadsFact("workload.services") || c.ReadsFact("workload.net") {
 		t.Error("facts that are read are told wrongly")
 	}
+	if !c.ReadsFact("workload.networkPolicies.spec") || c.ReadsFact("workload.networkPolicies.labels") {
+		t.Error("what a loop reads of its items is told wrongly")
+	}
 	if keys := Keys("object.data[a.b]"); !slices.Equal(keys, []string{"object", "data", "a.b"}) || !c.ReadsFact("object.data") {
 		t.Errorf("a key with dots is taken apart: %q", keys)
 	}

@@ -148,14 +148,3 @@ func explain(err error) string {
 		return "the rule could not be evaluated"
 	}
 }
-
-// ReadsFact says whether the rule reads a variable's field, "workload.services", or when no field
-// is named the variable at all.
-func (c *Compiled) ReadsFact(path string) bool {
-	for _, read := range c.Reads() {
-		if read == path || strings.HasPrefix(read, path+".") || strings.HasPrefix(read, path+"[") {
-			return true
-		}
-	}
-	return false
-}

@@ -36,8 +36,16 @@ func (p *plan) buildAll(ctx context.Context, roots []*kustomization) ([]*Reading
 	for _, k := range roots {
 		b := built{k: k, reading: &Reading{}}
 		b.reading.Coverage.Sources = []string{k.source()}
-		if err := p.build(ctx, &b); err != nil {
+		var digest []byte
+		if p.o.Memo != nil {
+			digest = p.o.disk.digestOverlays(k)
+		}
+		if known := p.o.Memo.build(k.dir, digest); known != nil {
+			b.reading, b.whole = known, true
+		} else if err := p.build(ctx, &b); err != nil {
 			return nil, err
+		} else if b.whole {
+			p.o.Memo.keepBuild(finished{k.dir, digest, b.reading})
 		}
 		if b.whole {
 			k.resources(map[*kustomization]bool{}, func(_, path string) { shown[path] = true })
@@ -190,9 +198,9 @@ func (k *kustomization) take(r *Reading, made resmap.ResMap) error {
 	came := provenanceOf(k)
 	origins := map[string]*fact.Origin{}
 	for _, res := range made.Resources() {
-		content, err := res.AsYAML()
+		content, err := builtText(res)
 		if err != nil {
-			return fmt.Errorf("write %s: %w", res.GetName(), err)
+			return err
 		}
 		docs, errs := document.Read(document.NewText(own(content)), 1)
 		file := ""

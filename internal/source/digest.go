@@ -65,7 +65,7 @@ func (p *Plan) Digest(ctx context.Context) (sum [sha256.Size]byte, ok bool, err 
 }
 
 // contents digests files, and what else decides a task; nil where one cannot be read.
-func contents(limit int64, files []string, facts ...any) []byte {
+func (d disk) contents(limit int64, files []string, facts ...any) []byte {
 	all := sha256.New()
 	for _, f := range facts {
 		text, err := json.Marshal(f)
@@ -76,7 +76,7 @@ func contents(limit int64, files []string, facts ...any) []byte {
 	}
 	var size [8]byte
 	for _, path := range files {
-		text, err := readRegular(path, limit)
+		text, err := d.read(path, limit)
 		if err != nil {
 			return nil
 		}
@@ -92,7 +92,7 @@ func (in *input) digest(o *FileOptions) []byte {
 	if in.stream {
 		return nil
 	}
-	return contents(o.MaxFile, []string{in.path}, in.named, in.chart, in.overlay)
+	return o.disk.contents(o.MaxFile, []string{in.path}, in.named, in.chart, in.overlay)
 }
 
 // digest is of a chart: every file of it, and the values.
@@ -102,7 +102,7 @@ func (j *rendering) digest(ctx context.Context) []byte {
 	case err != nil:
 		return nil
 	case !info.IsDir():
-		return contents(maxChart, []string{j.release.Chart}, j.values, j.kube, j.release)
+		return disk(nil).contents(maxChart, []string{j.release.Chart}, j.values, j.kube, j.release)
 	}
 	f := &chartFiles{ctx: ctx, root: j.release.Chart, within: realPath(j.within)}
 	f.rules = f.ignoreRules()
@@ -117,11 +117,11 @@ func (j *rendering) digest(ctx context.Context) []byte {
 		_, _ = fmt.Fprintf(all, "%s\x00%d\x00", file.Name, len(file.Data)) // a hash takes everything
 		_, _ = all.Write(file.Data)
 	}
-	return contents(0, nil, all.Sum(nil), f.left, j.values, j.kube, j.release)
+	return disk(nil).contents(0, nil, all.Sum(nil), f.left, j.values, j.kube, j.release)
 }
 
-// digestOverlays is of all kustomizations and of what they name.
-func digestOverlays(roots []*kustomization) []byte {
+// digestOverlays is of all kustomizations and of what they name, with the files as they would be.
+func (d disk) digestOverlays(roots ...*kustomization) []byte {
 	reached := map[*kustomization]bool{}
 	for _, k := range roots {
 		k.reach(reached)
@@ -143,5 +143,5 @@ func digestOverlays(roots []*kustomization) []byte {
 			}
 		}
 	}
-	return contents(maxResource, files, facts)
+	return d.contents(maxResource, files, facts)
 }

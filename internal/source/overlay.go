@@ -45,7 +45,7 @@ func (p *plan) overlayTasks() []task {
 	t := task{
 		path: roots[0].dir, done: len(roots),
 		run:    func(ctx context.Context) ([]*Reading, error) { return p.buildAll(ctx, roots) },
-		digest: func(context.Context) []byte { return digestOverlays(roots) },
+		digest: func(context.Context) []byte { return p.o.disk.digestOverlays(roots...) },
 	}
 	return []task{p.o.keep("overlays", t, s.replaced())}
 }

@@ -107,9 +107,9 @@ func Patched(ctx context.Context, objects []*fact.Object, patches []string) ([]*
 	}
 	r := &Reading{}
 	for _, res := range made.Resources() {
-		content, err := res.AsYAML()
+		content, err := builtText(res)
 		if err != nil {
-			return nil, fmt.Errorf("write %s: %w", res.GetName(), err)
+			return nil, err
 		}
 		docs, errs := document.Read(document.NewText(own(content)), 1)
 		if len(errs) > 0 || len(docs) != 1 {

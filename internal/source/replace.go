@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -53,8 +54,48 @@ func (d disk) at(path string) (text string, replaced bool) {
 // Memo keeps what was read between readings of the same sources, of which some replace files: what
 // none of those files is a part of is not read again. Safe for concurrent use.
 type Memo struct {
-	mutex sync.Mutex
-	known map[string][]*Reading
+	mutex  sync.Mutex
+	known  map[string][]*Reading
+	builds []finished
+}
+
+// mostBuilds is how many builds of overlays a memo keeps: those of a few copies, which mostly share files.
+const mostBuilds = 16
+
+// finished is what was built of an overlay whose files had that digest.
+type finished struct {
+	dir     string
+	digest  []byte
+	reading *Reading
+}
+
+// build is what was built of the same files before; nil where nothing was. m may be nil.
+func (m *Memo) build(dir string, digest []byte) *Reading {
+	if m == nil || digest == nil {
+		return nil
+	}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for i, f := range m.builds {
+		if f.dir == dir && bytes.Equal(f.digest, digest) {
+			m.builds = append(slices.Delete(m.builds, i, i+1), f) // the last is what was used last
+			return f.reading
+		}
+	}
+	return nil
+}
+
+// keepBuild remembers what was built.
+func (m *Memo) keepBuild(f finished) {
+	if m == nil || f.digest == nil {
+		return
+	}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if len(m.builds) >= mostBuilds {
+		m.builds = slices.Delete(m.builds, 0, 1)
+	}
+	m.builds = append(m.builds, f)
 }
 
 // keep makes a task remember. replaced says whether any of what it reads is replaced.

@@ -1,11 +1,14 @@
 package vulndb
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/verdict"
@@ -88,6 +91,8 @@ type Update struct {
 	Path string // of the index that is replaced, or made
 	// Verify fails when nobody who may has signed the bytes; nil takes them as they are.
 	Verify func(file []byte) error
+	// Seal is the one that it must have, as the mirror said; nil takes any.
+	Seal []byte
 	// Downgrade allows an index that is older than the one that is there.
 	Downgrade bool
 }
@@ -102,8 +107,13 @@ type Outcome struct {
 // puts it in its place. Whatever fails, the index that was there stays.
 func (u *Update) Take(from io.Reader) (*Outcome, error) {
 	out := &Outcome{Changed: true}
+	unlock, err := lock(u.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	same := errors.New("the same")
-	err := place(u.Path, func(w io.Writer) error {
+	err = place(u.Path, func(w io.Writer) error {
 		n, err := io.Copy(w, io.LimitReader(from, advisory.MaxIndex+1))
 		if err == nil && n > advisory.MaxIndex {
 			err = fmt.Errorf("it has over %d bytes", int64(advisory.MaxIndex))
@@ -118,6 +128,9 @@ func (u *Update) Take(from io.Reader) (*Outcome, error) {
 		out.About = fresh.About
 		if err := fresh.CheckSeal(); err != nil {
 			return err
+		}
+		if u.Seal != nil && !bytes.Equal(u.Seal, Seal(fresh.Bytes)) {
+			return errors.New("the index is not the one that the mirror names: it may be changing just now")
 		}
 		if u.Verify != nil {
 			if err := u.Verify(fresh.Bytes); err != nil {
@@ -147,8 +160,7 @@ func (u *Update) compare(fresh *DB) (same bool, err error) {
 	if string(old.Bytes) == string(fresh.Bytes) {
 		return true, nil
 	}
-	older := fresh.About.Sequence < old.About.Sequence || fresh.About.Sequence == old.About.Sequence && fresh.About.Created < old.About.Created
-	if older && !u.Downgrade {
+	if isOlder(fresh, old) && !u.Downgrade {
 		return false, &verdict.RemedyError{
 			Err: fmt.Errorf("the index is older than the one in place: sequence %d of %s, in place %d of %s",
 				fresh.About.Sequence, fresh.Created().Format("2006-01-02"), old.About.Sequence, old.Created().Format("2006-01-02")),
@@ -156,4 +168,23 @@ func (u *Update) compare(fresh *DB) (same bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+func isOlder(fresh, old *DB) bool {
+	return fresh.About.Sequence < old.About.Sequence || fresh.About.Sequence == old.About.Sequence && fresh.About.Created < old.About.Created
+}
+
+// lock waits until no other process takes over an index to the same place: of two at once the newer one must stay.
+func lock(path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	file, err := os.OpenFile(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
+	}
+	return func() { _ = file.Close() }, nil // which ends the lock
 }

@@ -55,7 +55,11 @@ func Open(path string) (*DB, error) {
 			Remedy: "Make it again with 'coaming db build', or fetch it again with 'coaming db update --from'.",
 		}
 	}
-	return &DB{Index: index, Path: path, Bytes: raw}, nil
+	db := &DB{Index: index, Path: path, Bytes: raw}
+	if !cached(file, info.Size()) {
+		index.Prefetch = db.prefetch
+	}
+	return db, nil
 }
 
 // Close ends the map.

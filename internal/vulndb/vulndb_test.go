@@ -6,31 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
-
-	"github.com/coaming/coaming/internal/advisory"
 )
-
-const realData = "../../../shared/vulndata"
-
-// BenchmarkBuild is a whole build of the real records, from zips to the file.
-func BenchmarkBuild(b *testing.B) {
-	if _, err := os.Stat(realData); err != nil {
-		b.Skip("no ../shared/vulndata beside this checkout")
-	}
-	for b.Loop() {
-		builder := advisory.NewBuilder()
-		if unread, err := Read(b.Context(), builder, realData); err != nil || len(unread) > 0 {
-			b.Fatal(err, unread)
-		}
-		if err := Write(filepath.Join(b.TempDir(), FileName), func(w io.Writer) error {
-			_, err := builder.Write(w, time.Unix(0, 0), 1)
-			return err
-		}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
 
 // TestWriteIsWhole fails in the middle: the old file stays, and nothing else.
 func TestWriteIsWhole(t *testing.T) {

@@ -25,6 +25,9 @@ func main() {
 	rules := flag.Bool("rules", false, "measure the rules alone")
 	graph := flag.Bool("graph", false, "measure who can become whom")
 	folder := flag.String("make", "", "write a cluster of -most pods to `FOLDER`, and measure nothing")
+	advisories := flag.Bool("advisory", false, "measure the index of advisories")
+	index := flag.String("ask", "", "ask the `INDEX` about -packages once, for -advisory")
+	packages := flag.String("packages", "", "the `FILE` of packages for -ask")
 	flag.Parse()
 	var err error
 	switch ctx := context.Background(); {
@@ -32,6 +35,10 @@ func main() {
 		err = dearest()
 	case *folder != "":
 		err = writeCluster(*folder, *most)
+	case *index != "":
+		err = answerOnce(*index, *packages)
+	case *advisories:
+		err = measureAdvisories(ctx, *runs)
 	case *graph:
 		err = measureGraphs(ctx, *runs, *most)
 	default:

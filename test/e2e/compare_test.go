@@ -130,6 +130,25 @@ var differences = []difference{{
 	"missing pods",
 	"what no file holds may be made elsewhere, or by an operator of whom files hold a resource; a cluster has all pods",
 	func(d *delta) bool { return d.files == nil && d.rule == "network-policy-selects-nothing" },
+}, {
+	"tokens in secrets",
+	"files hold secrets with tokens, by which a path goes on; in a cluster no Secret is looked at",
+	func(d *delta) bool {
+		return d.files != nil && strings.Contains(d.files.Message, "use the service account token in a secret") &&
+			(d.cluster == nil || !strings.Contains(d.cluster.Message, "in a secret,"))
+	},
+}, {
+	"nodes and namespaces elsewhere",
+	"what stands in no file, the default namespace and the nodes, a path does not lead through for certain; of a cluster it is known that they are there",
+	func(d *delta) bool {
+		return d.files == nil && d.subject.namespace == "default" && strings.Contains(d.cluster.Message, "then take the administrator's key from a control plane node")
+	},
+}, {
+	"addresses of nodes",
+	"whether nodes can be reached from outside only the nodes tell, of which files hold none",
+	func(d *delta) bool {
+		return d.cluster == nil && d.files.Verdict == verdict.Unknown && strings.HasPrefix(d.files.Reason, "whether the nodes have addresses")
+	},
 }}
 
 // containerOf is the container that was judged, as it stands in the file.

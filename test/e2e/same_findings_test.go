@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -21,17 +22,18 @@ func TestSameFindings(t *testing.T) {
 	if len(a.refused) > 0 {
 		t.Error("the API server refuses an object of the shop")
 	}
-	others := applyCorpus(t, a)
+	applied := applyCorpus(t, a)
 
 	live, snapshot := s.readTwice(t)
+	others := a.standing(t, applied, live)
 	t.Run("cluster and snapshot", func(t *testing.T) { compareExactly(t, live, snapshot) })
 	files := scan(t, []int{1}, append([]string{shop + "/base", shop + "/chart"}, others...)...)
 	t.Run("cluster and files", func(t *testing.T) { compare(t, a, files, live, len(others) > 0) })
 	t.Run("what controllers made", func(t *testing.T) { judgedOnce(t, s, a, live) })
 }
 
-// applyCorpus applies what can be applied of manifests that nobody here wrote, and writes what was into a file.
-func applyCorpus(t *testing.T, a *applier) []string {
+// applyCorpus applies what can be applied of manifests that nobody here wrote, and says what was.
+func applyCorpus(t *testing.T, a *applier) []*fact.Object {
 	t.Helper()
 	if _, err := os.Stat(corpus); err != nil {
 		t.Logf("skipped: the manifests of other projects are not here: %v", err)
@@ -41,11 +43,32 @@ func applyCorpus(t *testing.T, a *applier) []string {
 	before := len(a.applied)
 	a.apply(t, objects)
 	a.tell(t, before+len(objects))
+	return slices.DeleteFunc(objects, func(o *fact.Object) bool {
+		id, _ := a.normal(o)
+		return a.applied[id] != o
+	})
+}
+
+// standing writes a file of the objects that the cluster still judges by themselves: no controller has
+// removed them or judges them with its own.
+func (a *applier) standing(t *testing.T, objects []*fact.Object, live *verdict.Result) []string {
+	t.Helper()
+	if len(objects) == 0 {
+		return nil
+	}
+	judged := map[identity]bool{}
+	for i := range live.Findings {
+		judged[subjectOf(&live.Findings[i])] = true
+	}
 	var text []byte
 	for _, o := range objects {
-		if id, _ := a.normal(o); a.applied[id] == o {
-			text = append(o.Root.AppendJSON(append(text, "---\n"...)), '\n')
+		id, _ := a.normal(o)
+		if id.kind == "Pod" && !judged[id] && a.taken(t, id) {
+			t.Logf("left out: a controller has adopted or removed %s since it was applied", id)
+			delete(a.applied, id)
+			continue
 		}
+		text = append(o.Root.AppendJSON(append(text, "---\n"...)), '\n')
 	}
 	return []string{writeFile(t, "corpus.yaml", string(text))}
 }

@@ -152,6 +152,9 @@ func explain(r *record, p pkg, we bool) string {
 		}
 		for i, g := range a.Ranges {
 			for _, e := range g.Events {
+				if fixed := e["fixed"]; !we && fixed != "" && strings.HasPrefix(p.ecosystem, "AlmaLinux:") && strings.Contains(fixed, ".module") != strings.Contains(p.version, ".module") {
+					return "an advisory for a module stream says nothing of packages outside of one, and the other way round; the judge compares all"
+				}
 				if over, _ := g.Database["introduced_exclusive"].(bool); over && !we && e["introduced"] == p.version {
 					return "the range begins after the version, which only we read"
 				}

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// tree is the files of an image as a container sees them: what layers hold, each under those above it.
-type tree struct{ strata []*stratum }
+// view is the files of an image as a container sees them: what layers hold, each under those above it.
+type view struct{ strata []*stratum }
 
-func treeOf(strata ...*stratum) tree { return tree{strata} }
+func viewOf(strata ...*stratum) view { return view{strata} }
 
 // standing is what stands at a path.
 type standing int
@@ -22,7 +22,7 @@ const (
 )
 
 // at says what stands at a path, in which layer, and the record of it where there is one. No link is followed.
-func (t *tree) at(name string) (what standing, layer int, r *record) {
+func (t *view) at(name string) (what standing, layer int, r *record) {
 	own, parents := sum(name), parentsOf(name)
 	for i, s := range slices.Backward(t.strata) {
 		switch {
@@ -38,7 +38,7 @@ func (t *tree) at(name string) (what standing, layer int, r *record) {
 }
 
 // hiddenBy is the lowest layer above one that hides a path of it, -1 where none does.
-func (t *tree) hiddenBy(name string, layer int) int {
+func (t *view) hiddenBy(name string, layer int) int {
 	own, parents := sum(name), parentsOf(name)
 	for i := layer + 1; i < len(t.strata); i++ {
 		if t.strata[i].covers(own, parents) {
@@ -53,7 +53,7 @@ const maxLinks = 40
 
 // resolve is the path that a path leads to when symbolic links are followed from the root of the image; ok is
 // false where they lead in a circle.
-func (t *tree) resolve(name string) (at string, ok bool) {
+func (t *view) resolve(name string) (at string, ok bool) {
 	todo := strings.Split(strings.Trim(path.Clean("/"+name), "/"), "/")
 	var done []string
 	for links := 0; len(todo) > 0; {
@@ -84,7 +84,7 @@ func (t *tree) resolve(name string) (at string, ok bool) {
 }
 
 // find follows links, and says what stands at the end.
-func (t *tree) find(name string) (at string, what standing, layer int, r *record) {
+func (t *view) find(name string) (at string, what standing, layer int, r *record) {
 	at, ok := t.resolve(name)
 	if !ok || at == "" {
 		return at, nothing, -1, nil
@@ -95,7 +95,7 @@ func (t *tree) find(name string) (at string, what standing, layer int, r *record
 
 // records calls yield with every record of every layer, lowest layer first and sorted by path; by is the layer that
 // hides it, -1 for none.
-func (t *tree) records(yield func(r *record, layer, by int)) {
+func (t *view) records(yield func(r *record, layer, by int)) {
 	for i, s := range t.strata {
 		names := make([]string, 0, len(s.notes.records))
 		for name := range s.notes.records {

@@ -1,0 +1,73 @@
+package image
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+)
+
+func nodeReader(at string) reader {
+	if isNodePackage(at) {
+		return readNode
+	}
+	return nil
+}
+
+// isNodePackage says whether a package.json stands where npm, pnpm, yarn or Debian install packages: in a directory
+// NAME or @SCOPE/NAME right below node_modules (or nodejs). Others lie inside a package and describe no installed one.
+func isNodePackage(at string) bool {
+	parent := path.Dir(path.Dir(at))
+	if strings.HasPrefix(path.Base(parent), "@") {
+		parent = path.Dir(parent)
+	}
+	return path.Base(parent) == "node_modules" || parent == "usr/share/nodejs"
+}
+
+func readNode(in *input) (*find, error) {
+	text, err := in.text()
+	if err != nil {
+		return nil, err
+	}
+	return nodePackage(text)
+}
+
+func nodePackage(text []byte) (*find, error) {
+	var p struct{ Name, Version word }
+	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), &p); err != nil {
+		return nil, fmt.Errorf("it is no package.json: %w", err)
+	}
+	if p.Name == "" || p.Version == "" {
+		return nil, nil // npm installs none without
+	}
+	return one("npm", string(p.Name), string(p.Version)), nil
+}
+
+// yarnReader knows what yarn keeps its packages in where there is no node_modules.
+func yarnReader(at string) reader {
+	if strings.HasSuffix(path.Dir(at), ".yarn/cache") {
+		return readYarn
+	}
+	return nil
+}
+
+func readYarn(in *input) (*find, error) {
+	all := &find{}
+	err := in.zipped(func(f *zip.File) error {
+		if !isNodePackage(f.Name) || !strings.HasSuffix(f.Name, "/package.json") {
+			return nil
+		}
+		text, err := zipText(f)
+		if err != nil {
+			return err
+		}
+		found, err := nodePackage(text)
+		if found != nil {
+			all.packages = append(all.packages, within(f.Name, found.packages)...)
+		}
+		return err
+	})
+	return all, err
+}

@@ -1,0 +1,283 @@
+package image
+
+import (
+	"bufio"
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"sync"
+
+	"github.com/coaming/coaming/internal/fact"
+)
+
+// Programs pass a window: what is looked for in it must fit into window less overlap.
+const (
+	windowSize = 128 << 10
+	overlap    = 512 // bytes of a block that are looked at again with the next
+	maxProgram = 4 << 30
+)
+
+var windows = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, windowSize) }}
+
+// isLoaded says whether a file that is not executable is loaded by programs, by its name.
+func isLoaded(base string) bool {
+	switch path.Ext(base) {
+	case ".so", ".node", ".exe":
+		return true
+	}
+	return false
+}
+
+// program is a program on its way past.
+type program struct {
+	in  *input
+	r   *bufio.Reader
+	elf *elfHead // nil for other forms
+	old *oldGo   // what a Go program built before Go 1.18 may need, nil for others
+
+	found   []fact.Package
+	marks   []*mark
+	problem error
+	isGo    bool // its build information was found
+	isRust  bool
+}
+
+// readProgram finds what a program was built from and what it is, in one pass over it: Go's build information, the crates
+// that cargo-auditable notes, and the marks by which the table of bundled programs knows it. What is none of ELF, PE and
+// Mach-O is asked for marks alone.
+func readProgram(in *input, marks []*mark) (*find, error) {
+	window := windows.Get().(*bufio.Reader)
+	defer windows.Put(window)
+	window.Reset(in)
+	p := &program{in: in, r: window, marks: slices.Clone(marks)}
+	head, err := p.r.Peek(4096)
+	if len(head) < 4 {
+		return nil, streamError(err)
+	}
+	native := isNative(head)
+	if !native && len(marks) == 0 {
+		return nil, nil
+	}
+	if in.size > maxProgram {
+		return nil, boundError(fmt.Sprintf("%d bytes are more than the %d that are read of a program", in.size, int64(maxProgram)))
+	}
+	if string(head[:4]) == elf.ELFMAG {
+		block, _ := p.r.Peek(p.r.Size())
+		if p.elf, p.problem = readElfHead(block); p.elf != nil && p.elf.isGo {
+			p.old = &oldGo{}
+		}
+	}
+	if err := p.scan(native); err != nil {
+		return nil, err
+	}
+	if native && len(p.marks) == len(marks) && !slices.ContainsFunc(marks, func(m *mark) bool { return m.silent }) && len(marks) > 0 {
+		p.found = append(p.found, bundled(path.Base(in.path), "", "").packages...) // it is there, whatever its release
+	}
+	if len(p.found) == 0 {
+		return nil, p.problem
+	}
+	return &find{packages: p.found}, p.problem
+}
+
+// isNative knows the forms of programs by their first bytes.
+func isNative(head []byte) bool {
+	switch {
+	case string(head[:4]) == elf.ELFMAG, string(head[:2]) == "MZ":
+		return true
+	}
+	return slices.Contains([]string{"\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe"}, string(head[:4]))
+}
+
+// streamError is what kept a stream from being read, but for its end.
+func streamError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull) {
+		return nil
+	}
+	return err
+}
+
+// at is the place in the file that comes next.
+func (p *program) at() int64 { return p.in.n - int64(p.r.Buffered()) }
+
+func (p *program) note(err error) {
+	if p.problem == nil {
+		p.problem = err
+	}
+}
+
+// scan looks at one block after the other, each with the end of the one before.
+func (p *program) scan(native bool) error {
+	for {
+		block, err := p.r.Peek(p.r.Size())
+		if err := streamError(err); err != nil {
+			return err
+		}
+		last := len(block) < p.r.Size()
+		p.recognise(block)
+		step, next := len(block)-overlap, (func() error)(nil)
+		if last {
+			step = len(block)
+		}
+		if native {
+			if p.old != nil {
+				p.old.look(block, p.at())
+			}
+			if i := p.goIn(block); i >= 0 && i < step {
+				step, next = i, p.readGo
+			}
+			if i := p.rustIn(block[:min(len(block), step+overlap)]); i >= 0 && i < step {
+				step, next = i, p.readRust
+			}
+		}
+		if !native && len(p.marks) == 0 {
+			return nil
+		}
+		if _, err := p.r.Discard(step); err != nil {
+			return err
+		}
+		if next != nil {
+			if err := next(); err != nil {
+				return err
+			}
+		} else if last {
+			return nil
+		}
+	}
+}
+
+// goIn is where in a block Go's build information begins: on 16 bytes, and in ELF in what is loaded as writable, so that a
+// program that merely speaks of it is none. Less than 0 where it does not.
+func (p *program) goIn(block []byte) int {
+	if p.isGo {
+		return -1
+	}
+	for from := 0; ; {
+		i := bytes.Index(block[from:], []byte(goMagic))
+		if i < 0 {
+			return -1
+		}
+		i += from
+		if at := p.at() + int64(i); at%goAlign == 0 && (p.elf == nil || at >= p.elf.start && at < p.elf.end) {
+			return i
+		}
+		from = i + 1
+	}
+}
+
+func (p *program) rustIn(block []byte) int {
+	if p.isRust {
+		return -1
+	}
+	return cratesIn(block)
+}
+
+func (p *program) readRust() error {
+	list, err := readCrates(p.r)
+	if len(list) > 0 {
+		p.isRust = true
+		p.found = append(p.found, list...)
+	}
+	if bound, over := errors.AsType[boundError](err); over {
+		err = bound
+	}
+	p.note(err)
+	return nil
+}
+
+// recognise asks a block for the marks that were not found yet.
+func (p *program) recognise(block []byte) {
+	p.marks = slices.DeleteFunc(p.marks, func(m *mark) bool {
+		version := m.find(block)
+		if version == "" {
+			return false
+		}
+		p.found = append(p.found, bundled(m.name, m.ecosystem, version).packages...)
+		return true
+	})
+}
+
+// elfHead is what the head of an ELF file tells.
+type elfHead struct {
+	start, end int64 // from the first to the last byte that is loaded as writable
+	isGo       bool  // Go's linker made it
+	loads      []elfLoad
+	wide       bool
+}
+
+// elfLoad is a part of the file and the address that it is loaded at.
+type elfLoad struct{ address, offset, length uint64 }
+
+// place is where in the file what is loaded at an address stands, less than 0 when nothing is.
+func (h *elfHead) place(address uint64) int64 {
+	for _, l := range h.loads {
+		if address >= l.address && address-l.address < l.length {
+			return int64(l.offset + (address - l.address)) //nolint:gosec // both at most maxProgram
+		}
+	}
+	return -1
+}
+
+// readElfHead reads the program headers, which linkers put right behind the file's own. It is nil for what is no program.
+func readElfHead(head []byte) (*elfHead, error) {
+	if len(head) < 64 {
+		return nil, nil
+	}
+	order := elfOrder(head)
+	h := &elfHead{wide: elf.Class(head[elf.EI_CLASS]) == elf.ELFCLASS64}
+	table, size, count := uint64(order.Uint32(head[28:])), int(order.Uint16(head[42:])), int(order.Uint16(head[44:]))
+	least := 32
+	if h.wide {
+		table, size, count = order.Uint64(head[32:]), int(order.Uint16(head[54:])), int(order.Uint16(head[56:]))
+		least = 56
+	}
+	if count == 0 {
+		return h, nil // an object file
+	}
+	if size < least || table > uint64(len(head)) || table+uint64(size*count) > uint64(len(head)) {
+		return nil, errors.New("the program headers of the ELF file do not stand near its beginning")
+	}
+	for i := range count {
+		if err := h.add(head, head[int(table)+i*size:]); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// elfGoBuildID is the kind of the note that Go's linker leaves, which is called Go.
+const elfGoBuildID = 4
+
+// add notes one program header.
+func (h *elfHead) add(head, entry []byte) error {
+	order := elfOrder(head)
+	flags, offset, length, address := order.Uint32(entry[24:]), uint64(order.Uint32(entry[4:])), uint64(order.Uint32(entry[16:])), uint64(order.Uint32(entry[8:]))
+	if h.wide {
+		flags, offset, length, address = order.Uint32(entry[4:]), order.Uint64(entry[8:]), order.Uint64(entry[32:]), order.Uint64(entry[16:])
+	}
+	switch elf.ProgType(order.Uint32(entry)) {
+	case elf.PT_NOTE:
+		if offset < uint64(len(head)) && length < uint64(len(head)) {
+			h.isGo = h.isGo || bytes.Contains(head[offset:min(offset+length, uint64(len(head)))], append(order.AppendUint32(nil, elfGoBuildID), "Go\x00\x00"...))
+		}
+	case elf.PT_LOAD:
+		if length == 0 {
+			return nil
+		}
+		if offset > maxProgram || length > maxProgram {
+			return errors.New("the program headers of the ELF file lead out of it")
+		}
+		h.loads = append(h.loads, elfLoad{address, offset, length})
+		if elf.ProgFlag(flags)&elf.PF_W == 0 {
+			return nil
+		}
+		if from := int64(offset); h.end == 0 || from < h.start { //nolint:gosec // at most maxProgram
+			h.start = from
+		}
+		h.end = max(h.end, int64(offset+length)) //nolint:gosec // at most twice maxProgram
+	}
+	return nil
+}
