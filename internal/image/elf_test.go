@@ -27,8 +27,8 @@ func needsOf(name string) (needs []string, interpreter string, ok bool) {
 	return needs, interpreter, true
 }
 
-// FuzzProgram reads anything as a program, in pieces.
-func FuzzProgram(f *testing.F) {
+// FuzzELF reads anything as a program, in pieces.
+func FuzzELF(f *testing.F) {
 	for _, b := range []*elfBuilder{
 		{names: []byte{0}}, {names: []byte{0}, interpreter: "/lib/ld.so", dynamic: []uint64{1, 1}}, {names: []byte{0}, packed: "upx"}, {names: []byte{0}, symbols: 100},
 	} {

@@ -48,7 +48,7 @@ func TestKnownFiles(t *testing.T) {
 // TestNoValueIsKept looks for credentials in all that is kept of an image.
 func TestNoValueIsKept(t *testing.T) {
 	const secret = "kT9vQ2mZx7aa"
-	at := layoutOf(t, map[string]any{
+	at := configured(t, map[string]any{
 		"os": "linux", "architecture": "amd64",
 		"config": map[string]any{
 			"Env": []string{"DB_PASSWORD=" + secret, "URL=postgres://a:" + secret + "@db/x"}, "Cmd": []string{"app", "--password", secret},

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// layoutOf is an OCI layout of one layer with a configuration.
-func layoutOf(t testing.TB, configuration map[string]any, entries ...tar.Header) string {
+// configured is an OCI layout of one layer with a configuration.
+func configured(t testing.TB, configuration map[string]any, entries ...tar.Header) string {
 	t.Helper()
 	b := blobs{}
 	m := indexOrManifest{Config: b.document(t, configuration), Layers: []descriptor{b.add(tarOf(t, entries...))}}
@@ -93,7 +93,7 @@ func TestSlimRootRuns(t *testing.T) {
 	libraries := loaded(t, program)
 	decoy := tar.Header{Name: "usr/share/decoy", Linkname: strings.Repeat("x", 5000)}
 	tool := tar.Header{Name: "usr/bin/decoy", Mode: 0o755, Linkname: "#!/bin/sh\n"}
-	at := layoutOf(t, map[string]any{"os": "linux", "architecture": runtime.GOARCH, "config": map[string]any{"Entrypoint": []string{program}}},
+	at := configured(t, map[string]any{"os": "linux", "architecture": runtime.GOARCH, "config": map[string]any{"Entrypoint": []string{program}}},
 		append(fromHost(t, append(slices.Clone(libraries), program)...), decoy, tool)...)
 	for name, used := range map[string][]string{"by what it is linked with": nil, "by what was opened": append(slices.Clone(libraries), program, "/proc/self/status", "/run/made-later")} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +165,7 @@ func TestSlimFollowsPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := layoutOf(t, map[string]any{"os": "linux", "architecture": "amd64", "config": map[string]any{"Entrypoint": []string{"shop"}, "ExposedPorts": map[string]any{"80/tcp": struct{}{}}}},
+	at := configured(t, map[string]any{"os": "linux", "architecture": "amd64", "config": map[string]any{"Entrypoint": []string{"shop"}, "ExposedPorts": map[string]any{"80/tcp": struct{}{}}}},
 		tar.Header{Name: "etc/os-release", Linkname: "ID=debian\nVERSION_ID=12\n"}, tar.Header{Name: "var/lib/dpkg/status", Linkname: status},
 		tar.Header{Name: "var/lib/dpkg/info/shop.list", Linkname: "/usr/bin/shop\n"}, tar.Header{Name: "var/lib/dpkg/info/apt.list", Linkname: "/usr/bin/apt\n"},
 		tar.Header{Name: "usr/bin/shop", Mode: 0o755, Linkname: string(program)}, tar.Header{Name: "usr/bin/apt", Mode: 0o755, Linkname: string(program)})
