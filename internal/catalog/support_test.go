@@ -33,6 +33,7 @@ func TestSupport(t *testing.T) {
 		"images.yaml":       checkImages,
 		"systems.yaml":      checkSystems,
 		"programs.yaml":     checkPrograms,
+		"tools.yaml":        checkTools,
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {

@@ -17,6 +17,8 @@ type Image struct {
 	System   *System   `json:"system,omitempty"`
 	Layers   []Layer   `json:"layers,omitempty"`
 	Packages []Package `json:"packages"`
+	// Contents is what rules read; nil where only packages were asked for.
+	Contents *Contents `json:"-"`
 }
 
 // System is a distribution of an operating system in the words of its os-release file.
@@ -74,6 +76,13 @@ type Package struct {
 	Licence string `json:"licence,omitempty"`
 	// Files are the files of a distribution's package, from the root and without a leading slash.
 	Files []string `json:"files,omitempty"`
+	// Needs are the names that must be there for the package to work, of packages or of what these provide, with "|"
+	// between those of which one will do. Provides are the names beside its own that it answers to. Both are as the distribution's
+	// package manager has them, without versions.
+	Needs    []string `json:"needs,omitempty"`
+	Provides []string `json:"provides,omitempty"`
+	// Size is what the package takes up installed, in bytes, as its manager tells; 0 where it does not.
+	Size int64 `json:"size,omitempty"`
 }
 
 // Compare orders the packages of an image.

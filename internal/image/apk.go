@@ -2,6 +2,7 @@ package image
 
 import (
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
@@ -42,6 +43,12 @@ func readApk(in *input) (*find, error) {
 			p.Licence = licence(value)
 		case "o":
 			p.Source = value
+		case "D":
+			p.Needs = apkNames(value, false)
+		case "p":
+			p.Provides = apkNames(value, true)
+		case "I":
+			p.Size, _ = strconv.ParseInt(value, 10, 48)
 		case "F":
 			dir = value
 		case "R":
@@ -51,4 +58,18 @@ func readApk(in *input) (*find, error) {
 	})
 	flush()
 	return f, err
+}
+
+// apkNames are names without the versions behind them: "so:libc.musl-x86_64.so.1 busybox>=1.36". A conflict ("!name") is no need.
+func apkNames(value string, provided bool) []string {
+	var list []string
+	for word := range strings.FieldsSeq(value) {
+		if at := strings.IndexAny(word, "=<>~"); at > 0 {
+			word = word[:at]
+		}
+		if word != "" && (provided || word[0] != '!') {
+			list = append(list, word)
+		}
+	}
+	return list
 }

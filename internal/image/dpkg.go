@@ -3,6 +3,7 @@ package image
 import (
 	"cmp"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
@@ -59,7 +60,7 @@ func readDpkgStatus(in *input) (*find, error) {
 		key, value, ok := strings.Cut(line, ":")
 		if ok && line[0] != ' ' && line[0] != '\t' {
 			switch key = strings.ToLower(key); key {
-			case "package", "version", "source", "status", "architecture", "origin", "vendor", "maintainer":
+			case "package", "version", "source", "status", "architecture", "depends", "pre-depends", "provides", "installed-size", "origin", "vendor", "maintainer":
 				fields[key] = strings.Clone(strings.TrimSpace(value))
 			}
 		}
@@ -78,6 +79,11 @@ func dpkgPackage(fields map[string]string) (fact.Package, bool) {
 			return p, false
 		}
 	}
+	p.Needs = append(relations(fields["pre-depends"]), relations(fields["depends"])...)
+	p.Provides = relations(fields["provides"])
+	if kib, err := strconv.ParseInt(fields["installed-size"], 10, 48); err == nil && kib > 0 {
+		p.Size = kib << 10
+	}
 	p.Vendor = cmp.Or(fields["origin"], fields["vendor"], fields["maintainer"])
 	p.Source, p.SourceVersion = p.Name, p.Version
 	if source := fields["source"]; source != "" {
@@ -88,4 +94,23 @@ func dpkgPackage(fields map[string]string) (fact.Package, bool) {
 		}
 	}
 	return p, p.Name != "" && p.Version != ""
+}
+
+// relations are the names of a field of relations (deb-control(5)): "libc6 (>= 2.36), perl:any | awk" is "libc6" and "perl|awk".
+func relations(field string) []string {
+	var list []string
+	for group := range strings.SplitSeq(field, ",") {
+		var names []string
+		for one := range strings.SplitSeq(group, "|") {
+			name, _, _ := strings.Cut(strings.TrimSpace(one), " ")
+			name, _, _ = strings.Cut(name, "(")
+			if name, _, _ = strings.Cut(name, ":"); name != "" {
+				names = append(names, name)
+			}
+		}
+		if len(names) > 0 {
+			list = append(list, strings.Join(names, "|"))
+		}
+	}
+	return list
 }

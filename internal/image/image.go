@@ -24,6 +24,10 @@ type Options struct {
 	Platform string
 	// Reference chooses among the images of an archive by name or digest; "" is the only one.
 	Reference string
+	// Known are digests of files that are known to be bad, SHA-256 in hex, each with what to call it.
+	Known map[string]string
+	// described is told of what was noted of the files; may be nil.
+	described func(*described)
 	// Registry asks registries; nil asks none.
 	Registry *registry.Client
 	// Mounts reads what other file systems hold below a root directory, too.
@@ -167,8 +171,13 @@ func finish(name string, m *manifest, strata []*stratum, o *Options, l *ledger) 
 		img.Name += " (" + m.name + ")"
 	}
 	for _, b := range m.layers {
-		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, CreatedBy: b.createdBy})
+		command, _ := masked(b.createdBy)
+		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, CreatedBy: command})
 	}
 	assemble(img, strata, o, l)
+	describe(img, m, strata)
+	if o.described != nil {
+		o.described(&described{img, viewOf(strata...)})
+	}
 	return img, l.coverage(), nil
 }

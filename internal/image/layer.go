@@ -51,8 +51,10 @@ func readLayer(ctx context.Context, b *blob, number int, o *Options, l *ledger) 
 	}
 	l.add(b.gap(number, err))
 	if errors.Is(err, errDigest) {
-		return newStratum(number, o, l)
+		collected = newStratum(number, o, l)
+		collected.finish()
 	}
+	collected.notes.unseen = fmt.Sprintf("layer %d was not read whole: %v", number, err)
 	return collected
 }
 

@@ -94,5 +94,6 @@ func openSaved(s store, list []saved, o *Options) (*manifest, error) {
 		m.layers = append(m.layers, blob{open: open, file: file, digest: c.RootFS.DiffIDs[i], plain: true})
 	}
 	tell(m.layers, &c)
+	m.config = &c
 	return m, nil
 }

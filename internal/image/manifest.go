@@ -20,6 +20,8 @@ import (
 type manifest struct {
 	name, form, digest, platform string
 	layers                       []blob
+	config                       *config
+	annotations                  map[string]string
 }
 
 // blob is one layer.
@@ -55,6 +57,8 @@ type (
 		Manifests     []descriptor `json:"manifests,omitempty"`
 		Config        descriptor   `json:"config"`
 		Layers        []descriptor `json:"layers"`
+
+		Annotations map[string]string `json:"annotations,omitempty"`
 	}
 	config struct {
 		platform
@@ -65,6 +69,21 @@ type (
 			CreatedBy  string `json:"created_by"`
 			EmptyLayer bool   `json:"empty_layer"`
 		} `json:"history"`
+		Created string `json:"created"`
+		Config  launch `json:"config"`
+	}
+	// launch is what a container starts with.
+	launch struct {
+		User         string
+		ExposedPorts map[string]struct{}
+		Env          []string
+		Entrypoint   []string
+		Cmd          []string
+		Volumes      map[string]struct{}
+		WorkingDir   string
+		Labels       map[string]string
+		OnBuild      []string
+		Healthcheck  *struct{ Test []string }
 	}
 	saved struct {
 		Config   string
@@ -130,6 +149,7 @@ func openImage(ctx context.Context, c contents, list []descriptor, o *Options) (
 		m.layers = append(m.layers, blob{open: open, digest: d.Digest, size: d.Size, foreign: len(d.URLs) > 0 || isForeign(d.MediaType)})
 	}
 	tell(m.layers, &about)
+	m.config, m.annotations = &about, doc.Annotations
 	return m, nil
 }
 

@@ -49,17 +49,23 @@ func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *led
 	err := t.walk(root, "", 0)
 	if _, over := errors.AsType[boundError](err); over {
 		t.gap("", verdict.GapTooLarge, err.Error(), "Name a directory further down.")
+		t.notes.unseen = err.Error()
 		err = nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", dir, err)
 	}
 	if n := len(t.elsewhere); n > 0 {
+		t.notes.unseen = t.elsewhere[0] + " is another file system, and was not read"
 		t.gap(t.elsewhere[0], verdict.GapUnreadable, fmt.Sprintf("other file systems stand here and in %d more places, and are not read", n-1), "Read them too with --mounts, or each as a directory of its own.")
 	}
 	t.finish()
 	img := &fact.Image{Name: dir, Form: "directory"}
 	assemble(img, []*stratum{t.stratum}, o, l)
+	describe(img, &manifest{config: &config{}}, []*stratum{t.stratum})
+	if o.described != nil {
+		o.described(&described{img, viewOf(t.stratum)})
+	}
 	return img, l.coverage(), nil
 }
 
@@ -93,6 +99,7 @@ func (t *tree) unreadable(at string, err error) {
 		return // gone since
 	}
 	t.gap(at, verdict.GapUnreadable, err.Error(), "Run with permission to read it.")
+	t.notes.unseen = at + " could not be read"
 }
 
 // entry takes one entry of a directory, and goes into it where it is one.
@@ -121,6 +128,11 @@ func (t *tree) entry(dir *os.Root, at string, d fs.DirEntry, depth int) error {
 	e.uid, e.gid = ownerOf(info)
 	if e.mode&fs.ModeSymlink != 0 {
 		e.link, _ = dir.Readlink(d.Name())
+	}
+	if info.IsDir() {
+		t.directory(at)
+	} else {
+		t.present(at)
 	}
 	readers := t.observe(e)
 	if info.IsDir() {

@@ -20,6 +20,7 @@ type stratum struct {
 	options   *Options
 	ledger    *ledger
 	observers []observer
+	notes     *notes
 	current   entry        // the one that passes
 	readers   []reader     // of the entry that passes
 	shared    bytes.Buffer // a small file that several readers want
@@ -42,7 +43,7 @@ type find struct {
 }
 
 func newStratum(number int, o *Options, l *ledger) *stratum {
-	s := &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}}
+	s := &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}, notes: newNotes()}
 	s.observers = newObservers(s)
 	return s
 }

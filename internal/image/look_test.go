@@ -1,0 +1,75 @@
+package image
+
+import (
+	"archive/tar"
+	"strings"
+	"testing"
+)
+
+// FuzzLook reads anything as each of the files that are looked into.
+func FuzzLook(f *testing.F) {
+	f.Add([]byte("root:x:0:0:root:/root:/bin/sh\n"))
+	f.Add([]byte("root::19000::::::\n"))
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"))
+	f.Add([]byte("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAA\n-----END PRIVATE KEY-----\n"))
+	f.Add([]byte("machine x login y password z\n_authToken=abcdefgh\n\"auth\": \"abcd\""))
+	f.Fuzz(func(_ *testing.T, text []byte) {
+		r := &record{path: "x"}
+		readAccounts(r, text)
+		readShadow(r, text)
+		readCertificates(r, text)
+		for _, at := range []string{"app/.env", "srv/.netrc", "srv/.npmrc", "srv/.docker/config.json", "srv/.kube/config", "srv/settings.yaml", "srv/a.p12"} {
+			r.path = at
+			readSecrets(r, text)
+		}
+		capabilities(text)
+	})
+}
+
+// TestKnownFiles finds files by the digests that a user gives, beside the one that is built in.
+func TestKnownFiles(t *testing.T) {
+	at := layout(t, tarOf(t, tar.Header{Name: "srv/a", Linkname: "malware"}, tar.Header{Name: "srv/b", Linkname: "harmless"}))
+	const digest = "f9d7b8b7d5a5b1e6f3a6f0d5a0e8cc6b" // cut: no digest
+	for name, tt := range map[string]struct {
+		known map[string]string
+		want  int
+	}{
+		"none":         {nil, 0},
+		"one":          {map[string]string{strings.TrimPrefix(digestOf([]byte("malware")), "sha256:"): "a miner"}, 1},
+		"no such file": {map[string]string{digest: "x"}, 0},
+	} {
+		img, _ := mustRead(t, at, Options{Known: tt.known})
+		if got := img.Contents.Matches; len(got) != tt.want || tt.want == 1 && (got[0].Path != "srv/a" || got[0].What != "a miner") {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+// TestNoValueIsKept looks for credentials in all that is kept of an image.
+func TestNoValueIsKept(t *testing.T) {
+	const secret = "kT9vQ2mZx7aa"
+	at := configured(t, map[string]any{
+		"os": "linux", "architecture": "amd64",
+		"config": map[string]any{
+			"Env": []string{"DB_PASSWORD=" + secret, "URL=postgres://a:" + secret + "@db/x"}, "Cmd": []string{"app", "--password", secret},
+			"Labels": map[string]string{"password": secret},
+		},
+		"history": []map[string]any{{"created_by": "RUN TOKEN=" + secret + " make"}, {"created_by": "ENV DB_PASSWORD=" + secret, "empty_layer": true}},
+	}, tar.Header{Name: "app/.env", Linkname: "DB_PASSWORD=" + secret + "\n"}, tar.Header{Name: "etc/shadow", Linkname: "root:" + secret + ":1::::::\n"})
+	img, _ := mustRead(t, at, Options{})
+	o, err := img.Object()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(o.Root.AppendSorted(nil)); strings.Contains(text, secret) {
+		t.Errorf("a credential is kept: %s", text)
+	}
+	if len(img.Contents.Secrets) != 1 {
+		t.Errorf("secrets %+v", img.Contents.Secrets)
+	}
+	for _, l := range img.Layers {
+		if strings.Contains(l.CreatedBy, secret) {
+			t.Errorf("a layer tells %s", l.CreatedBy)
+		}
+	}
+}
