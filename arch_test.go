@@ -38,11 +38,13 @@ var floors = map[string]int{
 	"internal/reach":     2,
 	"internal/attack":    2,
 	"internal/advisory":  2,
+	"internal/assay":     2,
 
 	"internal/rbac":      1,
 	"internal/rule":      1,
 	"internal/catalog":   1,
 	"internal/exception": 1,
+	"internal/threshold": 1,
 
 	"internal/fact":       0,
 	"internal/verdict":    0,
@@ -59,6 +61,7 @@ var besides = map[string][]string{
 	"internal/judge": {"internal/attack", "internal/reach"},
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
+	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place
 	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known
 }
@@ -86,7 +89,7 @@ var homes = map[string][]string{
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
-	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype"},
+	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype"},
 	"github.com/google/go-containerregistry": {"internal/bundle"},

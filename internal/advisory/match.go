@@ -105,6 +105,9 @@ func (m *matcher) match(i int, p *Package, k *kind) error {
 	if err != nil {
 		return err
 	}
+	if entry == nil {
+		return nil // nothing is published about it, whatever its version
+	}
 	installed := installed{order: order, version: version}
 	if order != nil {
 		installed.key, installed.keyed = order.makeKey(m.key[:0], version)
@@ -112,9 +115,6 @@ func (m *matcher) match(i int, p *Package, k *kind) error {
 			m.doubt(i, ecosystem, fmt.Sprintf("%.100q of %.100s is no version", p.Version, p.Name))
 			return nil
 		}
-	}
-	if entry == nil {
-		return nil
 	}
 	m.first = len(m.answer.Findings)
 	c := cursor{rest: entry}

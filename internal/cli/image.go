@@ -26,7 +26,7 @@ func imageCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(imageListCommand(env))
+	cmd.AddCommand(imageListCommand(env), imageScanCommand(env))
 	return cmd
 }
 
@@ -56,14 +56,20 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something 
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageList(cmd.Context(), env, o, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
-	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
+	registerImage(cmd, &o.Options)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
 	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
 	completeFlag(cmd, "format", imageListFormats...)
-	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
 	return cmd
+}
+
+// registerImage registers what says which image is meant.
+func registerImage(cmd *cobra.Command, o *image.Options) {
+	flags := cmd.Flags()
+	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
+	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
+	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
 }
 
 // check reports every problem of the options at once.
@@ -75,10 +81,7 @@ func (o *imageListOptions) check() error {
 	if o.files && o.format == "text" {
 		errs = append(errs, errors.New("--files: it goes with --format json alone"))
 	}
-	if n := strings.Count(o.Platform, "/"); o.Platform != "" && n != 1 && n != 2 {
-		errs = append(errs, fmt.Errorf("--platform: %q is no platform like linux/arm64", o.Platform))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkPlatform(o.Platform))...)
 }
 
 func runImageList(ctx context.Context, env *Env, o *imageListOptions, path string) error {

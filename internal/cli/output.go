@@ -15,6 +15,7 @@ import (
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/report"
+	"github.com/coaming/coaming/internal/threshold"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -33,7 +34,7 @@ type reportFlags struct {
 	verbose      bool
 	showBaseline bool // list what is old, too
 
-	failSeverity verdict.Severity
+	gate         verdict.Gate // what --fail-on means
 	copyTo       io.Writer // gets what --format and --output write, too; may be nil
 	targets      []target
 	earlier      *verdict.Result
@@ -83,9 +84,11 @@ func (f *reportFlags) registerOutput(cmd *cobra.Command) {
 // check reports every problem of the flags at once, and reads the report to compare with.
 func (f *reportFlags) check() error {
 	var errs []error
-	if err := f.failSeverity.UnmarshalText([]byte(f.failOn)); err != nil {
+	gate, err := threshold.Parse(f.failOn)
+	if err != nil {
 		errs = append(errs, fmt.Errorf("--fail-on: %w", err))
 	}
+	f.gate = gate
 	if !slices.Contains(formatNames(), f.format) {
 		errs = append(errs, fmt.Errorf("--format: %q is none of %s", f.format, strings.Join(formatNames(), ", ")))
 	}
@@ -160,7 +163,7 @@ func addFrameworks(res *verdict.Result, ids []string) error {
 }
 
 func (f *reportFlags) meta(env *Env) report.Meta {
-	return report.Meta{Version: env.Version, FailOn: f.failSeverity, AllowUnknown: f.allowUnknown}
+	return report.Meta{Version: env.Version, FailOn: f.gate, AllowUnknown: f.allowUnknown}
 }
 
 // report writes every report that is wanted. One that cannot be written does not keep the others from it.
@@ -199,6 +202,6 @@ func (f *reportFlags) write(w io.Writer, env *Env, res *verdict.Result, format s
 	}
 	color := f.color == "always" || f.color == "auto" && width > 0 && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb"
 	return report.Terminal(w, res, report.TerminalOptions{
-		Color: color, Width: cmp.Or(width, 120), Verbose: f.verbose, Baseline: f.showBaseline, Program: env.Name, FailOn: f.failSeverity, AllowUnknown: f.allowUnknown,
+		Color: color, Width: cmp.Or(width, 120), Verbose: f.verbose, Baseline: f.showBaseline, Program: env.Name, FailOn: f.gate, AllowUnknown: f.allowUnknown,
 	})
 }

@@ -83,7 +83,7 @@ Exit codes are those of scan, and only what is new or worse counts.`,
 			if err := f.report(env, res); err != nil {
 				return err
 			}
-			if code := res.Exit(f.failSeverity, f.allowUnknown); code != verdict.ExitClean {
+			if code := res.Exit(f.gate, f.allowUnknown); code != verdict.ExitClean {
 				return exitError(code)
 			}
 			return nil

@@ -127,7 +127,7 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 		return err
 	}
 	remember(env, res, &o.reportFlags, alsoResult)
-	code := res.Exit(o.failSeverity, o.allowUnknown)
+	code := res.Exit(o.gate, o.allowUnknown)
 	if kept != nil {
 		kept.keep(ctx, o, env, args, res, code)
 	}

@@ -26,7 +26,7 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 			if len(img.Packages) >= o.Limits.Packages {
 				return
 			}
-			p.Place, p.Layer = at, layer
+			p.Place, p.Layer, p.Since = at, layer, layer
 			img.Packages = append(img.Packages, p)
 		}
 	})
@@ -50,6 +50,7 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		p.Ecosystem = distribution(img.System)
 	}
 	markOwned(img.Packages)
+	markSince(img.Packages, strata)
 	slices.SortStableFunc(img.Packages, func(a, b fact.Package) int {
 		return cmp.Or(cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
 			cmp.Compare(a.Place, b.Place), cmp.Compare(a.Architecture, b.Architecture))

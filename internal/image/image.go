@@ -94,10 +94,12 @@ func readStored(ctx context.Context, path string, s store, o *Options, l *ledger
 	img := &fact.Image{Name: path, Form: m.form, Digest: m.digest, Platform: m.platform}
 	if m.name != "" {
 		img.Name += " (" + m.name + ")"
+		img.Reference = m.name
 	}
 	for _, b := range m.layers {
-		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, CreatedBy: b.createdBy})
+		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, DiffID: b.diffID, CreatedBy: b.createdBy})
 	}
+	img.Base = m.base
 	assemble(img, strata, o, l)
 	return img, l.coverage(), nil
 }

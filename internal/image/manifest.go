@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -19,6 +20,7 @@ import (
 type manifest struct {
 	name, form, digest, platform string
 	layers                       []blob
+	base                         *fact.Base
 }
 
 // blob is one layer where it stands in the store.
@@ -27,6 +29,7 @@ type blob struct {
 	digest    string // what must be the digest of the stored bytes; where plain is set, of the tar within
 	size      int64  // of the stored bytes as the manifest has it; 0 when nothing says
 	plain     bool
+	diffID    string // of the tar within, where the configuration tells
 	createdBy string
 }
 
@@ -49,16 +52,22 @@ type (
 		Manifests []descriptor `json:"manifests"`
 		Config    descriptor   `json:"config"`
 		Layers    []descriptor `json:"layers"`
+
+		Annotations map[string]string `json:"annotations"`
 	}
 	config struct {
 		platform
 		RootFS struct {
 			DiffIDs []string `json:"diff_ids"`
 		} `json:"rootfs"`
-		History []struct {
-			CreatedBy  string `json:"created_by"`
-			EmptyLayer bool   `json:"empty_layer"`
-		} `json:"history"`
+		Config struct {
+			Labels map[string]string
+		} `json:"config"`
+		History []made `json:"history"`
+	}
+	made struct {
+		CreatedBy  string `json:"created_by"`
+		EmptyLayer bool   `json:"empty_layer"`
 	}
 	saved struct {
 		Config   string
@@ -129,6 +138,7 @@ func openLayout(s store, top *indexOrManifest, o *Options) (*manifest, error) {
 		m.layers = append(m.layers, blob{file: file, digest: d.Digest, size: d.Size})
 	}
 	tell(m.layers, &c)
+	m.base = baseOf(doc.Annotations, &c, len(m.layers))
 	return m, nil
 }
 
@@ -263,21 +273,27 @@ func openSaved(s store, list []saved, o *Options) (*manifest, error) {
 		m.layers = append(m.layers, blob{file: file, digest: c.RootFS.DiffIDs[i], plain: true})
 	}
 	tell(m.layers, &c)
+	m.base = baseOf(nil, &c, len(m.layers))
 	return m, nil
 }
 
 // tell gives the layers the commands that made them, where the history has one for each.
 func tell(layers []blob, c *config) {
-	var made []string
-	for _, h := range c.History {
-		if !h.EmptyLayer {
-			made = append(made, h.CreatedBy)
+	if len(c.RootFS.DiffIDs) == len(layers) {
+		for i := range layers {
+			layers[i].diffID = c.RootFS.DiffIDs[i]
 		}
 	}
-	if len(made) != len(layers) {
+	var commands []string
+	for _, h := range c.History {
+		if !h.EmptyLayer {
+			commands = append(commands, h.CreatedBy)
+		}
+	}
+	if len(commands) != len(layers) {
 		return
 	}
 	for i := range layers {
-		layers[i].createdBy = made[i]
+		layers[i].createdBy = commands[i]
 	}
 }

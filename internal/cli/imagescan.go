@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/coaming/coaming/internal/advisory"
+	"github.com/coaming/coaming/internal/assay"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/image"
+	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/internal/vulndb"
+)
+
+// imageScanOptions is the configuration of one scan of images.
+type imageScanOptions struct {
+	image.Options
+	advisoryFlags
+	exceptionFlags
+	reportFlags
+	name          string
+	writeBaseline string
+	bar           *progress
+}
+
+func imageScanCommand(env *Env) *cobra.Command {
+	o := &imageScanOptions{}
+	cmd := &cobra.Command{
+		Use:   "scan DIR|ARCHIVE…",
+		Short: "Judge what is inside images: published vulnerabilities, and what would clear them",
+		Long: `Judge what is inside OCI layouts, archives of docker save and root directories by the installed index of advisories ('coaming db').
+Nothing is unpacked, and nothing is fetched.
+
+Exit codes: 0 clean; 1 findings that --fail-on means; 2 wrong usage or an internal error; 3 no such finding, but something could not be
+judged (0 with --allow-unknown): what was not read, what the index does not cover, a distribution whose support has ended.`,
+		Example: `  docker save -o shop.tar shop:1.4 && coaming image scan shop.tar
+  coaming image scan layout/ --fail-on high --vex shop.vex.json
+  coaming image scan /mnt/root --name shop --format sarif -o coaming.sarif`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runImageScan(cmd.Context(), env, o, args) },
+	}
+	flags := cmd.Flags()
+	registerImage(cmd, &o.Options)
+	o.advisoryFlags.register(flags)
+	o.exceptionFlags.register(flags)
+	flags.StringVar(&o.name, "name", "", "what the image is called in findings, without a tag: the repository's `NAME` (otherwise its reference's, or the path)")
+	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
+	o.reportFlags.register(cmd)
+	o.exceptionFlags.complete(cmd)
+	return cmd
+}
+
+// advisoryFlags say which advisories are asked, and which statements suppress.
+type advisoryFlags struct {
+	dbFlags
+	vex      []string
+	products []string
+}
+
+func (f *advisoryFlags) register(flags *pflag.FlagSet) {
+	f.dbFlags.register(flags)
+	flags.StringArrayVar(&f.vex, "vex", nil, "excuse what this `FILE` of OpenVEX, CSAF or CycloneDX says does not apply; may be given several times")
+	flags.StringArrayVar(&f.products, "product", nil, "the image is this `PRODUCT` of --vex, too: a package URL; may be given several times")
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// check reports every problem of the options at once.
+func (o *imageScanOptions) check(args []string) error {
+	errs := []error{o.reportFlags.check(), checkPlatform(o.Platform)}
+	errs = append(errs, o.exceptionFlags.check()...)
+	if o.name != "" && len(args) > 1 {
+		errs = append(errs, errors.New("--name: it goes with one image alone"))
+	}
+	return errors.Join(errs...)
+}
+
+func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []string) (err error) {
+	if err := o.check(args); err != nil {
+		return err
+	}
+	o.bar = newProgress(env)
+	bench, done, err := o.bench(env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	excuses, err := o.exceptionFlags.load()
+	if err != nil {
+		return err
+	}
+	o.find(&excuses, nil, []string{assay.RuleID})
+	batch, err := o.try(ctx, bench, args)
+	if err != nil {
+		return err
+	}
+	res := judge.Judge(judge.Input{
+		Inventory: fact.NewInventory(nil, "", false), Coverage: batch.coverage, Found: batch.found, Exceptions: excuses.exceptions, Now: env.Now(),
+		Lifetime: o.lifetime(), Baseline: excuses.baseline, Width: runtime.GOMAXPROCS(0),
+	})
+	res.Advice = batch.advice
+	o.bar.clear()
+	return o.conclude(env, res)
+}
+
+// conclude writes the baseline and the reports, and gives the exit code.
+func (o *imageScanOptions) conclude(env *Env, res *verdict.Result) error {
+	if o.writeBaseline != "" {
+		if err := saveBaseline(o.writeBaseline, res); err != nil {
+			return err
+		}
+	}
+	if err := o.finish(res, nil); err != nil {
+		return err
+	}
+	if err := o.report(env, res); err != nil {
+		return err
+	}
+	remember(env, res, &o.reportFlags, io.Discard)
+	return exitWith(res.Exit(o.gate, o.allowUnknown), nil)
+}
+
+// bench opens the index of advisories and the statements. The default index need not be there: without one everything is unknown.
+func (f *advisoryFlags) bench(env *Env) (*assay.Bench, func() error, error) {
+	var vex []advisory.Statement
+	var errs []error
+	for _, file := range f.vex {
+		statements, err := readVEX(file)
+		vex, errs = append(vex, statements...), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, err
+	}
+	today := env.Now().UTC().Format(time.DateOnly)
+	db, err := f.installed(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	if db == nil {
+		return assay.NewBench(nil, today, vex), func() error { return nil }, nil
+	}
+	bench := assay.NewBench(db.Index, today, vex)
+	bench.NoKEV = db.About.Exploited == 0
+	return bench, db.Close, nil
+}
+
+// installed is the index that was named, or the one that is there; nil when none is.
+func (f *advisoryFlags) installed(env *Env) (*vulndb.DB, error) {
+	if f.path == "" {
+		path, err := f.file(env)
+		if err != nil || !exists(path) {
+			return nil, nil //nolint:nilerr,nilnil // no index is no error: what it would answer is unknown
+		}
+	}
+	return f.open(env)
+}
+
+// assayed is what came of several images.
+type assayed struct {
+	coverage verdict.Coverage
+	found    judge.Found
+	advice   []verdict.Advice
+}
+
+// try reads the images one after the other and puts each to the advisories.
+func (o *imageScanOptions) try(ctx context.Context, bench *assay.Bench, args []string) (*assayed, error) {
+	b := &assayed{found: judge.Found{Rules: []verdict.RuleInfo{assay.Rule}, Passed: map[string]int{}}}
+	for _, arg := range args {
+		img, coverage, err := image.Read(ctx, arg, o.Options)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.add(bench, &assay.Subject{
+			Image: img, Name: cmp.Or(o.name, imageName(img, arg)), Products: o.products,
+			Location: verdict.Location{Source: "image:" + img.Name, File: filepath.ToSlash(arg)},
+		}, coverage); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (b *assayed) add(bench *assay.Bench, s *assay.Subject, coverage *verdict.Coverage) error {
+	tried, err := bench.Try(s)
+	if err != nil {
+		return err
+	}
+	b.found.Findings = append(b.found.Findings, tried.Findings...)
+	b.found.Passed[assay.RuleID] += tried.Passed
+	b.coverage.Sources = append(b.coverage.Sources, coverage.Sources...)
+	b.coverage.Gaps = append(b.coverage.Gaps, coverage.Gaps...)
+	b.coverage.Files += coverage.Files
+	b.coverage.Images++
+	b.coverage.Packages += len(s.Image.Packages)
+	if tried.Left > 0 {
+		b.coverage.Exclusions = append(b.coverage.Exclusions, verdict.Exclusion{
+			What: "packages of languages in " + s.Name, Reason: "the distribution's packages that brought them along answer for them", Count: tried.Left,
+		})
+	}
+	advice, err := bench.Advise(s, tried)
+	b.advice = append(b.advice, advice...)
+	return err
+}
+
+// imageName is what an image is called whatever its build: the repository where a reference is known, the path otherwise.
+func imageName(img *fact.Image, arg string) string {
+	reference := img.Reference
+	if reference == "" {
+		return path.Clean(filepath.ToSlash(arg))
+	}
+	name, _, _ := strings.Cut(reference, "@")
+	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
+		name = name[:colon]
+	}
+	return name
+}
+
+func checkPlatform(platform string) error {
+	if n := strings.Count(platform, "/"); platform != "" && n != 1 && n != 2 {
+		return fmt.Errorf("--platform: %q is no platform like linux/arm64", platform)
+	}
+	return nil
+}
