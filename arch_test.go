@@ -25,6 +25,7 @@ var floors = map[string]int{
 	"internal/source": 3,
 	"internal/cache":  3,
 	"internal/heap":   3,
+	"internal/hold":   3,
 	"internal/bundle": 3,
 	"internal/vulndb": 3,
 	"internal/image":  3,

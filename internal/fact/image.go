@@ -11,6 +11,8 @@ type Image struct {
 	Form string `json:"form"`
 	// Digest is that of the image's manifest, "" where there is none.
 	Digest string `json:"digest,omitempty"`
+	// ID is the digest of the image's configuration; "" where there is none.
+	ID string `json:"id,omitempty"`
 	// Platform is the one that the image is for, "linux/arm64/v8"; "" where nothing says so.
 	Platform string `json:"platform,omitempty"`
 	// System is the distribution, as its os-release tells; nil where there is none.

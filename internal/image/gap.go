@@ -38,6 +38,13 @@ func (l *ledger) add(g gap) {
 	l.gaps = append(l.gaps, g)
 }
 
+// addMore counts gaps that are not told one by one.
+func (l *ledger) addMore(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.more += n
+}
+
 // coverage is the ledger in the words of verdict, in one order whatever the layers' order was.
 func (l *ledger) coverage() *verdict.Coverage {
 	slices.SortStableFunc(l.gaps, func(a, b gap) int {

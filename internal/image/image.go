@@ -24,6 +24,10 @@ type Options struct {
 	Reference string
 	// Limits bound the work; the zero value is DefaultLimits.
 	Limits Limits
+	// Keeper keeps what was read of a layer for the next image that has it; nil keeps nothing.
+	Keeper Keeper
+
+	secret [16]byte
 }
 
 // Limits bound what one image may cost. What is over a bound is a gap.
@@ -47,6 +51,9 @@ var DefaultLimits = Limits{
 func Read(ctx context.Context, path string, o Options) (*fact.Image, *verdict.Coverage, error) {
 	if o.Limits == (Limits{}) {
 		o.Limits = DefaultLimits
+	}
+	if err := o.takeSecret(); err != nil {
+		return nil, nil, err
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -91,7 +98,7 @@ func readStored(ctx context.Context, path string, s store, o *Options, l *ledger
 	if err != nil {
 		return nil, nil, err
 	}
-	img := &fact.Image{Name: path, Form: m.form, Digest: m.digest, Platform: m.platform}
+	img := &fact.Image{Name: path, Form: m.form, Digest: m.digest, ID: m.id, Platform: m.platform}
 	if m.name != "" {
 		img.Name += " (" + m.name + ")"
 		img.Reference = m.name

@@ -29,7 +29,7 @@ func readLayers(ctx context.Context, s store, layers []blob, o *Options, l *ledg
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range layers {
 		group.Go(func() error {
-			strata[i] = readLayer(ctx, s, &layers[i], i, o, l)
+			strata[i] = catalogued(ctx, s, &layers[i], i, o, l)
 			return ctx.Err()
 		})
 	}
@@ -41,11 +41,17 @@ var errDigest = errors.New("its digest is not the one in the manifest")
 
 // readLayer reads one layer. A layer that ends early counts as far as it goes; one whose digest is wrong not at all.
 func readLayer(ctx context.Context, s store, b *blob, number int, o *Options, l *ledger) *stratum {
+	read, _ := readWhole(ctx, s, b, number, o, l)
+	return read
+}
+
+// readWhole is readLayer, and says whether the layer was read to its end and is the one that the manifest names.
+func readWhole(ctx context.Context, s store, b *blob, number int, o *Options, l *ledger) (read *stratum, whole bool) {
 	collected := newStratum(number, o, l)
 	err := readBlob(ctx, s, b, collected)
 	collected.finish()
 	if err == nil {
-		return collected
+		return collected, true
 	}
 	g := gap{layer: number, code: verdict.GapUnreadable, message: "the layer was not read whole: " + err.Error(), remedy: "Pull or save the image again."}
 	if _, over := errors.AsType[boundError](err); over {
@@ -53,9 +59,9 @@ func readLayer(ctx context.Context, s store, b *blob, number int, o *Options, l 
 	}
 	l.add(g)
 	if errors.Is(err, errDigest) {
-		return newStratum(number, o, l)
+		return newStratum(number, o, l), false
 	}
-	return collected
+	return collected, false
 }
 
 // boundError says that something is over a limit.

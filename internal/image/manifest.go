@@ -18,9 +18,9 @@ import (
 
 // manifest is an image as its own documents describe it.
 type manifest struct {
-	name, form, digest, platform string
-	layers                       []blob
-	base                         *fact.Base
+	name, form, digest, id, platform string
+	layers                           []blob
+	base                             *fact.Base
 }
 
 // blob is one layer where it stands in the store.
@@ -127,6 +127,7 @@ func openLayout(s store, top *indexOrManifest, o *Options) (*manifest, error) {
 	if err := verified(s, &doc.Config, &c); err != nil {
 		return nil, err
 	}
+	m.id = doc.Config.Digest
 	if c.OS != "" {
 		m.platform = c.String()
 	}
@@ -259,10 +260,12 @@ func openSaved(s store, list []saved, o *Options) (*manifest, error) {
 	}
 	image := list[chosen.Size]
 	var c config
-	if _, err := document(s, image.Config, &c); err != nil {
+	text, err := document(s, image.Config, &c)
+	if err != nil {
 		return nil, err
 	}
-	m := &manifest{name: chosen.name, form: "docker-archive"}
+	sum := sha256.Sum256(text)
+	m := &manifest{name: chosen.name, form: "docker-archive", id: "sha256:" + hex.EncodeToString(sum[:])}
 	if c.OS != "" {
 		m.platform = c.String()
 	}
