@@ -3,6 +3,7 @@ package assay
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/coaming/coaming/internal/advisory"
 )
@@ -12,9 +13,10 @@ type Index interface {
 	Match(q *advisory.Question) (*advisory.Answer, error)
 }
 
-// Bench puts packages to one index on one day. It asks about a package once, however many images hold it. It
-// is not safe for concurrent use.
+// Bench puts packages to one index on one day. It asks about a package once, however many images hold it.
+// Several goroutines may use it.
 type Bench struct {
+	mu      sync.Mutex
 	index   Index
 	today   string
 	vex     []advisory.Statement
@@ -46,6 +48,8 @@ func (b *Bench) rule(list []advisory.Package, products []string) ([]*ruling, err
 	if len(b.vex) > 0 {
 		known = map[advisory.Package]*ruling{}
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	out := make([]*ruling, len(list))
 	var ask []advisory.Package
 	for i := range list {

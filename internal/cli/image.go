@@ -26,7 +26,7 @@ func imageCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(imageListCommand(env), imageScanCommand(env))
+	cmd.AddCommand(imageListCommand(env), imageScanCommand(env), imageRejudgeCommand(env))
 	return cmd
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/assay"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/hold"
 	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/verdict"
@@ -31,7 +32,9 @@ type imageScanOptions struct {
 	advisoryFlags
 	exceptionFlags
 	reportFlags
+	holdFlags
 	name          string
+	stored        bool
 	writeBaseline string
 	bar           *progress
 }
@@ -58,6 +61,9 @@ judged (0 with --allow-unknown): what was not read, what the index does not cove
 	o.exceptionFlags.register(flags)
 	flags.StringVar(&o.name, "name", "", "what the image is called in findings, without a tag: the repository's `NAME` (otherwise its reference's, or the path)")
 	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
+	flags.BoolVar(&o.stored, "stored", false, "judge what is stored of the images that are named, by name or digest; none is touched")
+	o.holdFlags.register(flags)
+	o.registerOff(flags)
 	o.reportFlags.register(cmd)
 	o.exceptionFlags.complete(cmd)
 	return cmd
@@ -85,6 +91,10 @@ func exists(file string) bool {
 func (o *imageScanOptions) check(args []string) error {
 	errs := []error{o.reportFlags.check(), checkPlatform(o.Platform)}
 	errs = append(errs, o.exceptionFlags.check()...)
+	errs = append(errs, o.holdFlags.check()...)
+	if o.stored && o.off {
+		errs = append(errs, errors.New("--stored: it does not go with --no-store"))
+	}
 	if o.name != "" && len(args) > 1 {
 		errs = append(errs, errors.New("--name: it goes with one image alone"))
 	}
@@ -106,7 +116,12 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 		return err
 	}
 	o.find(&excuses, nil, []string{assay.RuleID})
-	batch, err := o.try(ctx, bench, args)
+	batch := &assayed{found: judge.Found{Rules: []verdict.RuleInfo{assay.Rule}, Passed: map[string]int{}}}
+	if o.stored {
+		err = o.tryStored(env, batch, bench, args)
+	} else {
+		err = o.try(ctx, env, batch, bench, args)
+	}
 	if err != nil {
 		return err
 	}
@@ -179,21 +194,60 @@ type assayed struct {
 }
 
 // try reads the images one after the other and puts each to the advisories.
-func (o *imageScanOptions) try(ctx context.Context, bench *assay.Bench, args []string) (*assayed, error) {
-	b := &assayed{found: judge.Found{Rules: []verdict.RuleInfo{assay.Rule}, Passed: map[string]int{}}}
+func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, bench *assay.Bench, args []string) error {
+	store := o.store(env)
+	if k := keeper(store); k != nil {
+		o.Keeper = k
+	}
 	for _, arg := range args {
 		img, coverage, err := image.Read(ctx, arg, o.Options)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := b.add(bench, &assay.Subject{
+		s := &assay.Subject{
 			Image: img, Name: cmp.Or(o.name, imageName(img, arg)), Products: o.products,
 			Location: verdict.Location{Source: "image:" + img.Name, File: filepath.ToSlash(arg)},
-		}, coverage); err != nil {
-			return nil, err
+		}
+		if err := b.add(bench, s, coverage); err != nil {
+			return err
+		}
+		keepImage(env, store, s.Name, img, coverage)
+	}
+	return nil
+}
+
+// tryStored puts the stored images of those names to the advisories.
+func (o *imageScanOptions) tryStored(env *Env, b *assayed, bench *assay.Bench, names []string) error {
+	store := o.store(env)
+	if store == nil {
+		return errNoStore
+	}
+	entries, err := store.Names(hold.Image)
+	if err != nil {
+		return err
+	}
+	found := map[string]bool{}
+	for _, entry := range entries {
+		r := recordOf(store, entry)
+		if r == nil {
+			continue
+		}
+		for _, name := range names {
+			if !found[entry] && meant(r, []string{name}) {
+				found[entry], found[name] = true, true
+				if err := b.add(bench, subjectOf(r, o.products), &r.Coverage); err != nil {
+					return err
+				}
+			}
 		}
 	}
-	return b, nil
+	var errs []error
+	for _, name := range names {
+		if !found[name] {
+			errs = append(errs, &verdict.RemedyError{Err: fmt.Errorf("there is no stored image %q", name), Remedy: "'coaming image rejudge' lists what is stored."})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (b *assayed) add(bench *assay.Bench, s *assay.Subject, coverage *verdict.Coverage) error {

@@ -53,11 +53,17 @@ func formatNames() []string {
 
 func (f *reportFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.failOn, "fail-on", "low", "exit with 1 when a finding is at least this grave: `SEVERITY` low, medium, high or critical")
+	registerGate(cmd, &f.failOn)
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be judged")
 	f.registerOutput(cmd)
 	flags.StringVar(&f.diff, "diff", "", "compare with an earlier JSON report `FILE`: tell what is new, changed and fixed, and judge only what is new or worse")
 	flags.BoolVar(&f.showBaseline, "show-baseline", false, "list the findings that the baseline excuses, too")
+}
+
+// registerGate registers what decides which findings count.
+func registerGate(cmd *cobra.Command, failOn *string) {
+	cmd.Flags().StringVar(failOn, "fail-on", "low", "exit with 1 for findings at least this grave, low, medium, high or critical, or of which this CEL expression holds: `SEVERITY`|EXPRESSION "+
+		"(severity >= high && fixed && (exploited || likelihood > 0.1))")
 	completeFlag(cmd, "fail-on", "low", "medium", "high", "critical")
 }
 

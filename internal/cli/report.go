@@ -90,9 +90,8 @@ Exit codes are those of scan, and only what is new or worse counts.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.failOn, "fail-on", "low", "exit with 1 when a new finding is at least this grave: `SEVERITY` low, medium, high or critical")
+	registerGate(cmd, &f.failOn)
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "do not exit with 3 for what is new and could not be judged")
-	completeFlag(cmd, "fail-on", "low", "medium", "high", "critical")
 	f.registerOutput(cmd)
 	return cmd
 }
