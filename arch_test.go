@@ -22,13 +22,14 @@ var floors = map[string]int{
 	"cmd/coaming":  4,
 	"internal/cli": 4,
 
-	"internal/source": 3,
-	"internal/cache":  3,
-	"internal/heap":   3,
-	"internal/hold":   3,
-	"internal/bundle": 3,
-	"internal/vulndb": 3,
-	"internal/image":  3,
+	"internal/source":   3,
+	"internal/cache":    3,
+	"internal/heap":     3,
+	"internal/hold":     3,
+	"internal/bundle":   3,
+	"internal/vulndb":   3,
+	"internal/image":    3,
+	"internal/registry": 3,
 
 	"internal/judge":     2,
 	"internal/report":    2,
@@ -63,6 +64,7 @@ var besides = map[string][]string{
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
+	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
 	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place
 	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known
 }
@@ -93,7 +95,8 @@ var homes = map[string][]string{
 	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype"},
-	"github.com/google/go-containerregistry": {"internal/bundle"},
+	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image"}, // image: names of images
+	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
 	"github.com/pandatix/go-cvss":            {"internal/advisory"},
 	"github.com/klauspost/compress":          {"internal/image"},

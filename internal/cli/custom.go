@@ -128,7 +128,7 @@ func (f *customFlags) readOne(ctx context.Context, env *Env, path string, keys [
 		if err := f.mayTrust(path, keys); err != nil {
 			return nil, err
 		}
-		blob, err := registry(env, bundle.Rules).Pull(ctx, path, keys)
+		blob, err := artefactRegistry(env, bundle.Rules).Pull(ctx, path, keys)
 		if err != nil {
 			return nil, trusted(err)
 		}
@@ -217,7 +217,7 @@ func treeRules(sources []string) []string {
 // registryTimeout is how long a registry may take to begin an answer.
 const registryTimeout = 30 * time.Second
 
-func registry(env *Env, artefact bundle.Artefact) *bundle.Registry {
+func artefactRegistry(env *Env, artefact bundle.Artefact) *bundle.Registry {
 	transport := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: registryTimeout, TLSHandshakeTimeout: registryTimeout, ForceAttemptHTTP2: true,
 	}

@@ -116,14 +116,14 @@ const maxSignatureText = 64 << 10
 func (o *dbUpdateOptions) fetch(ctx context.Context, env *Env, keys []*bundle.PublicKey) (body io.ReadCloser, signature func() (string, error), err error) {
 	switch {
 	case strings.HasPrefix(o.from, bundle.Scheme):
-		blob, err := registry(env, bundle.Advisories).Pull(ctx, o.from, keys)
+		blob, err := artefactRegistry(env, bundle.Advisories).Pull(ctx, o.from, keys)
 		return io.NopCloser(bytes.NewReader(blob)), nil, err
 	case strings.HasPrefix(o.from, "https://"), strings.HasPrefix(o.from, "http://"):
 		address := o.from
 		if strings.HasSuffix(address, "/") {
 			address += vulndb.FileName
 		}
-		client := &http.Client{Transport: registry(env, bundle.Advisories).Transport}
+		client := &http.Client{Transport: artefactRegistry(env, bundle.Advisories).Transport}
 		body, err = download(ctx, client, address)
 		return body, func() (string, error) {
 			text, err := download(ctx, client, address+".sig")
@@ -193,7 +193,7 @@ which 'coaming db update --from' takes.`,
 					return err
 				}
 			}
-			named, err := registry(env, bundle.Advisories).Push(cmd.Context(), args[0], db.Bytes, private)
+			named, err := artefactRegistry(env, bundle.Advisories).Push(cmd.Context(), args[0], db.Bytes, private)
 			if err != nil {
 				return err
 			}

@@ -26,13 +26,14 @@ func imageCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(imageListCommand(env), imageScanCommand(env), imageRejudgeCommand(env))
+	cmd.AddCommand(imageListCommand(env), imageScanCommand(env), imageRejudgeCommand(env), imageBaseCommand(env))
 	return cmd
 }
 
 // imageListOptions is the configuration of one list.
 type imageListOptions struct {
 	image.Options
+	registryFlags
 	format       string
 	files        bool
 	allowUnknown bool
@@ -43,20 +44,25 @@ var imageListFormats = []string{"text", "json"}
 func imageListCommand(env *Env) *cobra.Command {
 	o := &imageListOptions{}
 	cmd := &cobra.Command{
-		Use:   "list DIR|ARCHIVE",
+		Use:   "list DIR|ARCHIVE|REFERENCE",
 		Short: "List the packages in an image or a root directory",
 		Long: `List the distribution and the packages in an OCI layout (a directory or a tar), an archive of docker save, or a root directory,
-each package with the layer and the file that tells of it. Nothing is unpacked, and nothing is fetched.
+or an image in a registry, each package with the layer and the file that tells of it. Nothing is unpacked to disk.
+
+A word is a path where a file or directory of that name stands. Otherwise REGISTRY/NAME with a :TAG or an @DIGEST names an
+image in that registry, which is then asked; oci:// before it always does.
 
 Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown).`,
 		Example: `  docker save -o shop.tar shop:1.4 && coaming image list shop.tar
   coaming image list layout/ --platform linux/arm64 --format json
+  coaming image list registry.example/shop:1.4 --auth-file config.json
   coaming image list /mnt/root`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageList(cmd.Context(), env, o, args[0]) },
 	}
 	flags := cmd.Flags()
 	registerImage(cmd, &o.Options)
+	o.registryFlags.add(flags)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
 	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
@@ -73,8 +79,8 @@ func registerImage(cmd *cobra.Command, o *image.Options) {
 }
 
 // check reports every problem of the options at once.
-func (o *imageListOptions) check() error {
-	var errs []error
+func (o *imageListOptions) check(word string) error {
+	errs := o.registryFlags.check([]string{word})
 	if !slices.Contains(imageListFormats, o.format) {
 		errs = append(errs, fmt.Errorf("--format: %q is none of %s", o.format, strings.Join(imageListFormats, ", ")))
 	}
@@ -85,9 +91,15 @@ func (o *imageListOptions) check() error {
 }
 
 func runImageList(ctx context.Context, env *Env, o *imageListOptions, path string) error {
-	if err := o.check(); err != nil {
+	if err := o.check(path); err != nil {
 		return err
 	}
+	client, err := o.client(env, []string{path})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	o.Registry = client
 	img, coverage, err := image.Read(ctx, path, o.Options)
 	if err != nil {
 		return err

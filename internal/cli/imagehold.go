@@ -85,14 +85,34 @@ func keeper(store *hold.Store) *layerKeeper {
 
 // keepImage keeps what an image holds, for judging it again. A root directory has no digest to keep it by.
 func keepImage(env *Env, store *hold.Store, name string, img *fact.Image, coverage *verdict.Coverage) {
-	if store == nil || img.Digest == "" && img.ID == "" {
-		return
+	if store != nil && (img.Digest != "" || img.ID != "") {
+		_ = putRecord(env, store, hold.Image, name, img, coverage) // what cannot be kept is read again
 	}
-	self, _ := program()
-	r := &hold.Record{Image: *img, Name: name, Coverage: *coverage, Catalogued: env.Now().UTC(), By: self}
-	if raw, err := r.MarshalBinary(); err == nil {
-		_ = store.Put(hold.Image, imageKey(name, img), raw) // what cannot be kept is read again
+}
+
+func putRecord(env *Env, store *hold.Store, kind hold.Kind, name string, img *fact.Image, coverage *verdict.Coverage) error {
+	r := &hold.Record{Image: *img, Name: name, Coverage: *coverage, Catalogued: env.Now().UTC(), By: env.Version}
+	raw, err := r.MarshalBinary()
+	if err != nil {
+		return err
 	}
+	return store.Put(kind, imageKey(name, img), raw)
+}
+
+// records yields what is stored of a kind and is whole, in one order.
+func records(store *hold.Store, kind hold.Kind, yield func(entry string, r *hold.Record) error) error {
+	entries, err := store.Names(kind)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if r := recordOf(store, entry); r != nil {
+			if err := yield(entry, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // imageKey is of the image under its name: two names of one image are two entries.

@@ -29,11 +29,13 @@ import (
 // imageScanOptions is the configuration of one scan of images.
 type imageScanOptions struct {
 	image.Options
+	registryFlags
 	advisoryFlags
 	exceptionFlags
 	reportFlags
 	holdFlags
 	name          string
+	base          string
 	stored        bool
 	writeBaseline string
 	bar           *progress
@@ -42,10 +44,13 @@ type imageScanOptions struct {
 func imageScanCommand(env *Env) *cobra.Command {
 	o := &imageScanOptions{}
 	cmd := &cobra.Command{
-		Use:   "scan DIR|ARCHIVE…",
+		Use:   "scan DIR|ARCHIVE|REFERENCE…",
 		Short: "Judge what is inside images: published vulnerabilities, and what would clear them",
-		Long: `Judge what is inside OCI layouts, archives of docker save and root directories by the installed index of advisories ('coaming db').
-Nothing is unpacked, and nothing is fetched.
+		Long: `Judge what is inside images (OCI layouts, archives of docker save, images in registries) and root directories by the installed
+index of advisories ('coaming db'). Nothing is unpacked to disk, and only the registries of the images that are named are asked.
+
+What a layer holds is kept by its digest, so that an image with the same layers costs next to nothing, and what an image holds
+is kept by its own: 'image rejudge' and --stored put new advisories to it.
 
 Exit codes: 0 clean; 1 findings that --fail-on means; 2 wrong usage or an internal error; 3 no such finding, but something could not be
 judged (0 with --allow-unknown): what was not read, what the index does not cover, a distribution whose support has ended.`,
@@ -57,10 +62,12 @@ judged (0 with --allow-unknown): what was not read, what the index does not cove
 	}
 	flags := cmd.Flags()
 	registerImage(cmd, &o.Options)
+	o.registryFlags.add(flags)
 	o.advisoryFlags.register(flags)
 	o.exceptionFlags.register(flags)
 	flags.StringVar(&o.name, "name", "", "what the image is called in findings, without a tag: the repository's `NAME` (otherwise its reference's, or the path)")
 	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
+	flags.StringVar(&o.base, "base", "", "the image is built on this one, DIR, ARCHIVE or REFERENCE, whose layers must be its lowest: `IMAGE`")
 	flags.BoolVar(&o.stored, "stored", false, "judge what is stored of the images that are named, by name or digest; none is touched")
 	o.holdFlags.register(flags)
 	o.registerOff(flags)
@@ -92,6 +99,7 @@ func (o *imageScanOptions) check(args []string) error {
 	errs := []error{o.reportFlags.check(), checkPlatform(o.Platform)}
 	errs = append(errs, o.exceptionFlags.check()...)
 	errs = append(errs, o.holdFlags.check()...)
+	errs = append(errs, o.registryFlags.check(args)...)
 	if o.stored && o.off {
 		errs = append(errs, errors.New("--stored: it does not go with --no-store"))
 	}
@@ -116,7 +124,10 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 		return err
 	}
 	o.find(&excuses, nil, []string{assay.RuleID})
-	batch := &assayed{found: judge.Found{Rules: []verdict.RuleInfo{assay.Rule}, Passed: map[string]int{}}}
+	batch, err := o.begin(ctx, env)
+	if err != nil {
+		return err
+	}
 	if o.stored {
 		err = o.tryStored(env, batch, bench, args)
 	} else {
@@ -191,10 +202,44 @@ type assayed struct {
 	coverage verdict.Coverage
 	found    judge.Found
 	advice   []verdict.Advice
+	given    *fact.Image   // what --base names
+	known    []*fact.Image // bases that were stored
+}
+
+// begin reads what is known of bases.
+func (o *imageScanOptions) begin(ctx context.Context, env *Env) (*assayed, error) {
+	b := &assayed{found: judge.Found{Rules: []verdict.RuleInfo{assay.Rule}, Passed: map[string]int{}}}
+	if store := o.store(env); store != nil {
+		if err := records(store, hold.Base, func(_ string, r *hold.Record) error {
+			b.known = append(b.known, &r.Image)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if o.base == "" {
+		return b, nil
+	}
+	client, err := o.client(env, []string{o.base})
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	options := image.Options{Platform: o.Platform, Registry: client, Documents: true}
+	if b.given, _, err = image.Read(ctx, o.base, options); err != nil {
+		return nil, fmt.Errorf("--base: %w", err)
+	}
+	return b, nil
 }
 
 // try reads the images one after the other and puts each to the advisories.
 func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, bench *assay.Bench, args []string) error {
+	client, err := o.client(env, args)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	o.Registry = client
 	store := o.store(env)
 	if k := keeper(store); k != nil {
 		o.Keeper = k
@@ -222,24 +267,21 @@ func (o *imageScanOptions) tryStored(env *Env, b *assayed, bench *assay.Bench, n
 	if store == nil {
 		return errNoStore
 	}
-	entries, err := store.Names(hold.Image)
-	if err != nil {
-		return err
-	}
 	found := map[string]bool{}
-	for _, entry := range entries {
-		r := recordOf(store, entry)
-		if r == nil {
-			continue
-		}
+	err := records(store, hold.Image, func(entry string, r *hold.Record) error {
 		for _, name := range names {
-			if !found[entry] && meant(r, []string{name}) {
-				found[entry], found[name] = true, true
-				if err := b.add(bench, subjectOf(r, o.products), &r.Coverage); err != nil {
-					return err
+			if meant(r, []string{name}) {
+				found[name] = true
+				if !found[entry] {
+					found[entry] = true
+					return b.add(bench, subjectOf(r, o.products), &r.Coverage)
 				}
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	var errs []error
 	for _, name := range names {
@@ -251,6 +293,9 @@ func (o *imageScanOptions) tryStored(env *Env, b *assayed, bench *assay.Bench, n
 }
 
 func (b *assayed) add(bench *assay.Bench, s *assay.Subject, coverage *verdict.Coverage) error {
+	if err := assay.SettleBase(s.Image, b.given, b.known); err != nil {
+		return err
+	}
 	tried, err := bench.Try(s)
 	if err != nil {
 		return err
@@ -268,7 +313,11 @@ func (b *assayed) add(bench *assay.Bench, s *assay.Subject, coverage *verdict.Co
 		})
 	}
 	advice, err := bench.Advise(s, tried)
-	b.advice = append(b.advice, advice...)
+	if err != nil {
+		return err
+	}
+	rebase, err := bench.Rebase(s, tried, b.known)
+	b.advice = append(append(b.advice, rebase...), advice...)
 	return err
 }
 

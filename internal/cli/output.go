@@ -34,10 +34,10 @@ type reportFlags struct {
 	verbose      bool
 	showBaseline bool // list what is old, too
 
-	gate         verdict.Gate // what --fail-on means
-	copyTo       io.Writer // gets what --format and --output write, too; may be nil
-	targets      []target
-	earlier      *verdict.Result
+	gate    verdict.Gate // what --fail-on means
+	copyTo  io.Writer    // gets what --format and --output write, too; may be nil
+	targets []target
+	earlier *verdict.Result
 }
 
 // target is a file and the format that it is written in.

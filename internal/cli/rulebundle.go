@@ -167,7 +167,7 @@ Exit codes: 0 it is signed by the key; 1 it is not; 2 wrong usage, or no bundle.
 			}
 			var blob []byte
 			if strings.HasPrefix(args[0], bundle.Scheme) {
-				blob, err = registry(env, bundle.Rules).Pull(cmd.Context(), args[0], public)
+				blob, err = artefactRegistry(env, bundle.Rules).Pull(cmd.Context(), args[0], public)
 			} else if blob, err = bundle.ReadFile(args[0]); err == nil {
 				if signature == "" {
 					signature = args[0] + ".sig"
@@ -218,7 +218,7 @@ With --key it is signed as 'cosign sign --key' does; 'cosign verify --key' accep
 					return err
 				}
 			}
-			named, err := registry(env, bundle.Rules).Push(cmd.Context(), args[0], blob, private)
+			named, err := artefactRegistry(env, bundle.Rules).Push(cmd.Context(), args[0], blob, private)
 			if err != nil {
 				return err
 			}

@@ -27,6 +27,7 @@ type Kind string
 const (
 	Layer Kind = "layers"
 	Image Kind = "images"
+	Base  Kind = "bases" // images that others are built on
 )
 
 // DefaultBytes is what is kept of each kind when nobody says otherwise.
@@ -171,6 +172,14 @@ func trim(dir string, most int64) error {
 			return fmt.Errorf("remove what was catalogued long ago: %w", err)
 		}
 		total -= info.Size()
+	}
+	return nil
+}
+
+// Remove forgets one of Names' entries.
+func (s *Store) Remove(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove what was catalogued: %w", err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package image
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -153,9 +154,12 @@ func node(name, version string) tar.Header {
 	return tar.Header{Name: "app/node_modules/" + name + "/package.json", Linkname: fmt.Sprintf(`{"name":%q,"version":%q}`, name, version)}
 }
 
-// single is a store of one blob.
-type single []byte
-
-func (s single) open(string) (io.ReadCloser, int64, error) {
-	return io.NopCloser(bytes.NewReader(s)), int64(len(s)), nil
+// single is a blob by itself.
+func single(text []byte) *blob {
+	return &blob{digest: digestOf(text), open: func(context.Context) (io.ReadCloser, int64, error) {
+		return io.NopCloser(bytes.NewReader(text)), int64(len(text)), nil
+	}}
 }
+
+// blobFile is where an OCI layout keeps a blob.
+func blobFile(digest string) string { return "blobs/" + strings.Replace(digest, ":", "/", 1) }

@@ -20,7 +20,7 @@ func FuzzLayer(f *testing.F) {
 		l := &ledger{limit: small.Gaps}
 		o := &Options{Limits: small}
 		s := newStratum(0, o, l)
-		err := readBlob(t.Context(), single(raw), &blob{digest: digestOf(raw)}, s)
+		err := readBlob(t.Context(), single(raw), s)
 		if err != nil && len(s.finds) > small.Entries {
 			t.Errorf("%d finds", len(s.finds))
 		}

@@ -1,8 +1,8 @@
-// Package image opens images (OCI layouts, archives of docker save) and root directories, and catalogues
-// what is inside: the distribution and the packages, each with the file that tells of it and the layer it
-// came in. A layer is read once, as a stream; nothing is unpacked, no link is followed and nothing is
-// written. It observes and never judges; what it could not read is a gap in the coverage. It asks no
-// registry and no daemon. The commands in cli import it.
+// Package image opens images (OCI layouts, archives of docker save, references in registries) and root
+// directories, and catalogues what is inside: the distribution and the packages, each with the file that tells
+// of it and the layer it came in. A layer is read once, as a stream; nothing is unpacked, no link is followed
+// and nothing is written. It observes and never judges; what it could not read is a gap in the coverage. It asks
+// no registry but the one that it is told to. The commands in cli import it.
 package image
 
 import (
@@ -13,6 +13,7 @@ import (
 	"os"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -22,8 +23,12 @@ type Options struct {
 	Platform string
 	// Reference chooses among the images of an archive by name or digest; "" is the only one.
 	Reference string
+	// Registry asks registries; nil asks none.
+	Registry *registry.Client
 	// Limits bound the work; the zero value is DefaultLimits.
 	Limits Limits
+	// Documents reads the image's documents and none of its layers.
+	Documents bool
 	// Keeper keeps what was read of a layer for the next image that has it; nil keeps nothing.
 	Keeper Keeper
 
@@ -46,26 +51,43 @@ var DefaultLimits = Limits{
 	Entries: 4 << 20, Packages: 250_000, Layers: 512, Bytes: 64 << 30, Ratio: 400, Path: 4096, Gaps: 200,
 }
 
-// Read opens what stands at a path and catalogues it. The error says that there is no image to speak of;
-// whatever else could not be read is a gap in the coverage.
-func Read(ctx context.Context, path string, o Options) (*fact.Image, *verdict.Coverage, error) {
+// Read opens what a word names and catalogues it: a path, or a reference in a registry (see placeOf). The error says
+// that there is no image to speak of; whatever else could not be read is a gap in the coverage.
+func Read(ctx context.Context, word string, o Options) (*fact.Image, *verdict.Coverage, error) {
+	switch k, rest := placeOf(word); k {
+	case inRegistry:
+		ref, err := registry.Parse(rest)
+		if err != nil {
+			return nil, nil, fmt.Errorf("open image: %w", err)
+		}
+		return ReadReference(ctx, ref, o)
+	default:
+		return readPath(ctx, rest, &o)
+	}
+}
+
+// begin is what every way of reading starts with.
+func (o *Options) begin(name string) *ledger {
 	if o.Limits == (Limits{}) {
 		o.Limits = DefaultLimits
 	}
-	if err := o.takeSecret(); err != nil {
-		return nil, nil, err
-	}
+	o.takeSecret()
+	return &ledger{path: name, limit: o.Limits.Gaps}
+}
+
+// readPath catalogues what stands at a path.
+func readPath(ctx context.Context, path string, o *Options) (*fact.Image, *verdict.Coverage, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, &verdict.RemedyError{
 			Err:    fmt.Errorf("open image: there is no file or directory %q", path),
-			Remedy: "Images in registries are not read: save one with 'docker save -o image.tar REF' or as an OCI layout and name the file.",
+			Remedy: "An image in a registry is named with its registry and a tag or a digest, registry.example/shop:1.4, or as oci://…; one in docker by 'docker save -o image.tar REF'.",
 		}
 	case err != nil:
 		return nil, nil, fmt.Errorf("open image: %w", err)
 	}
-	ledger := &ledger{path: path, limit: o.Limits.Gaps}
+	l := o.begin(path)
 	if info.IsDir() {
 		root, err := os.OpenRoot(path)
 		if err != nil {
@@ -73,32 +95,33 @@ func Read(ctx context.Context, path string, o Options) (*fact.Image, *verdict.Co
 		}
 		defer root.Close() //nolint:errcheck // nothing was written
 		if _, err := root.Stat("oci-layout"); err != nil {
-			return readRoot(ctx, path, root, &o, ledger)
+			return readRoot(ctx, path, root, o, l)
 		}
-		return readStored(ctx, path, folder{root}, &o, ledger)
+		return readStored(ctx, path, folder{root}, o, l)
 	}
 	archive, err := openArchive(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer archive.Close() //nolint:errcheck // nothing was written
-	return readStored(ctx, path, archive, &o, ledger)
+	return readStored(ctx, path, archive, o, l)
 }
 
-// readStored catalogues the image that a manifest describes.
+// readStored catalogues the image in a store.
 func readStored(ctx context.Context, path string, s store, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
-	m, err := openManifest(s, o)
+	m, err := openManifest(ctx, s, o)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open image %s: %w", path, err)
 	}
+	return readManifest(ctx, path, m, o, l)
+}
+
+// readManifest catalogues the image that a manifest describes.
+func readManifest(ctx context.Context, name string, m *manifest, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
 	if len(m.layers) > o.Limits.Layers {
-		return nil, nil, fmt.Errorf("open image %s: it has %d layers, and at most %d are read", path, len(m.layers), o.Limits.Layers)
+		return nil, nil, fmt.Errorf("open image %s: it has %d layers, and at most %d are read", name, len(m.layers), o.Limits.Layers)
 	}
-	strata, err := readLayers(ctx, s, m.layers, o, l)
-	if err != nil {
-		return nil, nil, err
-	}
-	img := &fact.Image{Name: path, Form: m.form, Digest: m.digest, ID: m.id, Platform: m.platform}
+	img := &fact.Image{Name: name, Form: m.form, Digest: m.digest, ID: m.id, Platform: m.platform}
 	if m.name != "" {
 		img.Name += " (" + m.name + ")"
 		img.Reference = m.name
@@ -107,6 +130,13 @@ func readStored(ctx context.Context, path string, s store, o *Options, l *ledger
 		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, DiffID: b.diffID, CreatedBy: b.createdBy})
 	}
 	img.Base = m.base
+	if o.Documents {
+		return img, l.coverage(), nil
+	}
+	strata, err := readLayers(ctx, m.layers, o, l)
+	if err != nil {
+		return nil, nil, err
+	}
 	assemble(img, strata, o, l)
 	return img, l.coverage(), nil
 }

@@ -134,13 +134,13 @@ func TestWrongDigests(t *testing.T) {
 	b := blobs{}
 	good := tarOf(t, node("a", "1"))
 	d := b.image(t, "amd64", good, tarOf(t, node("b", "1")))
-	file, _ := blobFile(digestOf(good))
+	file := blobFile(digestOf(good))
 	b[file] = tarOf(t, node("x", "1")) // as long, and another
 	img, c := mustRead(t, b.layout(t, d), Options{})
 	if told(img) != "b 1 @1" || len(c.Gaps) != 1 || !strings.Contains(c.Gaps[0].Message, "digest") {
 		t.Errorf("got %s and gaps %+v: nothing of a layer counts whose digest is wrong", told(img), c.Gaps)
 	}
-	file, _ = blobFile(d.Digest)
+	file = blobFile(d.Digest)
 	b[file] = bytes.Replace(b[file], []byte("{"), []byte("{ "), 1)
 	if _, _, err := Read(t.Context(), b.layout(t, d), Options{}); err == nil || !strings.Contains(err.Error(), "digest") {
 		t.Errorf("a manifest with a wrong digest: %v", err)

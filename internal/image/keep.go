@@ -19,14 +19,17 @@ type Keeper interface {
 	Secret() ([16]byte, error)
 }
 
-// takeSecret is the keeper's, or one of this call alone.
-func (o *Options) takeSecret() (err error) {
+// takeSecret is the keeper's, or one of this call alone. A keeper without a secret keeps nothing.
+func (o *Options) takeSecret() {
 	if o.Keeper != nil {
-		o.secret, err = o.Keeper.Secret()
-		return err
+		secret, err := o.Keeper.Secret()
+		if err == nil {
+			o.secret = secret
+			return
+		}
+		o.Keeper = nil
 	}
 	_, _ = rand.Read(o.secret[:]) // never fails
-	return nil
 }
 
 // keptLayer is a stratum as it is kept. TestEverythingIsKept holds it to the fields of stratum and find.
@@ -59,9 +62,9 @@ func (b *blob) key(o *Options) string {
 }
 
 // catalogued is what a layer tells, from the keeper where it has it. A layer that could not be read whole is not kept.
-func catalogued(ctx context.Context, s store, b *blob, number int, o *Options, l *ledger) *stratum {
+func catalogued(ctx context.Context, b *blob, number int, o *Options, l *ledger) *stratum {
 	if o.Keeper == nil {
-		return readLayer(ctx, s, b, number, o, l)
+		return readLayer(ctx, b, number, o, l)
 	}
 	key := b.key(o)
 	if raw := o.Keeper.Get(key); raw != nil {
@@ -71,7 +74,7 @@ func catalogued(ctx context.Context, s store, b *blob, number int, o *Options, l
 		}
 	}
 	own := &ledger{path: l.path, limit: l.limit}
-	read, whole := readWhole(ctx, s, b, number, o, own)
+	read, whole := readWhole(ctx, b, number, o, own)
 	for _, g := range own.gaps {
 		l.add(g)
 	}

@@ -23,13 +23,13 @@ import (
 )
 
 // readLayers reads all layers, as many at once as there are cores. Its error is that of the context alone.
-func readLayers(ctx context.Context, s store, layers []blob, o *Options, l *ledger) ([]*stratum, error) {
+func readLayers(ctx context.Context, layers []blob, o *Options, l *ledger) ([]*stratum, error) {
 	strata := make([]*stratum, len(layers))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range layers {
 		group.Go(func() error {
-			strata[i] = catalogued(ctx, s, &layers[i], i, o, l)
+			strata[i] = catalogued(ctx, &layers[i], i, o, l)
 			return ctx.Err()
 		})
 	}
@@ -40,20 +40,23 @@ func readLayers(ctx context.Context, s store, layers []blob, o *Options, l *ledg
 var errDigest = errors.New("its digest is not the one in the manifest")
 
 // readLayer reads one layer. A layer that ends early counts as far as it goes; one whose digest is wrong not at all.
-func readLayer(ctx context.Context, s store, b *blob, number int, o *Options, l *ledger) *stratum {
-	read, _ := readWhole(ctx, s, b, number, o, l)
+func readLayer(ctx context.Context, b *blob, number int, o *Options, l *ledger) *stratum {
+	read, _ := readWhole(ctx, b, number, o, l)
 	return read
 }
 
 // readWhole is readLayer, and says whether the layer was read to its end and is the one that the manifest names.
-func readWhole(ctx context.Context, s store, b *blob, number int, o *Options, l *ledger) (read *stratum, whole bool) {
+func readWhole(ctx context.Context, b *blob, number int, o *Options, l *ledger) (read *stratum, whole bool) {
 	collected := newStratum(number, o, l)
-	err := readBlob(ctx, s, b, collected)
+	err := readBlob(ctx, b, collected)
 	collected.finish()
 	if err == nil {
 		return collected, true
 	}
 	g := gap{layer: number, code: verdict.GapUnreadable, message: "the layer was not read whole: " + err.Error(), remedy: "Pull or save the image again."}
+	if b.foreign {
+		g.remedy = "The layer is to be had from its maker alone: save the image where it has been pulled."
+	}
 	if _, over := errors.AsType[boundError](err); over {
 		g.code, g.remedy = verdict.GapTooLarge, "Build the image without it, or read the parts by themselves."
 	}
@@ -69,14 +72,17 @@ type boundError string
 
 func (e boundError) Error() string { return string(e) }
 
-func readBlob(ctx context.Context, s store, b *blob, into *stratum) error {
-	r, size, err := s.open(b.file)
+func readBlob(ctx context.Context, b *blob, into *stratum) error {
+	r, size, err := b.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer r.Close() //nolint:errcheck // nothing was written
-	if b.size > 0 && size != b.size {
+	if b.size > 0 && size >= 0 && size != b.size {
 		return fmt.Errorf("it has %d bytes, and %d in the manifest", size, b.size)
+	}
+	if b.size > 0 {
+		r = &exact{r, b.size}
 	}
 	stored := &summed{r: r, sum: sha256.New(), ctx: ctx}
 	if b.plain {
@@ -113,6 +119,24 @@ func readBlob(ctx context.Context, s store, b *blob, into *stratum) error {
 		}
 	}
 	return errors.Join(walked, err)
+}
+
+// exact ends a stream with an error that has more or fewer bytes than the manifest says.
+type exact struct {
+	io.ReadCloser
+	left int64
+}
+
+func (e *exact) Read(p []byte) (int, error) {
+	n, err := e.ReadCloser.Read(p)
+	e.left -= int64(n)
+	switch {
+	case e.left < 0:
+		return n, errors.New("it has more bytes than in the manifest")
+	case errors.Is(err, io.EOF) && e.left > 0:
+		return n, fmt.Errorf("%d bytes are missing of those in the manifest: %w", e.left, io.ErrUnexpectedEOF)
+	}
+	return n, err
 }
 
 // summed counts what passes, hashes it, and ends when the context does or a limit is passed.
@@ -205,9 +229,14 @@ func (s *stratum) walk(r *summed) error {
 	}
 }
 
+// entry takes one entry of the tar.
 func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *summed) error {
 	if s.hide(at) || at == "" {
 		return nil
+	}
+	e := &s.current
+	*e = entry{
+		path: at, layer: s.number, mode: h.FileInfo().Mode(), uid: h.Uid, gid: h.Gid, modified: h.ModTime, link: h.Linkname, header: h,
 	}
 	switch h.Typeflag {
 	case tar.TypeDir:
@@ -219,14 +248,18 @@ func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *summed) err
 			return boundError(fmt.Sprintf("its files have more than %d bytes", r.most))
 		}
 		before := r.n
-		read := s.file(at, h.Size, h.FileInfo().Mode()&0o111 != 0, tr)
+		e.size = h.Size
+		read := s.read(e, s.observe(e), tr)
 		s.sparse += max(0, read-(r.n-before))
+		return nil
 	case tar.TypeLink:
 		s.present(at)
 		target, inside := clean(h.Linkname)
+		e.link, e.hard = target, true
 		s.link(at, target, inside)
 	default:
 		s.present(at)
 	}
+	s.observe(e)
 	return nil
 }

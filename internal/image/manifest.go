@@ -2,11 +2,12 @@ package image
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"regexp"
 	"runtime"
 	"slices"
@@ -23,13 +24,14 @@ type manifest struct {
 	base                             *fact.Base
 }
 
-// blob is one layer where it stands in the store.
+// blob is one layer.
 type blob struct {
-	file      string
-	digest    string // what must be the digest of the stored bytes; where plain is set, of the tar within
-	size      int64  // of the stored bytes as the manifest has it; 0 when nothing says
+	open      func(context.Context) (io.ReadCloser, int64, error) // its stored bytes, and how many they are, -1 where nothing tells
+	digest    string                                              // what must be the digest of the stored bytes; where plain is set, of the tar within
+	size      int64                                               // of the stored bytes as the manifest has it; 0 when nothing says
 	plain     bool
 	diffID    string // of the tar within, where the configuration tells
+	foreign   bool   // registries need not have it
 	createdBy string
 }
 
@@ -41,6 +43,7 @@ type (
 		Size        int64             `json:"size"`
 		Platform    *platform         `json:"platform"`
 		Annotations map[string]string `json:"annotations"`
+		URLs        []string          `json:"urls,omitempty"`
 	}
 	platform struct {
 		OS           string `json:"os"`
@@ -49,11 +52,13 @@ type (
 	}
 	// indexOrManifest has the fields of both: which of the two a document is, only its content tells.
 	indexOrManifest struct {
-		Manifests []descriptor `json:"manifests"`
-		Config    descriptor   `json:"config"`
-		Layers    []descriptor `json:"layers"`
+		SchemaVersion int          `json:"schemaVersion,omitempty"`
+		MediaType     string       `json:"mediaType,omitempty"`
+		Manifests     []descriptor `json:"manifests"`
+		Config        descriptor   `json:"config"`
+		Layers        []descriptor `json:"layers"`
 
-		Annotations map[string]string `json:"annotations"`
+		Annotations map[string]string `json:"annotations,omitempty"`
 	}
 	config struct {
 		platform
@@ -84,64 +89,84 @@ func (p *platform) String() string {
 	return text
 }
 
-// openManifest finds the image that is meant. Archives of docker save that are OCI layouts too are read as these.
-func openManifest(s store, o *Options) (*manifest, error) {
-	var top indexOrManifest
-	_, err := document(s, "index.json", &top)
-	if err == nil {
-		return openLayout(s, &top, o)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var list []saved
-	if _, err := document(s, "manifest.json", &list); errors.Is(err, fs.ErrNotExist) {
-		return nil, &verdict.RemedyError{
-			Err:    errors.New("it has neither an index.json (OCI layout) nor a manifest.json (docker save)"),
-			Remedy: "Give an OCI layout, an archive of docker save, or a root directory.",
-		}
-	} else if err != nil {
-		return nil, err
-	}
-	return openSaved(s, list, o)
+// contents are the manifests and blobs of images by their digests, wherever they are kept. What they return is held
+// to its digest by who reads it. The size is -1 where nothing tells.
+type contents interface {
+	manifest(ctx context.Context, digest string) (io.ReadCloser, int64, error)
+	blob(ctx context.Context, digest string) (io.ReadCloser, int64, error)
 }
 
-// maxDepth is how deep indexes may stand in indexes.
-const maxDepth = 4
+// maxDepth is how deep indexes may stand in indexes, and maxIndexes how many are read.
+const (
+	maxDepth   = 4
+	maxIndexes = 64
+)
 
-func openLayout(s store, top *indexOrManifest, o *Options) (*manifest, error) {
-	var candidates []candidate
-	if err := gather(s, top.Manifests, "", maxDepth, &candidates); err != nil {
+// openImage chooses among the images that are listed, and reads what describes it.
+func openImage(ctx context.Context, c contents, list []descriptor, o *Options) (*manifest, error) {
+	g := gathering{contents: c}
+	if err := g.gather(ctx, list, "", maxDepth); err != nil {
 		return nil, err
 	}
-	chosen, err := choose(candidates, o)
+	chosen, err := choose(g.found, o)
 	if err != nil {
 		return nil, err
 	}
-	m := &manifest{name: chosen.name, form: "oci-layout", digest: chosen.Digest}
+	m := &manifest{name: chosen.name, digest: chosen.Digest}
 	var doc indexOrManifest
-	if err := verified(s, &chosen.descriptor, &doc); err != nil {
+	if err := verified(ctx, c.manifest, chosen.Digest, &doc); err != nil {
 		return nil, err
 	}
-	var c config
-	if err := verified(s, &doc.Config, &c); err != nil {
+	if err := doc.check(); err != nil {
 		return nil, err
 	}
 	m.id = doc.Config.Digest
-	if c.OS != "" {
-		m.platform = c.String()
+	var about config
+	if err := verified(ctx, c.blob, doc.Config.Digest, &about); err != nil {
+		return nil, err
+	}
+	if about.OS != "" {
+		m.platform = about.String()
+	}
+	if o.Platform != "" && chosen.Platform == nil && about.OS != "" && len(forPlatform([]candidate{{descriptor{Platform: &about.platform}, ""}}, o.Platform)) == 0 {
+		return nil, &verdict.RemedyError{Err: fmt.Errorf("the image is for %s, not for %s", m.platform, o.Platform), Remedy: "Leave out --platform to read it."}
 	}
 	for _, d := range doc.Layers {
-		file, err := blobFile(d.Digest)
-		if err != nil {
-			return nil, err
+		if !digestForm.MatchString(d.Digest) {
+			return nil, fmt.Errorf("%.100q is no sha256 digest", d.Digest)
 		}
-		m.layers = append(m.layers, blob{file: file, digest: d.Digest, size: d.Size})
+		open := func(ctx context.Context) (io.ReadCloser, int64, error) { return c.blob(ctx, d.Digest) }
+		m.layers = append(m.layers, blob{open: open, digest: d.Digest, size: d.Size, foreign: len(d.URLs) > 0 || isForeign(d.MediaType)})
 	}
-	tell(m.layers, &c)
-	m.base = baseOf(doc.Annotations, &c, len(m.layers))
+	tell(m.layers, &about)
+	m.base = baseOf(doc.Annotations, &about, len(m.layers))
 	return m, nil
 }
+
+// isForeign knows layers that registries may leave out, to be had from elsewhere.
+func isForeign(mediaType string) bool {
+	return strings.Contains(mediaType, ".nondistributable.") || strings.Contains(mediaType, ".foreign.")
+}
+
+// check says why a document is no image's manifest.
+func (d *indexOrManifest) check() error {
+	switch {
+	case d.SchemaVersion == 1:
+		return &verdict.RemedyError{
+			Err: errors.New("its manifest is of Docker's schema 1, which is not read"), Remedy: "Pull and push the image again with a tool of these days.",
+		}
+	case d.Config.Digest == "" && len(d.Manifests) > 0:
+		return errors.New("an index stands where its own index speaks of an image")
+	case d.Config.MediaType != "" && !slices.Contains(configTypes, d.Config.MediaType):
+		return &verdict.RemedyError{
+			Err: fmt.Errorf("it is no image but an artefact of type %.100q", d.Config.MediaType), Remedy: "Name an image that containers are run from.",
+		}
+	}
+	return nil
+}
+
+// configTypes are the media types of images' configurations; old tools wrote the last.
+var configTypes = []string{"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json", "application/octet-stream"}
 
 // candidate is an image that an index names.
 type candidate struct {
@@ -149,29 +174,43 @@ type candidate struct {
 	name string
 }
 
-// gather lists the images below an index, in its order.
-func gather(s store, list []descriptor, name string, depth int, into *[]candidate) error {
+// gathering lists the images below an index.
+type gathering struct {
+	contents contents
+	found    []candidate
+	indexes  int
+}
+
+// gather goes through indexes in their order.
+func (g *gathering) gather(ctx context.Context, list []descriptor, name string, depth int) error {
 	for _, d := range list {
-		if d.Annotations["vnd.docker.reference.type"] != "" || len(*into) >= maxMembers {
+		if d.Annotations["vnd.docker.reference.type"] != "" || len(g.found) >= maxMembers {
 			continue // an attestation about an image
 		}
 		named := cmp.Or(d.Annotations["io.containerd.image.name"], d.Annotations["org.opencontainers.image.ref.name"], name)
-		if !strings.Contains(d.MediaType, "index") && !strings.Contains(d.MediaType, "manifest.list") {
-			*into = append(*into, candidate{d, named})
+		if !isIndex(d.MediaType) {
+			g.found = append(g.found, candidate{d, named})
 			continue
 		}
 		if depth == 0 {
 			return fmt.Errorf("indexes stand more than %d deep in one another", maxDepth)
 		}
+		if g.indexes++; g.indexes > maxIndexes {
+			return fmt.Errorf("there are more than %d indexes", maxIndexes)
+		}
 		var inner indexOrManifest
-		if err := verified(s, &d, &inner); err != nil {
+		if err := verified(ctx, g.contents.manifest, d.Digest, &inner); err != nil {
 			return err
 		}
-		if err := gather(s, inner.Manifests, named, depth-1, into); err != nil {
+		if err := g.gather(ctx, inner.Manifests, named, depth-1); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func isIndex(mediaType string) bool {
+	return strings.Contains(mediaType, "index") || strings.Contains(mediaType, "manifest.list")
 }
 
 // choose takes the one image that the options leave.
@@ -179,12 +218,10 @@ func choose(list []candidate, o *Options) (*candidate, error) {
 	if o.Reference != "" {
 		list = slices.DeleteFunc(slices.Clone(list), func(c candidate) bool { return c.name != o.Reference && c.Digest != o.Reference })
 	}
+	list = distinct(list)
 	left := list
 	if o.Platform != "" || len(list) > 1 {
-		want := cmp.Or(o.Platform, "linux/"+runtime.GOARCH)
-		left = slices.DeleteFunc(slices.Clone(list), func(c candidate) bool {
-			return c.Platform != nil && c.Platform.String() != want && !strings.HasPrefix(c.Platform.String(), want+"/")
-		})
+		left = forPlatform(list, cmp.Or(o.Platform, "linux/"+runtime.GOARCH))
 	}
 	if len(left) == 1 {
 		return &left[0], nil
@@ -196,6 +233,39 @@ func choose(list []candidate, o *Options) (*candidate, error) {
 		return nil, errors.New("there is no such image inside")
 	}
 	return nil, &verdict.RemedyError{Err: errors.New("there are several images inside: " + names(left)), Remedy: "Name one with --reference, by its name or digest."}
+}
+
+// distinct leaves out what is the same image under another name.
+func distinct(list []candidate) []candidate {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(list), func(c candidate) bool {
+		key := c.Digest
+		if c.Platform != nil {
+			key += " " + c.Platform.String()
+		}
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}
+
+// variants are the ones that are meant where a platform names none, and there are several.
+var variants = map[string]string{"amd64": "v1", "arm64": "v8", "arm": "v7"}
+
+// forPlatform leaves the images for a platform. One that names no platform may be for any. Where several variants are
+// left, the one that was named is meant, or the usual one.
+func forPlatform(list []candidate, want string) []candidate {
+	left := slices.DeleteFunc(slices.Clone(list), func(c candidate) bool {
+		return c.Platform != nil && c.Platform.String() != want && !strings.HasPrefix(c.Platform.String(), want+"/")
+	})
+	architecture := want[strings.IndexByte(want, '/')+1:]
+	for _, exact := range []string{want, want + "/" + variants[architecture]} {
+		of := slices.DeleteFunc(slices.Clone(left), func(c candidate) bool { return c.Platform == nil || c.Platform.String() != exact })
+		if len(of) == 1 {
+			return of
+		}
+	}
+	return left
 }
 
 // names lists images for a message.
@@ -217,67 +287,23 @@ func names(list []candidate) string {
 
 var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
-// blobFile is where an OCI layout keeps a blob.
-func blobFile(digest string) (string, error) {
-	if !digestForm.MatchString(digest) {
-		return "", fmt.Errorf("%.100q is no sha256 digest", digest)
-	}
-	return "blobs/sha256/" + strings.TrimPrefix(digest, "sha256:"), nil
-}
-
 // verified reads a document and holds it to its digest.
-func verified(s store, d *descriptor, v any) error {
-	file, err := blobFile(d.Digest)
+func verified(ctx context.Context, open func(context.Context, string) (io.ReadCloser, int64, error), digest string, v any) error {
+	if !digestForm.MatchString(digest) {
+		return fmt.Errorf("%.100q is no sha256 digest", digest)
+	}
+	r, size, err := open(ctx, digest)
 	if err != nil {
 		return err
 	}
-	text, err := document(s, file, v)
-	if err != nil {
+	text, err := document(r, size, digest, v)
+	if text == nil {
 		return err
 	}
-	if sum := sha256.Sum256(text); "sha256:"+hex.EncodeToString(sum[:]) != d.Digest {
-		return fmt.Errorf("read %s: its digest is sha256:%x: the image is damaged or was tampered with", file, sum)
+	if sum := sha256.Sum256(text); "sha256:"+hex.EncodeToString(sum[:]) != digest {
+		return fmt.Errorf("read %s: its digest is sha256:%x: the image is damaged or was tampered with", digest, sum)
 	}
-	return nil
-}
-
-func openSaved(s store, list []saved, o *Options) (*manifest, error) {
-	var candidates []candidate
-	for i, d := range list {
-		c := candidate{}
-		c.Size, c.Digest = int64(i), strings.TrimSuffix(d.Config, ".json")
-		if len(d.RepoTags) > 0 {
-			c.name = d.RepoTags[0]
-		}
-		if slices.Contains(d.RepoTags, o.Reference) {
-			c.name = o.Reference
-		}
-		candidates = append(candidates, c)
-	}
-	chosen, err := choose(candidates, &Options{Reference: o.Reference})
-	if err != nil {
-		return nil, err
-	}
-	image := list[chosen.Size]
-	var c config
-	text, err := document(s, image.Config, &c)
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(text)
-	m := &manifest{name: chosen.name, form: "docker-archive", id: "sha256:" + hex.EncodeToString(sum[:])}
-	if c.OS != "" {
-		m.platform = c.String()
-	}
-	if len(c.RootFS.DiffIDs) != len(image.Layers) {
-		return nil, fmt.Errorf("manifest.json names %d layers and %s %d", len(image.Layers), image.Config, len(c.RootFS.DiffIDs))
-	}
-	for i, file := range image.Layers {
-		m.layers = append(m.layers, blob{file: file, digest: c.RootFS.DiffIDs[i], plain: true})
-	}
-	tell(m.layers, &c)
-	m.base = baseOf(nil, &c, len(m.layers))
-	return m, nil
+	return err
 }
 
 // tell gives the layers the commands that made them, where the history has one for each.

@@ -35,7 +35,7 @@ func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *led
 			}
 		case d.IsDir() && slices.Contains(volatile, at):
 			return fs.SkipDir
-		case d.Type().IsRegular():
+		case at != ".":
 			s.installed(root, at, d)
 		}
 		return nil
@@ -53,17 +53,21 @@ func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *led
 	return img, l.coverage(), nil
 }
 
-// installed reads one file of a root directory.
+// installed takes one entry of a root directory.
 func (s *stratum) installed(root *os.Root, at string, d fs.DirEntry) {
-	executable := false
-	if readerOf(at, false) == nil {
-		info, err := d.Info()
-		if err != nil {
-			return // gone since
-		}
-		if executable = info.Mode()&0o111 != 0 && info.Size() > 0; !executable {
-			return
-		}
+	info, err := d.Info()
+	if err != nil {
+		return // gone since
+	}
+	e := &s.current
+	*e = entry{path: at, layer: s.number, mode: info.Mode(), size: info.Size(), modified: info.ModTime()}
+	e.uid, e.gid = ownerOf(info)
+	if e.mode&fs.ModeSymlink != 0 {
+		e.link, _ = root.Readlink(at)
+	}
+	readers := s.observe(e)
+	if len(readers) == 0 {
+		return
 	}
 	file, info, err := openRegular(root, at)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,5 +78,6 @@ func (s *stratum) installed(root *os.Root, at string, d fs.DirEntry) {
 		return
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
-	s.file(at, info.Size(), executable, file)
+	e.size = info.Size()
+	s.read(e, readers, file)
 }

@@ -132,22 +132,22 @@ func (a *archive) open(name string) (io.ReadCloser, int64, error) {
 	return nil, 0, fmt.Errorf("open %s: its links go round in a circle", name)
 }
 
-// document reads one of the JSON documents that describe an image into v, and returns its bytes.
-func document(s store, name string, v any) ([]byte, error) {
-	r, size, err := s.open(name)
-	if err != nil {
-		return nil, err
-	}
+// document reads one of the JSON documents that describe an image into v, closes it, and returns its bytes, also where
+// they are no JSON.
+func document(r io.ReadCloser, size int64, name string, v any) ([]byte, error) {
 	defer r.Close() //nolint:errcheck // nothing was written
 	if size > maxDocument {
 		return nil, fmt.Errorf("read %s: %d bytes are more than the %d that are read", name, size, maxDocument)
 	}
-	text, err := io.ReadAll(io.LimitReader(r, maxDocument))
+	text, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
+	if len(text) > maxDocument {
+		return nil, fmt.Errorf("read %s: it has more than the %d bytes that are read", name, maxDocument)
+	}
 	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), v); err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return text, fmt.Errorf("read %s: %w", name, err)
 	}
 	return text, nil
 }

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -16,9 +17,13 @@ import (
 // stratum is what one layer adds and hides. Of its paths only hashes are kept, eight bytes each, under
 // a seed that nobody can know beforehand.
 type stratum struct {
-	number  int
-	options *Options
-	ledger  *ledger
+	number    int
+	options   *Options
+	ledger    *ledger
+	observers []observer
+	current   entry        // the one that passes
+	readers   []reader     // of the entry that passes
+	shared    bytes.Buffer // a small file that several readers want
 
 	finds  map[string]*find    // by path
 	paths  []uint64            // of everything but directories
@@ -38,7 +43,32 @@ type find struct {
 }
 
 func newStratum(number int, o *Options, l *ledger) *stratum {
-	return &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}}
+	s := &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}}
+	s.observers = newObservers(s)
+	return s
+}
+
+// keep notes what stands at a path, beside what others have found there.
+func (s *stratum) keep(at string, f *find) {
+	if f == nil {
+		return
+	}
+	if there := s.finds[at]; there != nil {
+		there.join(f)
+		return
+	}
+	s.finds[at] = f
+}
+
+// join adds what another observer found at the same path.
+func (f *find) join(other *find) {
+	f.packages = append(f.packages, other.packages...)
+	if other.system != nil {
+		f.system = other.system
+	}
+	if other.owner != "" {
+		f.owner, f.owned = other.owner, append(f.owned, other.owned...)
+	}
 }
 
 // sum is the hash of a path under the secret that the options have.
@@ -78,6 +108,10 @@ func (s *stratum) present(at string) {
 }
 
 func (s *stratum) finish() {
+	for _, o := range s.observers {
+		o.finish()
+	}
+	s.observers, s.readers, s.shared = nil, nil, bytes.Buffer{}
 	for _, list := range []*[]uint64{&s.paths, &s.dirs, &s.gone, &s.opaque} {
 		slices.Sort(*list)
 		*list = slices.Clip(slices.Compact(*list))
@@ -103,7 +137,8 @@ func (s *stratum) link(at, target string, inside bool) {
 		return
 	}
 	if f := s.finds[target]; f != nil && readerOf(at, false) != nil {
-		s.finds[at] = f
+		shared := *f
+		s.keep(at, &shared)
 		return
 	}
 	if readerOf(at, false) != nil {
@@ -111,32 +146,43 @@ func (s *stratum) link(at, target string, inside bool) {
 	}
 }
 
-// file reads a file that may tell something, and returns how many of its bytes were read.
-func (s *stratum) file(at string, size int64, executable bool, r io.Reader) int64 {
-	read := readerOf(at, executable)
-	if read == nil {
+// observe tells the observers of an entry, and returns what shall read its content.
+func (s *stratum) observe(e *entry) []reader {
+	s.readers = s.readers[:0]
+	for _, o := range s.observers {
+		if read := o.observe(e); read != nil && e.mode.IsRegular() && !e.hard {
+			s.readers = append(s.readers, read)
+		}
+	}
+	return s.readers
+}
+
+// read gives a file to what shall read it, and returns how many of its bytes were read.
+func (s *stratum) read(e *entry, readers []reader, r io.Reader) int64 {
+	if len(readers) == 0 {
 		return 0
 	}
-	in := &input{path: at, size: size, r: r}
-	f, err := read(in)
-	switch {
-	case err != nil:
-		if u, unread := err.(unreadError); unread { //nolint:errorlint // a reader's own, never wrapped
-			s.unread[string(u)] = append(s.unread[string(u)], at)
-			return in.n
-		}
+	list, n := s.readAll(e, readers, r)
+	for _, t := range list {
+		s.take(e.path, t.find, t.err)
+	}
+	return n
+}
+
+// take notes what a reader made of a file, and what it could not read of it.
+func (s *stratum) take(at string, f *find, err error) {
+	if u, unread := err.(unreadError); unread { //nolint:errorlint // a reader's own, never wrapped
+		s.unread[string(u)] = append(s.unread[string(u)], at)
+		return
+	}
+	if err != nil {
 		g := gap{layer: s.number, file: at, code: verdict.GapSyntax, message: err.Error(), remedy: "Mend the file, or leave it out of the image."}
 		if _, over := err.(boundError); over { //nolint:errorlint // as above
 			g.code, g.remedy = verdict.GapTooLarge, "See what the file is; what manages packages writes none that large."
 		}
 		s.ledger.add(g)
-		if f != nil {
-			s.finds[at] = f // as far as it was understood
-		}
-	case f != nil:
-		s.finds[at] = f
 	}
-	return in.n
+	s.keep(at, f) // with an error, as far as it was understood
 }
 
 // covers says whether a stratum above hides or replaces the path, whose hash and whose parents' hashes are given.

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package image
-
-// nonblock has no meaning here.
-const nonblock = 0
