@@ -71,16 +71,21 @@ func Judge(in Input) *verdict.Result {
 	j := newJudgement(in, seen)
 	var findings []verdict.Finding
 	var tallies []tallies
+	images := map[string]*runs{}
 	if len(in.Inventory.Worlds) == 0 {
 		findings, tallies = j.run()
+		j.locateImages(images)
 	}
 	for _, world := range in.Inventory.Worlds {
 		own := in
 		own.Inventory = world
-		found, counts := newJudgement(own, seen).run()
+		part := newJudgement(own, seen)
+		found, counts := part.run()
 		findings, tallies = append(findings, found...), append(tallies, counts...)
+		part.locateImages(images)
 	}
-	findings = append(findings, in.found(tallies[0], seen)...)
+	in.settleImages(images)
+	findings = append(findings, in.enter(tallies[0], seen)...)
 	slices.SortStableFunc(findings, byPlace)
 	if findings == nil {
 		findings = []verdict.Finding{}
