@@ -18,10 +18,12 @@ import (
 
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/assay"
+	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/hold"
 	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/verdict"
 	"github.com/coaming/coaming/internal/vulndb"
 )
@@ -36,6 +38,7 @@ type imageScanOptions struct {
 	holdFlags
 	name          string
 	base          string
+	workloads     []string
 	stored        bool
 	writeBaseline string
 	bar           *progress
@@ -68,6 +71,7 @@ judged (0 with --allow-unknown): what was not read, what the index does not cove
 	flags.StringVar(&o.name, "name", "", "what the image is called in findings, without a tag: the repository's `NAME` (otherwise its reference's, or the path)")
 	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
 	flags.StringVar(&o.base, "base", "", "the image is built on this one, DIR, ARCHIVE or REFERENCE, whose layers must be its lowest: `IMAGE`")
+	flags.StringArrayVar(&o.workloads, "workloads", nil, "learn from these manifests, charts or overlays who runs the image and whether the internet leads there: `PATH`; may be given several times")
 	flags.BoolVar(&o.stored, "stored", false, "judge what is stored of the images that are named, by name or digest; none is touched")
 	o.holdFlags.register(flags)
 	o.registerOff(flags)
@@ -136,8 +140,12 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 	if err != nil {
 		return err
 	}
+	inventory, err := o.runners(ctx, env, batch)
+	if err != nil {
+		return err
+	}
 	res := judge.Judge(judge.Input{
-		Inventory: fact.NewInventory(nil, "", false), Coverage: batch.coverage, Found: batch.found, Exceptions: excuses.exceptions, Now: env.Now(),
+		Inventory: inventory, Rate: len(o.workloads) > 0, Coverage: batch.coverage, Found: batch.found, Exceptions: excuses.exceptions, Now: env.Now(),
 		Lifetime: o.lifetime(), Baseline: excuses.baseline, Width: runtime.GOMAXPROCS(0),
 	})
 	res.Advice = batch.advice
@@ -202,13 +210,14 @@ type assayed struct {
 	coverage verdict.Coverage
 	found    judge.Found
 	advice   []verdict.Advice
+	images   []*assay.Subject
 	given    *fact.Image   // what --base names
 	known    []*fact.Image // bases that were stored
 }
 
 // begin reads what is known of bases.
 func (o *imageScanOptions) begin(ctx context.Context, env *Env) (*assayed, error) {
-	b := &assayed{found: judge.Found{Rules: []verdict.RuleInfo{assay.Rule}, Passed: map[string]int{}}}
+	b := newAssayed()
 	if store := o.store(env); store != nil {
 		if err := records(store, hold.Base, func(_ string, r *hold.Record) error {
 			b.known = append(b.known, &r.Image)
@@ -261,6 +270,48 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, bench 
 	return nil
 }
 
+// runners reads the workloads that were given and notes which of them run the images.
+func (o *imageScanOptions) runners(ctx context.Context, env *Env, b *assayed) (*fact.Inventory, error) {
+	if len(o.workloads) == 0 {
+		return fact.NewInventory(nil, "", false), nil
+	}
+	files := sourceFlags{maxFile: 512, maxTotal: 1024}
+	reading, err := files.read(ctx, env, o.workloads, nil, nil, o.bar.stage("reading"))
+	if err != nil {
+		return nil, err
+	}
+	inventory := fact.NewInventory(reading.Objects, catalog.Newest, reading.Live)
+	b.found.Images = map[string]string{}
+	for _, of := range namedImages(inventory) {
+		for _, img := range b.images {
+			if runs(of.reference, img) {
+				b.found.Images[of.reference] = img.Image.Name
+			}
+		}
+	}
+	b.coverage.Gaps = append(b.coverage.Gaps, reading.Coverage.Gaps...)
+	b.coverage.Files += reading.Coverage.Files
+	b.coverage.Documents += reading.Coverage.Documents
+	return inventory, nil
+}
+
+// runs says whether a container that names an image by a reference runs that image: by its digest, by the name and tag that it has, or,
+// of one that has no tag, by its name.
+func runs(reference string, s *assay.Subject) bool {
+	if _, digest, found := strings.Cut(reference, "@"); found && s.Image.Digest != "" {
+		return digest == s.Image.Digest
+	}
+	theirs, err := registry.ParseImage(reference)
+	if err != nil {
+		return false
+	}
+	if own, err := registry.ParseImage(s.Image.Reference); err == nil && s.Image.Reference != "" {
+		return own.Name() == theirs.Name()
+	}
+	own, err := registry.ParseImage(s.Name)
+	return err == nil && own.Context().Name() == theirs.Context().Name()
+}
+
 // tryStored puts the stored images of those names to the advisories.
 func (o *imageScanOptions) tryStored(env *Env, b *assayed, bench *assay.Bench, names []string) error {
 	store := o.store(env)
@@ -296,6 +347,7 @@ func (b *assayed) add(bench *assay.Bench, s *assay.Subject, coverage *verdict.Co
 	if err := assay.SettleBase(s.Image, b.given, b.known); err != nil {
 		return err
 	}
+	b.images = append(b.images, s)
 	tried, err := bench.Try(s)
 	if err != nil {
 		return err

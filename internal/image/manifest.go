@@ -213,6 +213,9 @@ func isIndex(mediaType string) bool {
 	return strings.Contains(mediaType, "index") || strings.Contains(mediaType, "manifest.list")
 }
 
+// ErrNotInside says that an archive or a layout holds no image of that name.
+var ErrNotInside = errors.New("there is no such image inside")
+
 // choose takes the one image that the options leave.
 func choose(list []candidate, o *Options) (*candidate, error) {
 	if o.Reference != "" {
@@ -230,7 +233,7 @@ func choose(list []candidate, o *Options) (*candidate, error) {
 		return nil, &verdict.RemedyError{Err: errors.New("no image is for the platform; there is " + names(list)), Remedy: "Name one of these with --platform."}
 	}
 	if len(left) == 0 {
-		return nil, errors.New("there is no such image inside")
+		return nil, ErrNotInside
 	}
 	return nil, &verdict.RemedyError{Err: errors.New("there are several images inside: " + names(left)), Remedy: "Name one with --reference, by its name or digest."}
 }
