@@ -61,13 +61,13 @@ func (b *Bench) Advise(s *Subject, t *Tried) ([]verdict.Advice, error) {
 	for layer, r := range system {
 		list = append(list, r.advice(s, layer))
 	}
-	slices.SortFunc(list, byGain)
+	slices.SortFunc(list, ByGain)
 	return list[:min(len(list), maxAdvice)], nil
 }
 
-// byGain puts first what clears more, then what is graver.
-func byGain(a, b verdict.Advice) int {
-	return cmp.Or(b.Clears-a.Clears, cmp.Compare(b.Gravest, a.Gravest), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Do, b.Do), cmp.Compare(a.Image, b.Image))
+// ByGain orders advice: first what clears more, less what it brings, then what is graver.
+func ByGain(a, b verdict.Advice) int {
+	return cmp.Or((b.Clears-b.Brings)-(a.Clears-a.Brings), cmp.Compare(b.Gravest, a.Gravest), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Do, b.Do), cmp.Compare(a.Image, b.Image))
 }
 
 // upgrade is the smallest version of a package that clears the most: each version that an advisory names as fixed is judged.

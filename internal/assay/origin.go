@@ -92,12 +92,7 @@ func (b *Bench) Rebase(s *Subject, t *Tried, known []*fact.Image) ([]verdict.Adv
 			list = append(list, a)
 		}
 	}
-	slices.SortFunc(list, func(a, b verdict.Advice) int {
-		if n := (b.Clears - b.Brings) - (a.Clears - a.Brings); n != 0 {
-			return n
-		}
-		return byGain(a, b)
-	})
+	slices.SortFunc(list, ByGain)
 	return list[:min(len(list), 3)], nil
 }
 

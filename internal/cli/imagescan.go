@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -370,6 +371,7 @@ func (b *assayed) add(bench *assay.Bench, s *assay.Subject, coverage *verdict.Co
 	}
 	rebase, err := bench.Rebase(s, tried, b.known)
 	b.advice = append(append(b.advice, rebase...), advice...)
+	slices.SortStableFunc(b.advice, assay.ByGain)
 	return err
 }
 
