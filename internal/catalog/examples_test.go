@@ -14,15 +14,20 @@ import (
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/kubetype"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/internal/workbench"
 	"github.com/coaming/coaming/test/specimen"
 )
 
 // now is the moment of all judgements here: the support calendar is compared with it.
 var now = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+
+// bench is what rules are tried with here: images that their examples describe are built and opened.
+var bench = workbench.Bench{Now: now, Image: image.Specimen}
 
 func compiled(t *testing.T) []*rule.Compiled {
 	t.Helper()

@@ -131,7 +131,7 @@ func TestOneFindingForARetiredImage(t *testing.T) {
 			if !slices.Contains(ending, r.ID) {
 				continue
 			}
-			if res, _ := workbench.Judge(r, pod, now, nil); len(res.Findings) > 0 {
+			if res, _ := workbench.Judge(r, pod, bench, nil); len(res.Findings) > 0 {
 				told = append(told, r.ID)
 			}
 		}

@@ -39,10 +39,10 @@ func TestRuleNamesAreUnique(t *testing.T) {
 func TestRulesAreTried(t *testing.T) {
 	for _, c := range compiled(t) {
 		t.Run(c.ID, func(t *testing.T) {
-			if err := workbench.Lint(c, now); err != nil {
+			if err := workbench.Lint(c, bench); err != nil {
 				t.Error(err)
 			}
-			if err := workbench.Try(c, now); err != nil {
+			if err := workbench.Try(c, bench); err != nil {
 				t.Error(err)
 			}
 		})

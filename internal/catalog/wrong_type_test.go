@@ -29,7 +29,7 @@ func TestWrongTypesNeverPass(t *testing.T) {
 						break
 					}
 					changed++
-					if res, _ := workbench.Judge(r, mistyped, now, nil); len(res.Findings) == 0 {
+					if res, _ := workbench.Judge(r, mistyped, bench, nil); len(res.Findings) == 0 {
 						t.Errorf("bad example %d passes with its switch or number %d as text:\n%s", i, n, document.YAML(mistyped[0]))
 					}
 				}

@@ -14,6 +14,7 @@ import (
 	"github.com/coaming/coaming/internal/bundle"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 	"github.com/coaming/coaming/internal/workbench"
@@ -122,8 +123,8 @@ func testRules(ctx context.Context, env *Env, paths []string) error {
 	failed, problems, examples, fixed := 0, 0, 0, 0
 	for _, r := range rules {
 		examples += len(r.Bad) + len(r.Good)
-		proved, unproved := workbench.Prove(ctx, r, all, env.Now())
-		faults := rule.Faults(rule.InOrder(errors.Join(workbench.Lint(r, env.Now()), workbench.Try(r, env.Now()), unproved)))
+		proved, unproved := workbench.Prove(ctx, r, all, env.bench())
+		faults := rule.Faults(rule.InOrder(errors.Join(workbench.Lint(r, env.bench()), workbench.Try(r, env.bench()), unproved)))
 		for _, fault := range faults {
 			_, _ = fmt.Fprintln(env.Stdout, fault)
 		}
@@ -142,6 +143,11 @@ func testRules(ctx context.Context, env *Env, paths []string) error {
 	}
 	_, _ = fmt.Fprintf(env.Stdout, "%s: all as they should be\n", counts)
 	return nil
+}
+
+// bench is what rules are tried with: images that examples describe are built and opened as others are.
+func (env *Env) bench() workbench.Bench {
+	return workbench.Bench{Now: env.Now(), Image: image.Specimen}
 }
 
 func fixes(r *rule.Compiled) bool { return len(r.Fix) > 0 }
@@ -227,7 +233,7 @@ func explainRule(cmd *cobra.Command, env *Env, flags *settingFlags, args []strin
 	if err != nil {
 		return err
 	}
-	v, err := workbench.Explain(env.Stdout, r, objects, env.Now())
+	v, err := workbench.Explain(env.Stdout, r, objects, env.bench())
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ type Image struct {
 	Base     *Base     `json:"base,omitempty"`
 	Layers   []Layer   `json:"layers,omitempty"`
 	Packages []Package `json:"packages"`
+	// Contents is what rules read; nil where only packages were asked for.
+	Contents *Contents `json:"-"`
 }
 
 // System is a distribution of an operating system in the words of its os-release file.

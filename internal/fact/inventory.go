@@ -16,6 +16,8 @@ type Inventory struct {
 	Worlds []*Inventory
 	// Live is set when a cluster, or a snapshot of one, was read.
 	Live bool
+	// Images are those that were opened.
+	Images []*Image
 
 	byKind  map[string][]*Object
 	byPlace map[place][]*Object

@@ -25,6 +25,8 @@ type Options struct {
 	Reference string
 	// Registry asks registries; nil asks none.
 	Registry *registry.Client
+	// Known are digests of files that are known to be bad, SHA-256 in hex, each with what to call it.
+	Known map[string]string
 	// Limits bound the work; the zero value is DefaultLimits.
 	Limits Limits
 	// Documents reads the image's documents and none of its layers.
@@ -138,5 +140,6 @@ func readManifest(ctx context.Context, name string, m *manifest, o *Options, l *
 		return nil, nil, err
 	}
 	assemble(img, strata, o, l)
+	describe(img, m, strata)
 	return img, l.coverage(), nil
 }

@@ -62,8 +62,10 @@ func readWhole(ctx context.Context, b *blob, number int, o *Options, l *ledger) 
 	}
 	l.add(g)
 	if errors.Is(err, errDigest) {
-		return newStratum(number, o, l), false
+		collected = newStratum(number, o, l)
+		collected.finish()
 	}
+	collected.notes.unseen = fmt.Sprintf("layer %d was not read whole: %v", number, err)
 	return collected, false
 }
 

@@ -105,5 +105,6 @@ func openSaved(s store, list []saved, o *Options) (*manifest, error) {
 	}
 	tell(m.layers, &c)
 	m.base = baseOf(nil, &c, len(m.layers))
+	m.config = &c
 	return m, nil
 }

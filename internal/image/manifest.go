@@ -22,6 +22,8 @@ type manifest struct {
 	name, form, digest, id, platform string
 	layers                           []blob
 	base                             *fact.Base
+	config                           *config
+	annotations                      map[string]string
 }
 
 // blob is one layer.
@@ -65,14 +67,26 @@ type (
 		RootFS struct {
 			DiffIDs []string `json:"diff_ids"`
 		} `json:"rootfs"`
-		Config struct {
-			Labels map[string]string
-		} `json:"config"`
 		History []made `json:"history"`
+		Created string `json:"created"`
+		Config  launch `json:"config"`
 	}
 	made struct {
 		CreatedBy  string `json:"created_by"`
 		EmptyLayer bool   `json:"empty_layer"`
+	}
+	// launch is what a container starts with.
+	launch struct {
+		User         string
+		ExposedPorts map[string]struct{}
+		Env          []string
+		Entrypoint   []string
+		Cmd          []string
+		Volumes      map[string]struct{}
+		WorkingDir   string
+		Labels       map[string]string
+		OnBuild      []string
+		Healthcheck  *struct{ Test []string }
 	}
 	saved struct {
 		Config   string
@@ -140,6 +154,7 @@ func openImage(ctx context.Context, c contents, list []descriptor, o *Options) (
 	}
 	tell(m.layers, &about)
 	m.base = baseOf(doc.Annotations, &about, len(m.layers))
+	m.config, m.annotations = &about, doc.Annotations
 	return m, nil
 }
 

@@ -46,8 +46,8 @@ type observer interface {
 }
 
 // newObservers are all that watch a layer. Who wants to see what is in images enters here.
-func newObservers(*stratum) []observer {
-	return []observer{catalogue{}}
+func newObservers(s *stratum) []observer {
+	return []observer{catalogue{}, newHygiene(s)}
 }
 
 // catalogue looks for packages and the distribution.

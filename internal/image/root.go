@@ -50,6 +50,7 @@ func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *led
 	s.finish()
 	img := &fact.Image{Name: dir, Form: "directory"}
 	assemble(img, []*stratum{s}, o, l)
+	describe(img, &manifest{config: &config{}}, []*stratum{s})
 	return img, l.coverage(), nil
 }
 

@@ -15,15 +15,17 @@ import (
 )
 
 // stratum is what one layer adds and hides. Of its paths only hashes are kept, eight bytes each, under
-// a seed that nobody can know beforehand.
+// a secret that nobody can know beforehand. What a keeper need not keep has the tag keep:"-".
 type stratum struct {
-	number    int
-	options   *Options
-	ledger    *ledger
-	observers []observer
-	current   entry        // the one that passes
-	readers   []reader     // of the entry that passes
-	shared    bytes.Buffer // a small file that several readers want
+	number    int          `keep:"-"`
+	options   *Options     `keep:"-"`
+	ledger    *ledger      `keep:"-"`
+	observers []observer   `keep:"-"`
+	current   entry        `keep:"-"` // the one that passes
+	readers   []reader     `keep:"-"` // of the entry that passes
+	shared    bytes.Buffer `keep:"-"` // a small file that several readers want
+
+	notes *notes
 
 	finds  map[string]*find    // by path
 	paths  []uint64            // of everything but directories
@@ -43,7 +45,7 @@ type find struct {
 }
 
 func newStratum(number int, o *Options, l *ledger) *stratum {
-	s := &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}}
+	s := &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}, notes: newNotes(o)}
 	s.observers = newObservers(s)
 	return s
 }

@@ -93,6 +93,8 @@ func matchesKind(m rule.Match, kind string) bool {
 		return slices.ContainsFunc(fact.PodKinds(), is) || group != "" && !catalog.IsOwnGroup(group)
 	case "namespace":
 		return name == "Namespace"
+	case "image":
+		return kind == fact.ImageKind
 	case "kinds":
 		return slices.ContainsFunc(m.Kinds, is)
 	}

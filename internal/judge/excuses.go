@@ -244,7 +244,10 @@ func (t *traits) of(fingerprint string) []trait {
 
 func (t *traits) note(fingerprint string, m *matched) {
 	own := trait{labels: m.object.Labels()}
-	if m.kind == "container" {
+	switch m.kind {
+	case imageMatch:
+		own.image, own.labels = m.image.Digest, m.object.Root.At("config", "labels")
+	case "container":
 		_, own.image, _ = strings.Cut(m.value.Get("image").Str(), "@")
 	}
 	t.mu.Lock()

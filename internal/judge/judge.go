@@ -76,9 +76,13 @@ func Judge(in Input) *verdict.Result {
 		findings, tallies = j.run()
 		j.locateImages(images)
 	}
-	for _, world := range in.Inventory.Worlds {
+	for i, world := range in.Inventory.Worlds {
 		own := in
-		own.Inventory = world
+		if own.Inventory = world; i == 0 { // images are of no overlay
+			whole := *world
+			whole.Images = in.Inventory.Images
+			own.Inventory = &whole
+		}
 		part := newJudgement(own, seen)
 		found, counts := part.run()
 		findings, tallies = append(findings, found...), append(tallies, counts...)
@@ -119,28 +123,29 @@ func Judge(in Input) *verdict.Result {
 // judgement is what stays the same while one inventory is judged.
 type judgement struct {
 	Input
-	containers, workloads, objects, namespaces, clusters ruleList
-	kinds                                                map[string]*ruleList
-	subjects                                             []subject
-	outside                                              int
-	gaps                                                 gaps
-	traits                                               *traits
-	settings                                             rule.Fact
-	scalers                                              func() map[scaled][]*fact.Object
-	access                                               func() *rbac.Model
-	selecting                                            func() map[kindIn]*selecting
-	selectable                                           func() map[string]*selectable
-	operated                                             func() map[string]bool
-	volumes                                              func() *volumes
-	around                                               func() *surroundings
-	naming                                               func() map[string]map[*fact.Workload]bool
-	secretive                                            sync.Map // documents whose parts have no known place -> whether they hold a secret
+	containers, workloads, objects, namespaces, clusters, images ruleList
+	kinds                                                        map[string]*ruleList
+	subjects                                                     []subject
+	outside                                                      int
+	gaps                                                         gaps
+	traits                                                       *traits
+	settings                                                     rule.Fact
+	scalers                                                      func() map[scaled][]*fact.Object
+	access                                                       func() *rbac.Model
+	selecting                                                    func() map[kindIn]*selecting
+	selectable                                                   func() map[string]*selectable
+	operated                                                     func() map[string]bool
+	volumes                                                      func() *volumes
+	around                                                       func() *surroundings
+	naming                                                       func() map[string]map[*fact.Workload]bool
+	secretive                                                    sync.Map // documents whose parts have no known place -> whether they hold a secret
 }
 
-// subject is one object or one workload that is to be judged; of the cluster both are nil.
+// subject is one object, one workload or one image that is to be judged; of the cluster all are nil.
 type subject struct {
 	object   *fact.Object
 	workload *fact.Workload
+	image    *fact.Image
 }
 
 func newJudgement(in Input, seen *traits) *judgement {
@@ -166,6 +171,8 @@ func newJudgement(in Input, seen *traits) *judgement {
 			j.namespaces.add(r)
 		case "cluster":
 			j.clusters.add(r)
+		case "image":
+			j.images.add(r)
 		default:
 			for _, kind := range r.Match.Kinds {
 				if j.kinds[kind] == nil {
@@ -191,6 +198,11 @@ func newJudgement(in Input, seen *traits) *judgement {
 	j.remember(len(j.subjects) >= fewSubjects && !in.Forgetful)
 	if in.Inventory.Live && len(j.clusters.rules) > 0 {
 		j.subjects = append(j.subjects, subject{})
+	}
+	if len(j.images.rules) > 0 {
+		for _, img := range in.Inventory.Images {
+			j.subjects = append(j.subjects, subject{image: img})
+		}
 	}
 	return j
 }

@@ -23,6 +23,8 @@ func topics(m rule.Match) []string {
 		return []string{podTopic}
 	case "namespace":
 		return []string{"Namespace"}
+	case "image":
+		return []string{fact.ImageKind}
 	case "kinds":
 		list := make([]string, len(m.Kinds))
 		for i, kind := range m.Kinds {
@@ -48,12 +50,20 @@ func (c *controls) core(rules []string) []string {
 	if len(count) > 1 {
 		delete(count, anyTopic)
 	}
+	if len(count) > 1 && !c.opened(rules) {
+		delete(count, fact.ImageKind) // manifests were judged, and no image was opened
+	}
 	most := slices.Max(append(slices.Collect(maps.Values(count)), 0))
 	if count[podTopic] == most {
 		return []string{podTopic}
 	}
 	maps.DeleteFunc(count, func(_ string, n int) bool { return n < most })
 	return slices.Sorted(maps.Keys(count))
+}
+
+// opened says whether any rule on images was asked of one.
+func (c *controls) opened(rules []string) bool {
+	return slices.ContainsFunc(rules, func(id string) bool { return c.tallies[id] != nil && c.matches[id].Fact == imageMatch })
 }
 
 // beside says what a control is about when none of it was judged, only what a few of its rules judge

@@ -33,6 +33,7 @@ type matched struct {
 	kind      string
 	object    *fact.Object
 	workload  *fact.Workload // nil where the fact is no part of one
+	image     *fact.Image    // nil where the fact is no part of one
 	container string
 	role      string // of the container
 	doubt     string // why nothing of it is known to be well; "" for nearly all
@@ -48,6 +49,10 @@ func (m *matched) leftOpen(r *rule.Compiled, item document.Value) bool {
 
 func (w *worker) judge(s subject) {
 	scope := rule.Scope{Cluster: w.cluster, Settings: w.settings, Support: w.support()}
+	if s.image != nil {
+		w.judgeImage(s.image, scope)
+		return
+	}
 	if s.object == nil {
 		m := matched{kind: "cluster"}
 		w.ask(&w.clusters, m, &scope)
@@ -194,6 +199,7 @@ func (w *worker) askEach(q *question, items document.Value, keys []document.Step
 			w.note(r, *q.matched, items, keys, unknown(r, rule.WrongType))
 		}
 	}
+	w.unseenItems(q, items, keys)
 	q.scope.ItemName, q.scope.Item = "", nil
 }
 
@@ -308,6 +314,8 @@ func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []
 		f.Subject = verdict.Subject{Kind: "Cluster", Name: w.Inventory.Version}
 		f.Fingerprint = fingerprint(r.ID, &f.Subject, "")
 		f.Location = verdict.Location{Source: w.source()}
+	} else if m.kind == imageMatch {
+		w.locateImage(&f, r, m, steps)
 	} else {
 		w.locate(&f, r, m, item, steps)
 	}

@@ -36,6 +36,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rule"
 )
 
@@ -236,7 +237,7 @@ func checkPaths(r *rule.Rule, sets []map[string]reflect.Type) error {
 			return
 		}
 		for _, set := range sets {
-			base := set[map[string]string{"container": "container", "workload": "workload"}[r.Match.Fact]]
+			base := set[map[string]string{"container": "container", "workload": "workload", "image": "image"}[r.Match.Fact]]
 			if base == nil {
 				base = set["object"]
 			}
@@ -305,7 +306,7 @@ func itemOf(base reflect.Type, path []string) reflect.Type {
 // variables is what the rule may read, one set for each kind it matches; a nil type is not known.
 func variables(r *rule.Rule) ([]map[string]reflect.Type, error) {
 	set := map[string]reflect.Type{"cluster": reflect.TypeFor[cluster](), "settings": reflect.TypeFor[settings](), "support": reflect.TypeFor[support]()}
-	if r.Match.Fact != "cluster" {
+	if r.Match.Fact != "cluster" && r.Match.Fact != "image" {
 		set["object"], set["api"] = nil, reflect.TypeFor[api]()
 	}
 	var sets []map[string]reflect.Type
@@ -317,6 +318,9 @@ func variables(r *rule.Rule) ([]map[string]reflect.Type, error) {
 	case "workload":
 		base = reflect.TypeFor[workload]()
 		set["workload"] = base
+	case "image":
+		base = reflect.TypeFor[fact.Contents]()
+		set["image"] = base
 	case "namespace":
 		base = typeOfKind("Namespace")
 		set["ns"], set["object"] = reflect.TypeFor[namespace](), base

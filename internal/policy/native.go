@@ -58,6 +58,7 @@ var notAsked = map[string]string{
 	"selected":   "it needs other objects than the one that is sent",
 	"account":    "it needs other objects than the one that is sent",
 	"settings":   "settings are used as a whole",
+	"image":      "it judges what is inside an image, which the API server does not see",
 }
 
 // native rewrites the expressions of one rule.
@@ -133,7 +134,7 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 			return n.clusterFact(name)
 		case "settings":
 			return n.setting(e, path)
-		case "api", "support", "beside", "everywhere", "selected", "account":
+		case "api", "support", "beside", "everywhere", "selected", "account", "image":
 			return nil, errors.New(notAsked[root])
 		}
 	}
@@ -265,7 +266,7 @@ func (n *native) replaceName(name string) (ast.Expr, error) {
 		return nil, fmt.Errorf("%s is used as a whole, and parts of it need other objects than the one that is sent", name)
 	case "role":
 		n.role = true
-	case "api", "cluster", "support", "beside", "everywhere", "selected", "account", "settings":
+	case "api", "cluster", "support", "beside", "everywhere", "selected", "account", "settings", "image":
 		return nil, errors.New(notAsked[name])
 	}
 	return nil, nil

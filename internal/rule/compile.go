@@ -195,7 +195,7 @@ func (r *Rule) expressions() map[string]string {
 }
 
 // variableNames are the variables of all rules; docs/writing-rules.md says which rule has which.
-var variableNames = []string{"container", "role", "workload", "object", "ns", "binding", "api", "cluster", "beside", "everywhere", "selected", "account", "settings", "support"}
+var variableNames = []string{"container", "role", "workload", "object", "ns", "binding", "api", "cluster", "beside", "everywhere", "selected", "account", "settings", "support", "image"}
 
 // cacheKey names an expression in the context that its types depend on.
 func cacheKey(r *Rule, field, expression string) string {

@@ -176,12 +176,12 @@ func (p *parser) match(v document.Value) Match {
 			m.Kinds = append(m.Kinds, item.Str())
 		}
 		return m
-	case slices.Contains([]string{"container", "workload", "namespace", "object", "cluster"}, v.Str()):
+	case slices.Contains([]string{"container", "workload", "namespace", "object", "cluster", "image"}, v.Str()):
 		return Match{Fact: v.Str()}
 	case objectKind.MatchString(v.Str()):
 		return Match{Fact: "kinds", Kinds: []string{v.Str()}}
 	}
-	p.fault(v, "match %q is neither container, workload, namespace, object, cluster nor object kinds", v.Str())
+	p.fault(v, "match %q is neither container, workload, namespace, object, cluster, image nor object kinds", v.Str())
 	return Match{}
 }
 

@@ -53,7 +53,7 @@ type File struct {
 
 // Match says which facts a rule judges.
 type Match struct {
-	// Fact is "container", "workload", "namespace", "object", "cluster", or "kinds".
+	// Fact is "container", "workload", "namespace", "object", "cluster", "image", or "kinds".
 	Fact string
 	// Kinds is the object kinds of "kinds": "Kind" or "Kind.group".
 	Kinds []string

@@ -18,6 +18,8 @@ type Scope struct {
 	Beside, Everywhere, Selected Fact
 	// Account is a ServiceAccount with who runs as it.
 	Account Fact
+	// Image is what an image holds.
+	Image Fact
 	// Item is the item of a rule with an each, under the name that the rule gives it.
 	ItemName string
 	Item     Fact
@@ -59,6 +61,8 @@ func (s *Scope) ResolveName(name string) (any, bool) {
 		f = s.Selected
 	case "account":
 		f = s.Account
+	case "image":
+		f = s.Image
 	case "settings":
 		f = s.Settings
 	case "support":

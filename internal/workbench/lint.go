@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/coaming/coaming/internal/catalog"
@@ -21,8 +20,8 @@ const minExamples = 2
 
 // Lint holds a rule to what the catalogue demands of its own: texts that read well, control ids
 // that exist, examples that differ, and messages that hold no credential.
-func Lint(r *rule.Compiled, now time.Time) error {
-	return errors.Join(lintTexts(r), lintMaps(r), lintExamples(r), lintMessages(r, now))
+func Lint(r *rule.Compiled, b Bench) error {
+	return errors.Join(lintTexts(r), lintMaps(r), lintExamples(r), lintMessages(r, b))
 }
 
 var capital = regexp.MustCompile(`^[\p{Lu}\d]`)
@@ -94,12 +93,12 @@ func lintExamples(r *rule.Compiled) error {
 }
 
 // lintMessages wants messages of one line that hold no credential of the examples.
-func lintMessages(r *rule.Compiled, now time.Time) error {
+func lintMessages(r *rule.Compiled, b Bench) error {
 	var errs []error
 	says := r.Root().Get("says")
 	for i, e := range r.Bad {
 		secrets := credentials(e)
-		for _, message := range judged(r, e, now).messages {
+		for _, message := range judged(r, e, b).messages {
 			if strings.HasSuffix(message, ".") || strings.Contains(message, "\n") {
 				errs = append(errs, r.FaultAt(says, "says: want one line without a full stop, bad example %d gives %q", i+1, message))
 			}

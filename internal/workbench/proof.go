@@ -23,16 +23,16 @@ const exampleFile = "example.yaml"
 
 // Prove makes the rule's fix on each of its bad examples, as Mend does, and says on how many it is
 // proved. Each fault stands at the fix. Of an example that does not fail nothing is said: Try does.
-func Prove(ctx context.Context, r *rule.Compiled, rules []*rule.Compiled, now time.Time) (proved int, err error) {
+func Prove(ctx context.Context, r *rule.Compiled, rules []*rule.Compiled, b Bench) (proved int, err error) {
 	if len(r.Fix) == 0 {
 		return 0, nil
 	}
 	var errs []error
 	for i, e := range r.Bad {
-		if len(judged(r, e, now).fails) == 0 {
+		if len(judged(r, e, b).fails) == 0 {
 			continue
 		}
-		if _, err := Mend(ctx, r, e, rules, now); err != nil {
+		if _, err := Mend(ctx, r, e, rules, b.Now); err != nil {
 			errs = append(errs, r.FaultAt(r.Root().Get("fix").Index(0), "fix: bad example %d: %s", i+1, without(err.Error(), credentials(e))))
 			continue
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -18,11 +17,11 @@ import (
 // Explain writes how the rule comes out on objects: for each part of them that it is asked about
 // the verdict, and of its expressions every part with its value. Credentials are masked. It returns
 // the gravest verdict, pass when the rule was not asked.
-func Explain(w io.Writer, r *rule.Compiled, objects []document.Value, now time.Time) (verdict.Verdict, error) {
+func Explain(w io.Writer, r *rule.Compiled, objects []document.Value, b Bench) (verdict.Verdict, error) {
 	e := &explanation{rule: r, secrets: credentials(objects), gravest: verdict.Pass}
 	_, _ = fmt.Fprintf(&e.out, "%s: %s\n", r.ID, r.Title)
 	asked := 0
-	Judge(r, objects, now, func(_ *rule.Compiled, o *fact.Object, path string, s *rule.Scope) {
+	Judge(r, objects, b, func(_ *rule.Compiled, o *fact.Object, path string, s *rule.Scope) {
 		asked++
 		e.question(o, path, s)
 	})

@@ -67,7 +67,7 @@ func TestReadHostile(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 			if err == nil && len(rules) == 1 {
-				workbench.Judge(rules[0], specimen.Values(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a}]}"), now, nil)
+				workbench.Judge(rules[0], specimen.Values(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a}]}"), workbench.Bench{Now: now}, nil)
 				return
 			}
 			for _, e := range rule.Faults(err) {
@@ -100,10 +100,10 @@ func TestScaffold(t *testing.T) {
 			t.Errorf("%s: %v", match, err)
 			continue
 		}
-		if err := workbench.Lint(rules[0], now); err != nil {
+		if err := workbench.Lint(rules[0], workbench.Bench{Now: now}); err != nil {
 			t.Errorf("%s: %v", match, err)
 		}
-		if err := workbench.Try(rules[0], now); err != nil {
+		if err := workbench.Try(rules[0], workbench.Bench{Now: now}); err != nil {
 			t.Errorf("%s: %v", match, err)
 		}
 	}
@@ -141,7 +141,7 @@ func TestExplainMasks(t *testing.T) {
 		}
 		rules[0].Says = `"s"`
 		var out strings.Builder
-		if _, err := workbench.Explain(&out, rules[0], test.objects, now); err != nil {
+		if _, err := workbench.Explain(&out, rules[0], test.objects, workbench.Bench{Now: now}); err != nil {
 			t.Fatal(err)
 		}
 		for _, part := range []string{"correct9horse", "rrect9horse", "q29ycmvjd"} {

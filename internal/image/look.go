@@ -1,0 +1,236 @@
+package image
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coaming/coaming/internal/credential"
+	"github.com/coaming/coaming/internal/fact"
+)
+
+// Bounds on what is read of one file.
+const (
+	maxSecretFile = 512 << 10 // larger texts are data, and are not searched for credentials
+	maxCerts      = 1000
+)
+
+// knownDigest is a file that somebody knows to be bad.
+type knownDigest struct {
+	name string
+	size int64 // 0 where only the digest is known
+}
+
+// builtIn are the digests that are known without a list: the test file of EICAR (eicar.org, the published SHA-256 of its 68 bytes).
+var builtIn = map[string]knownDigest{
+	"275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f": {"EICAR test file", 68},
+}
+
+func newHygiene(s *stratum) *hygiene {
+	h := &hygiene{notes: s.notes, known: builtIn}
+	if len(s.options.Known) > 0 {
+		h.known = map[string]knownDigest{}
+		for digest, k := range builtIn {
+			h.known[digest] = k
+		}
+		for digest, name := range s.options.Known {
+			h.known[digest] = knownDigest{name: name}
+		}
+	}
+	return h
+}
+
+// eyes are those that look at the content of a file; none at that of most.
+func (h *hygiene) eyes(e *entry) []eye {
+	var list []eye
+	if e.size == 0 {
+		return nil
+	}
+	if e.executable() || isLibrary(e.path) {
+		list = append(list, &programEye{buffer: &h.first})
+	}
+	switch at := e.path; {
+	case at == "etc/passwd":
+		list = append(list, &headEye{most: maxText, read: readAccounts})
+	case at == "etc/shadow":
+		list = append(list, &headEye{most: maxText, read: readShadow})
+	case isCertificate(at) && e.size <= maxText:
+		list = append(list, &headEye{most: int(e.size), read: readCertificates})
+	}
+	if e.size <= maxSecretFile && mayHoldSecret(e.path) {
+		list = append(list, &headEye{most: int(e.size), read: readSecrets})
+	}
+	for _, k := range h.known {
+		if k.size == 0 || k.size == e.size {
+			return append(list, newDigestEye(h.known))
+		}
+	}
+	return list
+}
+
+// isLibrary says whether a file may be a library that programs are linked with.
+func isLibrary(at string) bool {
+	base := path.Base(at)
+	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
+}
+
+// vendored are pieces of paths below which others' code stands, with the keys and passwords of its tests and documentation.
+var vendored = []string{
+	"/node_modules/", "/site-packages/", "/dist-packages/", "/vendor/", "/gems/", "/test/", "/tests/", "/testdata/", "/examples/", "/doc/", "/docs/",
+	"/go/pkg/mod/", "/.cargo/registry/", "/fixtures/", "/spec/", "/__tests__/",
+}
+
+// distributed are directories whose files a distribution brings: of these only telling names are looked at.
+var distributed = []string{
+	"usr/share/", "usr/lib/", "usr/lib32/", "usr/lib64/", "usr/libexec/", "usr/bin/", "usr/sbin/", "usr/include/", "usr/local/lib/", "usr/local/share/", "usr/local/include/",
+	"lib/", "lib64/", "bin/", "sbin/", "var/lib/dpkg/", "var/lib/apt/", "var/lib/rpm/", "var/cache/", "proc/", "sys/", "dev/", "boot/", "usr/local/go/", "go/pkg/",
+	"etc/ssl/certs/", "etc/ca-certificates/", "etc/pki/ca-trust/",
+}
+
+// secretNames are files that are made to hold credentials.
+var secretNames = []string{
+	".env", ".npmrc", ".pypirc", ".netrc", ".git-credentials", ".pgpass", ".my.cnf", ".dockercfg", ".s3cfg", ".boto", ".htpasswd", "credentials", "kubeconfig",
+	"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".vault-token", "terraform.tfstate", "wp-config.php", ".bash_history", ".zsh_history", ".psql_history", ".mysql_history",
+	"kube.config", "admin.conf", "service-account.json", "client_secret.json",
+}
+
+// secretEnds are ends of names of files that hold keys.
+var secretEnds = []string{".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk", ".env", ".kubeconfig", ".tfstate", ".tfvars", ".ovpn"}
+
+// plainEnds are ends of names of texts that may hold credentials among other things.
+var plainEnds = []string{
+	".yaml", ".yml", ".json", ".toml", ".ini", ".conf", ".cfg", ".config", ".properties", ".xml", ".sh", ".py", ".js", ".ts", ".rb", ".php", ".txt", ".sql", ".cnf", ".local",
+	".production", ".development", ".backup", ".bak", ".old", ".orig",
+}
+
+// mayHoldSecret says whether a file is worth a look: those with telling names anywhere, texts where people put their own.
+func mayHoldSecret(at string) bool {
+	base := strings.ToLower(path.Base(at))
+	inside := "/" + at
+	for _, piece := range vendored {
+		if strings.Contains(inside, piece) {
+			return false
+		}
+	}
+	if isTellingName(at, base) {
+		return !strings.HasPrefix(at, "etc/ssl/certs/") && !strings.HasPrefix(at, "usr/share/ca-certificates/")
+	}
+	for _, dir := range distributed {
+		if strings.HasPrefix(at, dir) {
+			return false
+		}
+	}
+	dot := strings.LastIndexByte(base, '.')
+	return dot <= 0 || slices.Contains(plainEnds, base[dot:])
+}
+
+func isTellingName(at, base string) bool {
+	if slices.Contains(secretNames, base) || strings.HasPrefix(base, ".env.") || strings.HasPrefix(base, "ssh_host_") && strings.HasSuffix(base, "_key") {
+		return true
+	}
+	if strings.HasSuffix(at, ".docker/config.json") || strings.HasSuffix(at, ".kube/config") || strings.HasSuffix(at, ".git/config") {
+		return true
+	}
+	return slices.ContainsFunc(secretEnds, func(end string) bool { return strings.HasSuffix(base, end) })
+}
+
+// readSecrets notes the kinds of credentials in a file. Of their values nothing is kept.
+func readSecrets(r *record, text []byte) {
+	if kind := credential.InFile(r.path, text); kind != credential.None {
+		r.secrets = append(r.secrets, kind)
+	}
+}
+
+// isCertificate says whether a file may hold certificates.
+func isCertificate(at string) bool {
+	switch path.Ext(at) {
+	case ".pem", ".crt", ".cer", ".cert":
+		return !strings.Contains("/"+at, "/node_modules/") && !strings.Contains("/"+at, "/site-packages/") && !strings.Contains("/"+at, "/dist-packages/") && !strings.Contains(at, "/test")
+	}
+	return false
+}
+
+// readCertificates notes the certificates of a file, PEM or DER.
+func readCertificates(r *record, text []byte) {
+	add := func(der []byte) {
+		c, err := x509.ParseCertificate(der)
+		if err != nil || len(r.certs) >= maxCerts {
+			return
+		}
+		name := c.Subject.CommonName
+		if name == "" {
+			name = c.Subject.String()
+		}
+		if name == "" && len(c.DNSNames) > 0 {
+			name = c.DNSNames[0]
+		}
+		r.certs = append(r.certs, fact.Certificate{
+			Path: r.path, Subject: strings.ToValidUTF8(name, "?"), Expires: c.NotAfter.UTC().Format(time.DateOnly), Authority: c.IsCA,
+			Trusted: slices.ContainsFunc(trustStores, func(dir string) bool { return strings.HasPrefix(r.path, dir) }),
+		})
+	}
+	if !bytes.Contains(text, []byte("-----BEGIN")) {
+		if len(text) > 2 && text[0] == 0x30 && text[1] == 0x82 {
+			add(text)
+		}
+		return
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" || block.Type == "TRUSTED CERTIFICATE" {
+			add(block.Bytes)
+		}
+	}
+}
+
+// trustStores are where programs look for the authorities that they trust.
+var trustStores = []string{
+	"etc/ssl/", "usr/share/ca-certificates/", "usr/local/share/ca-certificates/", "etc/pki/", "usr/lib/ssl/", "etc/ca-certificates/", "usr/share/pki/",
+}
+
+// readAccounts reads passwd(5).
+func readAccounts(r *record, text []byte) {
+	r.accounts = []fact.Account{}
+	for line := range strings.Lines(string(text)) {
+		f := strings.Split(strings.TrimRight(line, "\n\r"), ":")
+		if len(f) < 7 || len(r.accounts) >= 10_000 {
+			continue
+		}
+		a := fact.Account{Name: f[0], Shell: f[6], Password: "shadow", Path: r.path}
+		if f[1] != "x" {
+			a.Password = passwordOf(f[1])
+		}
+		var err error
+		if a.UID, err = strconv.Atoi(f[2]); err != nil {
+			a.UID = -1
+		}
+		if a.GID, err = strconv.Atoi(f[3]); err != nil {
+			a.GID = -1
+		}
+		r.accounts = append(r.accounts, a)
+	}
+}
+
+// readShadow reads of shadow(5) only what kind of password each account has.
+func readShadow(r *record, text []byte) {
+	r.shadow = map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Split(line, ":"); len(f) > 1 && len(r.shadow) < 10_000 {
+			r.shadow[f[0]] = passwordOf(strings.TrimSpace(f[1]))
+		}
+	}
+}
+
+func passwordOf(field string) string {
+	switch {
+	case field == "":
+		return "none"
+	case field[0] == '!' || field[0] == '*':
+		return "locked"
+	}
+	return "set"
+}

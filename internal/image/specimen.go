@@ -1,0 +1,317 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	doc "github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
+)
+
+// Specimen builds the image that an example of a rule describes, and opens it as any other: what a rule is tried on is
+// what the reader really sees. docs/writing-rules.md says what a description holds.
+func Specimen(description doc.Value) (*fact.Image, error) {
+	blobs, name, err := specimen(description)
+	if err != nil {
+		return nil, err
+	}
+	o := &Options{Limits: DefaultLimits}
+	l := &ledger{path: name, limit: o.Limits.Gaps}
+	img, _, err := readStored(context.Background(), name, blobs, o, l)
+	return img, err
+}
+
+// memory is a store of an OCI layout that stands in no file.
+type memory map[string][]byte
+
+func (m memory) open(name string) (io.ReadCloser, int64, error) {
+	text, found := m[name]
+	if !found {
+		return nil, 0, fs.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(text)), int64(len(text)), nil
+}
+
+func (m memory) add(text []byte) descriptor {
+	sum := sha256.Sum256(text)
+	d := descriptor{Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(text))}
+	m["blobs/sha256/"+hex.EncodeToString(sum[:])] = text
+	return d
+}
+
+func (m memory) json(v any) (descriptor, error) {
+	text, err := json.Marshal(v)
+	return m.add(text), err
+}
+
+// maxSpecimen is how many files an example may describe.
+const maxSpecimen = 1000
+
+// specimen writes an OCI layout from a description.
+func specimen(v doc.Value) (memory, string, error) {
+	w := &specimenWriter{blobs: memory{}, known: specimenKeys}
+	w.keys(v, "an image", "reference", "platform", "config", "annotations", "history", "layers", "files", "removed", "created", "damaged")
+	name := v.Get("reference").Str()
+	if name == "" {
+		name = "registry.example.com/shop/web:1.4.2"
+	}
+	c := config{Created: v.Get("created").Str()}
+	c.OS, c.Architecture = "linux", "amd64"
+	if os, architecture, ok := strings.Cut(v.Get("platform").Str(), "/"); ok {
+		c.OS, c.Architecture = os, architecture
+	}
+	w.config(v.Get("config"), &c)
+	m := indexOrManifest{Annotations: texts(v.Get("annotations"))}
+	var layers []doc.Value
+	if v.Get("files").Exists() || v.Get("removed").Exists() {
+		layers = append(layers, v)
+	}
+	for _, l := range v.Get("layers").Items() {
+		w.keys(l, "a layer", "command", "files", "removed")
+		layers = append(layers, l)
+	}
+	type step = struct {
+		CreatedBy  string `json:"created_by"`
+		EmptyLayer bool   `json:"empty_layer"`
+	}
+	for _, l := range layers {
+		m.Layers = append(m.Layers, w.layer(l))
+		c.History = append(c.History, step{CreatedBy: l.Get("command").Str()})
+	}
+	for _, h := range v.Get("history").Items() {
+		c.History = append(c.History, step{CreatedBy: h.Str(), EmptyLayer: true})
+	}
+	if v.Get("damaged").Bool() && len(m.Layers) > 0 {
+		file := "blobs/" + strings.Replace(m.Layers[0].Digest, ":", "/", 1)
+		w.blobs[file] = append(w.blobs[file][:len(w.blobs[file])/2:len(w.blobs[file])/2], make([]byte, len(w.blobs[file])-len(w.blobs[file])/2)...)
+	}
+	var err error
+	m.Config, err = w.blobs.json(c)
+	w.err(err)
+	d, err := w.blobs.json(m)
+	w.err(err)
+	d.Annotations = map[string]string{"io.containerd.image.name": name}
+	index, err := json.Marshal(indexOrManifest{Manifests: []descriptor{d}})
+	w.err(err)
+	w.blobs["index.json"] = index
+	return w.blobs, name, errors.Join(w.errs...)
+}
+
+// specimenKeys are what a file may be described by.
+var specimenKeys = []string{"mode", "content", "size", "link", "same", "uid", "gid", "capabilities", "elf", "certificate", "key", "random"}
+
+type specimenWriter struct {
+	blobs memory
+	known []string
+	errs  []error
+	count int
+}
+
+func (w *specimenWriter) err(err error) {
+	if err != nil {
+		w.errs = append(w.errs, err)
+	}
+}
+
+// keys faults what is no map, and keys that mean nothing.
+func (w *specimenWriter) keys(v doc.Value, what string, known ...string) {
+	if v.Exists() && v.Kind() != doc.Map {
+		w.err(fmt.Errorf("%s is described by a map", what))
+	}
+	for key := range v.Fields() {
+		if !slices.Contains(known, key) {
+			w.err(fmt.Errorf("unknown key %q of %s: there are %s", key, what, strings.Join(known, ", ")))
+		}
+	}
+}
+
+func texts(v doc.Value) map[string]string {
+	m := map[string]string{}
+	for key, value := range v.Fields() {
+		m[key] = value.Text()
+	}
+	return m
+}
+
+func words(v doc.Value) []string {
+	var list []string
+	for _, item := range v.Items() {
+		list = append(list, item.Text())
+	}
+	return list
+}
+
+func set(v doc.Value) map[string]struct{} {
+	m := map[string]struct{}{}
+	for _, word := range words(v) {
+		m[word] = struct{}{}
+	}
+	return m
+}
+
+func (w *specimenWriter) config(v doc.Value, c *config) {
+	w.keys(v, "config", "user", "entrypoint", "command", "directory", "environment", "ports", "volumes", "labels", "health", "onBuild")
+	r := &c.Config
+	r.User, r.WorkingDir = v.Get("user").Text(), v.Get("directory").Str()
+	r.Entrypoint, r.Cmd, r.OnBuild = words(v.Get("entrypoint")), words(v.Get("command")), words(v.Get("onBuild"))
+	r.ExposedPorts, r.Volumes, r.Labels = set(v.Get("ports")), set(v.Get("volumes")), texts(v.Get("labels"))
+	for name, value := range v.Get("environment").Fields() {
+		r.Env = append(r.Env, name+"="+value.Text())
+	}
+	if h := v.Get("health"); h.Exists() {
+		r.Healthcheck = &struct{ Test []string }{words(h)}
+	}
+}
+
+// layer writes one layer, compressed.
+func (w *specimenWriter) layer(v doc.Value) descriptor {
+	var raw bytes.Buffer
+	gz := gzip.NewWriter(&raw)
+	tw := tar.NewWriter(gz)
+	for name, f := range v.Get("files").Fields() {
+		w.file(tw, name, f)
+	}
+	for _, name := range words(v.Get("removed")) {
+		name = strings.TrimPrefix(name, "/")
+		w.err(tw.WriteHeader(&tar.Header{Name: path.Join(path.Dir(name), ".wh."+path.Base(name)), Mode: 0o644, Typeflag: tar.TypeReg}))
+	}
+	w.err(tw.Close())
+	w.err(gz.Close())
+	return w.blobs.add(raw.Bytes())
+}
+
+// file writes one file: a text is its content; a name that ends in a slash is a directory's.
+func (w *specimenWriter) file(tw *tar.Writer, name string, f doc.Value) {
+	if w.count++; w.count > maxSpecimen {
+		w.err(fmt.Errorf("an example has more than %d files", maxSpecimen))
+		return
+	}
+	h := &tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o644, Typeflag: tar.TypeReg}
+	var content []byte
+	switch f.Kind() {
+	case doc.String:
+		content = []byte(f.Str())
+	case doc.Map:
+		content = w.described(h, name, f)
+	case doc.Null, doc.Missing:
+	default:
+		w.err(fmt.Errorf("%s: a file is a text or a map", name))
+	}
+	if strings.HasSuffix(name, "/") {
+		h.Typeflag = tar.TypeDir
+		if h.Mode == 0o644 {
+			h.Mode = 0o755
+		}
+	}
+	if h.Typeflag == tar.TypeReg {
+		h.Size = int64(len(content))
+	} else {
+		content = nil
+	}
+	w.err(tw.WriteHeader(h))
+	_, err := tw.Write(content)
+	w.err(err)
+}
+
+// described fills the header from a description, and gives the content.
+func (w *specimenWriter) described(h *tar.Header, name string, f doc.Value) []byte {
+	w.keys(f, name, w.known...)
+	if mode := f.Get("mode"); mode.Exists() {
+		n, err := strconv.ParseInt(mode.Text(), 8, 32)
+		w.err(err)
+		h.Mode = n
+	}
+	uid, _ := f.Get("uid").Int()
+	gid, _ := f.Get("gid").Int()
+	h.Uid, h.Gid = int(uid), int(gid)
+	if link := f.Get("link"); link.Exists() {
+		h.Typeflag, h.Linkname = tar.TypeSymlink, link.Str()
+	}
+	if same := f.Get("same"); same.Exists() {
+		h.Typeflag, h.Linkname = tar.TypeLink, strings.TrimPrefix(same.Str(), "/")
+	}
+	if caps := words(f.Get("capabilities")); len(caps) > 0 {
+		raw := make([]byte, 20)
+		raw[3] = 2 // VFS_CAP_REVISION_2
+		for _, c := range caps {
+			n := slices.Index(capabilityNames, strings.TrimPrefix(strings.ToUpper(c), "CAP_"))
+			if n < 0 {
+				w.err(fmt.Errorf("%s: %q is no capability", name, c))
+				continue
+			}
+			raw[4+n/32*8+n%32/8] |= 1 << (n % 8)
+		}
+		h.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": string(raw)}
+	}
+	if e := f.Get("elf"); e.Exists() {
+		if h.Mode == 0o644 {
+			h.Mode = 0o755
+		}
+		text, err := elfOf(e)
+		w.err(err)
+		return text
+	}
+	if c := f.Get("certificate"); c.Exists() {
+		text, err := certificateOf(c)
+		w.err(err)
+		return text
+	}
+	if f.Get("key").Bool() {
+		der, err := x509.MarshalPKCS8PrivateKey(specimenKey)
+		w.err(err)
+		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	}
+	content := []byte(f.Get("content").Str())
+	if size, ok := f.Get("size").Int(); ok && size > int64(len(content)) && size <= 64<<20 {
+		content = append(content, bytes.Repeat([]byte{'.'}, int(size)-len(content))...)
+	}
+	return content
+}
+
+// specimenKey signs and is nobody's secret: it is made of zeros.
+var specimenKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+
+// certificateOf makes a certificate: {subject: shop, expires: "2027-01-01", authority: true}.
+func certificateOf(v doc.Value) ([]byte, error) {
+	expires, err := time.Parse(time.DateOnly, v.Get("expires").Text())
+	if err != nil {
+		return nil, fmt.Errorf("certificate: expires: %w", err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: v.Get("subject").Str()}, NotBefore: expires.AddDate(-1, 0, 0), NotAfter: expires,
+		IsCA: v.Get("authority").Bool(), BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(zeros{}, c, c, specimenKey.Public(), specimenKey)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
+
+// zeros is no source of chance: an example is the same each time.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
