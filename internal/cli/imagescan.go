@@ -25,6 +25,7 @@ import (
 	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/registry"
+	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 	"github.com/coaming/coaming/internal/vulndb"
 )
@@ -34,6 +35,7 @@ type imageScanOptions struct {
 	image.Options
 	registryFlags
 	advisoryFlags
+	ruleFlags
 	exceptionFlags
 	reportFlags
 	holdFlags
@@ -68,6 +70,7 @@ judged (0 with --allow-unknown): what was not read, what the index does not cove
 	registerImage(cmd, &o.Options)
 	o.registryFlags.add(flags)
 	o.advisoryFlags.register(flags)
+	o.ruleFlags.register(flags)
 	o.exceptionFlags.register(flags)
 	flags.StringVar(&o.name, "name", "", "what the image is called in findings, without a tag: the repository's `NAME` (otherwise its reference's, or the path)")
 	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
@@ -78,6 +81,7 @@ judged (0 with --allow-unknown): what was not read, what the index does not cove
 	o.registerOff(flags)
 	o.reportFlags.register(cmd)
 	o.exceptionFlags.complete(cmd)
+	o.ruleFlags.complete(cmd)
 	return cmd
 }
 
@@ -128,7 +132,11 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 	if err != nil {
 		return err
 	}
-	o.find(&excuses, nil, []string{assay.RuleID})
+	rules, excluded, err := o.imageRules(ctx, env)
+	if err != nil {
+		return err
+	}
+	o.find(&excuses, nil, append(slices.Clone(o.ids), assay.RuleID))
 	batch, err := o.begin(ctx, env)
 	if err != nil {
 		return err
@@ -145,13 +153,25 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 	if err != nil {
 		return err
 	}
+	for _, s := range batch.images {
+		if s.Image.Contents != nil {
+			inventory.Images = append(inventory.Images, s.Image)
+		}
+	}
+	batch.coverage.Exclusions = append(batch.coverage.Exclusions, excluded...)
 	res := judge.Judge(judge.Input{
-		Inventory: inventory, Rate: len(o.workloads) > 0, Coverage: batch.coverage, Found: batch.found, Exceptions: excuses.exceptions, Now: env.Now(),
+		Inventory: inventory, Rules: rules, Rate: len(o.workloads) > 0, Coverage: batch.coverage, Found: batch.found, Exceptions: excuses.exceptions, Now: env.Now(),
 		Lifetime: o.lifetime(), Baseline: excuses.baseline, Width: runtime.GOMAXPROCS(0),
 	})
 	res.Advice = batch.advice
 	o.bar.clear()
 	return o.conclude(env, res)
+}
+
+// imageRules are the rules on images that were chosen; the vulnerabilities are found whatever was.
+func (o *imageScanOptions) imageRules(ctx context.Context, env *Env) ([]*rule.Compiled, []verdict.Exclusion, error) {
+	rules, excluded, err := o.ruleFlags.load(ctx, env, nil)
+	return slices.DeleteFunc(rules, func(r *rule.Compiled) bool { return r.Match.Fact != "image" }), excluded, err
 }
 
 // conclude writes the baseline and the reports, and gives the exit code.
@@ -161,7 +181,7 @@ func (o *imageScanOptions) conclude(env *Env, res *verdict.Result) error {
 			return err
 		}
 	}
-	if err := o.finish(res, nil); err != nil {
+	if err := o.finish(res, o.frameworks); err != nil {
 		return err
 	}
 	if err := o.report(env, res); err != nil {

@@ -48,7 +48,7 @@ func (in *Input) flaws() map[string][]attack.Flaw {
 	for i := range in.Found.Findings {
 		f := &in.Found.Findings[i]
 		v := f.Vulnerability
-		if v == nil || f.Verdict != verdict.Fail || !overNetwork(v.Vector) {
+		if v == nil || f.Verdict != verdict.Fail || !isWayIn(v.Vector) {
 			continue
 		}
 		flaw := attack.Flaw{ID: v.ID, Package: v.Package + "@" + v.Version, Exploited: v.Exploited}
@@ -68,9 +68,15 @@ func (in *Input) flaws() map[string][]attack.Flaw {
 	return out
 }
 
-// overNetwork reads the attack vector of CVSS; what has none is taken to be.
-func overNetwork(vector string) bool {
-	return vector == "" || strings.Contains(vector, "AV:N")
+// isWayIn reads a CVSS vector: a vulnerability by which somebody comes in is used over the network, and does more than keep a program
+// from answering. What has no vector is taken to be one.
+func isWayIn(vector string) bool {
+	if vector == "" {
+		return true
+	}
+	has := func(metric string) bool { return strings.Contains("/"+vector+"/", "/"+metric+"/") }
+	onlyStops := has("C:N") && has("I:N") || has("VC:N") && has("VI:N") // CVSS 2 and 3; CVSS 4
+	return has("AV:N") && !onlyStops
 }
 
 // runs is where an image runs, and whether attackers come there.
@@ -187,5 +193,5 @@ func (in *Input) settleImages(found map[string]*runs) {
 
 // grave says of which vulnerability the risk of its container is told: of all others it would say no more than where they stand.
 func grave(v *verdict.Vulnerability) bool {
-	return overNetwork(v.Vector) && (v.Exploited || v.Likelihood != nil && *v.Likelihood >= likely)
+	return isWayIn(v.Vector) && (v.Exploited || v.Likelihood != nil && *v.Likelihood >= likely)
 }
