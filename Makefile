@@ -85,6 +85,9 @@ bench-advisory: ## Measure the index of advisories: building, opening, asking, a
 	@go test -run='^$$' -bench='Advisory|Order' ./internal/advisory
 	@go test -run='^$$' -bench=Build -benchtime=3x ./internal/vulndb
 
+bench-rejudge: ## Judge 10,000 stored images anew, by the index of advisories that COAMING_BENCH_DB names
+	@go test -run='^$$' -bench=Rejudge -benchtime=3x ./internal/cli
+
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
 
