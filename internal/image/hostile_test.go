@@ -357,8 +357,12 @@ func TestStreams(t *testing.T) {
 	layer := tarOf(t, node("a", "1"))
 	config := `{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":["` + digestOf(layer) + `","` + digestOf(layer) + `"]}}`
 	first := []tar.Header{
-		{Name: "manifest.json", Linkname: `[{"Config":"c.json","RepoTags":["shop:1"],"Layers":["x/layer.tar","y/layer.tar"]}]`}, {Name: "c.json", Linkname: config},
-		{Name: "x/layer.tar", Linkname: string(layer)}, {Name: "y/layer.tar", Typeflag: tar.TypeSymlink, Linkname: "../x/layer.tar"}, {Name: "repositories", Linkname: `{}`}, {Name: "VERSION", Linkname: "1.0"},
+		{Name: "manifest.json", Linkname: `[{"Config":"c.json","RepoTags":["shop:1"],"Layers":["x/layer.tar","y/layer.tar"]}]`},
+		{Name: "c.json", Linkname: config},
+		{Name: "x/layer.tar", Linkname: string(layer)},
+		{Name: "y/layer.tar", Typeflag: tar.TypeSymlink, Linkname: "../x/layer.tar"},
+		{Name: "repositories", Linkname: `{}`},
+		{Name: "VERSION", Linkname: "1.0"},
 	}
 	last := []tar.Header{first[2], first[3], first[1], first[0]}
 	b := blobs{}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -110,12 +111,7 @@ func parseHostsTOML(text []byte, name, dir string, into Hosts) error {
 }
 
 func pulls(capabilities []string) bool {
-	for _, c := range capabilities {
-		if c == "pull" {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(capabilities, "pull")
 }
 
 // hostOfURL is the host of "https://mirror.example:5000/v2/path", or of the host alone.

@@ -338,10 +338,11 @@ func TestHostsFiles(t *testing.T) {
 	} {
 		var list []string
 		for _, h := range hosts.of(registry) {
-			line := h.Name
+			var line strings.Builder
+			line.WriteString(h.Name)
 			for word, is := range map[string]bool{" ns=" + h.namespace: h.namespace != ""} {
 				if is {
-					line += word
+					line.WriteString(word)
 				}
 			}
 			for _, w := range []struct {
@@ -349,10 +350,10 @@ func TestHostsFiles(t *testing.T) {
 				is   bool
 			}{{" rooted", h.rooted}, {" insecure", h.Insecure}, {" skip", h.SkipVerify}, {" ca", h.CA == filepath.Join(dir, registry, "ca.pem")}, {" cert", h.Key == filepath.Join(dir, registry, "k.pem")}} {
 				if w.is {
-					line += w.word
+					line.WriteString(w.word)
 				}
 			}
-			list = append(list, line)
+			list = append(list, line.String())
 		}
 		if got := strings.Join(list, ", "); got != want {
 			t.Errorf("%s: got %s, want %s", registry, got, want)
