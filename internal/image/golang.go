@@ -3,7 +3,6 @@ package image
 import (
 	"bufio"
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -277,15 +276,4 @@ func (o *oldGo) text(at int64, length uint64) string {
 		return text[:length]
 	}
 	return ""
-}
-
-// elfOrder is the order of bytes of an ELF file.
-func elfOrder(head []byte) interface {
-	binary.ByteOrder
-	binary.AppendByteOrder
-} {
-	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
-		return binary.BigEndian
-	}
-	return binary.LittleEndian
 }
