@@ -168,13 +168,13 @@ policy names nobody for the image (0 with --allow-unknown).`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), env, args[0]) },
 	}
 	flags := cmd.Flags()
-	o.signerFlags.register(flags)
+	o.register(flags)
 	flags.BoolVar(&o.attested, "attestations-only", false, "demand the attestations alone, and no signature of the image itself")
 	flags.StringArrayVar(&o.bundles, "bundle", nil, "read bundles of sigstore from this `FILE`, as 'cosign download' and 'gh attestation download' write them")
 	flags.StringVar(&o.reference, "reference", "", "take the image of this `NAME` or digest of several in a layout")
 	flags.StringVar(&o.repository, "repository", "", "the `NAME` by which policies know an image that is read from a layout: registry.example.com/shop/web")
 	flags.StringVar(&o.predicates, "predicates", "", "write what the verified attestations say into this `DIR`: SBOMs, provenances, VEX")
-	o.registryFlags.add(flags)
+	o.add(flags)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the answer: text or json")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be looked at")
 	flags.BoolVar(&o.noCache, "no-cache", false, "verify again what was verified lately")
@@ -193,7 +193,7 @@ func (o *imageVerifyOptions) check(word string) (*trust.Policy, error) {
 	if o.timeout <= 0 {
 		errs = append(errs, errors.New("--timeout: it must be longer than nothing"))
 	}
-	policy, err := o.signerFlags.load(o.attested)
+	policy, err := o.load(o.attested)
 	return policy, errors.Join(append(errs, err)...)
 }
 

@@ -43,7 +43,7 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 		c.Unseen = cmp.Or(c.Unseen, s.notes.unseen)
 	}
 	d.users()
-	d.view.records(d.record)
+	d.records(d.record)
 	d.tools()
 	d.start()
 	c.Base = d.base()
@@ -64,11 +64,11 @@ type describer struct {
 	*fact.Contents
 	view
 
-	image  *fact.Image
-	owners map[string]string // package by file
-	names  map[string]bool   // classes of programs that are there
-	users_ map[string]*fact.Account
-	apart  bool // the package database is that of an image without a package manager
+	image    *fact.Image
+	owners   map[string]string // package by file
+	names    map[string]bool   // classes of programs that are there
+	accounts map[string]*fact.Account
+	apart    bool // the package database is that of an image without a package manager
 }
 
 // owner is the package that has a file, under any of the names that the file may have in its list.
@@ -119,7 +119,7 @@ func (d *describer) layers(m *manifest) {
 
 // users finds who the image runs as.
 func (d *describer) users() {
-	d.users_ = map[string]*fact.Account{}
+	d.accounts = map[string]*fact.Account{}
 	_, layer, passwd := d.at("etc/passwd")
 	_, _, shadow := d.at("etc/shadow")
 	if passwd != nil {
@@ -136,8 +136,8 @@ func (d *describer) users() {
 		}
 	}
 	for i := range d.Accounts {
-		if a := &d.Accounts[i]; d.users_[a.Name] == nil {
-			d.users_[a.Name] = a
+		if a := &d.Accounts[i]; d.accounts[a.Name] == nil {
+			d.accounts[a.Name] = a
 		}
 	}
 	name, _, _ := strings.Cut(d.Config.User, ":")
@@ -145,7 +145,7 @@ func (d *describer) users() {
 		d.Config.UID, d.Config.Known = n, true
 		return
 	}
-	switch a := d.users_[name]; {
+	switch a := d.accounts[name]; {
 	case a != nil:
 		d.Config.UID, d.Config.Known = a.UID, true
 	case name == "" || name == "root":

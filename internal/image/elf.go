@@ -72,11 +72,11 @@ func (e *programEye) see(piece []byte) bool {
 		for _, p := range e.parts {
 			p.see(0, e.head)
 		}
-		if rest := begun - at; rest < int64(len(piece)) {
-			at, piece = begun, piece[rest:]
-		} else {
+		rest := begun - at
+		if rest >= int64(len(piece)) {
 			return e.wants()
 		}
+		at, piece = begun, piece[rest:]
 	}
 	for _, p := range e.parts {
 		p.see(at, piece)

@@ -44,6 +44,7 @@ func readGoELF(block []byte) (*goELF, error) {
 			if err := g.load(s); err != nil {
 				return nil, err
 			}
+		default:
 		}
 	}
 	return g, nil

@@ -166,11 +166,11 @@ var (
 // look gathers from a block at a place in the file what stands in the strings of the program.
 func (o *oldGo) look(block []byte, at int64) {
 	if at < o.seen {
-		if skip := o.seen - at; skip < int64(len(block)) {
-			block, at = block[skip:], o.seen
-		} else {
+		skip := o.seen - at
+		if skip >= int64(len(block)) {
 			return
 		}
+		block, at = block[skip:], o.seen
 	}
 	o.seen = at + int64(max(len(block)-overlap, 0))
 	if o.versions == nil {

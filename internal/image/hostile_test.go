@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -261,7 +262,7 @@ func TestHostileIndexes(t *testing.T) {
 		"wide": {func(b blobs) descriptor {
 			var list []descriptor
 			for i := range 100 {
-				d := b.image(t, runtime.GOARCH, tarOf(t, node(fmt.Sprint(i), "1")))
+				d := b.image(t, runtime.GOARCH, tarOf(t, node(strconv.Itoa(i), "1")))
 				list = append(list, index(b, d))
 			}
 			return index(b, list...)

@@ -37,7 +37,7 @@ func Specimen(description doc.Value) (*fact.Image, error) {
 	}
 	o := &Options{Limits: DefaultLimits}
 	l := &ledger{path: name, limit: o.Limits.Gaps}
-	img, _, err := readStored(context.Background(), name, blobs, o, l)
+	img, _, err := readStored(context.Background(), name, blobs, o, l) //nolint:forbidigo // it is made in memory, and small: there is nothing to wait for
 	return img, err
 }
 

@@ -71,7 +71,7 @@ func parseHostsTOML(text []byte, name, dir string, into Hosts) error {
 		return err
 	}
 	own := &Host{Name: name}
-	if err := doc.tomlHost.fill(own, dir); err != nil {
+	if err := doc.fill(own, dir); err != nil {
 		return err
 	}
 	for _, key := range meta.Keys() { // in the order of the file, which maps lose
@@ -98,7 +98,7 @@ func parseHostsTOML(text []byte, name, dir string, into Hosts) error {
 			return err
 		}
 		if canonical(server.Name) != name && name != "*" {
-			if err := doc.tomlHost.fill(server, dir); err != nil {
+			if err := doc.fill(server, dir); err != nil {
 				return err
 			}
 			into[name+" "+server.Name] = server

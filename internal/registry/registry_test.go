@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,7 +34,7 @@ func digestOf(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b
 // serving is a registry in which team/shop:1 and a blob stand; before may answer itself.
 func serving(t testing.TB, before http.HandlerFunc) *httptest.Server {
 	t.Helper()
-	handler := ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)))
+	handler := ggcr.New(ggcr.Logger(slog.NewLogLogger(slog.DiscardHandler, 0)))
 	push := func(method, path, kind string, body string) {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 		r.Header.Set("Content-Type", kind)

@@ -94,7 +94,7 @@ func small(dir, root string, level int) error {
 		if err := copyFile(filepath.Join(root, file), filepath.Join(tree, file)); err != nil {
 			continue // another architecture
 		}
-		database.WriteString(fmt.Sprintf(installed, strings.SplitN(filepath.Base(file), ".", 2)[0], "1.2.3-r4", filepath.Dir(file), filepath.Base(file)))
+		fmt.Fprintf(&database, installed, strings.SplitN(filepath.Base(file), ".", 2)[0], "1.2.3-r4", filepath.Dir(file), filepath.Base(file))
 	}
 	for name, text := range map[string]string{"lib/apk/db/installed": database.String(), "etc/os-release": "ID=alpine\nVERSION_ID=3.20.3\n"} {
 		file := filepath.Join(tree, name)
