@@ -72,19 +72,20 @@ func kindWord(a *fact.Attestation) string {
 
 // vouch says who signed, by what means and when.
 func vouch(s *fact.Signature) string {
-	text := s.Signer + ", " + s.Form
+	var text strings.Builder
+	text.WriteString(s.Signer + ", " + s.Form)
 	if s.Identity != "" {
-		text += ", " + s.Identity + " of " + s.Issuer
+		text.WriteString(", " + s.Identity + " of " + s.Issuer)
 	} else if len(s.Key) > 16 {
-		text += ", key " + s.Key[:16]
+		text.WriteString(", key " + s.Key[:16])
 	}
 	if s.Time != "" {
-		text += ", " + s.Time + map[string]string{"log": " by the log", "timestamp": " by a timestamp", "signer": " as the signer says"}[s.Clock]
+		text.WriteString(", " + s.Time + map[string]string{"log": " by the log", "timestamp": " by a timestamp", "signer": " as the signer says"}[s.Clock])
 	}
 	for _, note := range s.Notes {
-		text += "; " + note
+		text.WriteString("; " + note)
 	}
-	return printable(text)
+	return printable(text.String())
 }
 
 func provenanceWords(p *fact.Provenance) string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -35,9 +36,7 @@ func newHygiene(s *stratum) *hygiene {
 	h := &hygiene{notes: s.notes, known: builtIn}
 	if len(s.options.Known) > 0 {
 		h.known = map[string]knownDigest{}
-		for digest, k := range builtIn {
-			h.known[digest] = k
-		}
+		maps.Copy(h.known, builtIn)
 		for digest, name := range s.options.Known {
 			h.known[digest] = knownDigest{name: name}
 		}
