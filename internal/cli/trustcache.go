@@ -54,7 +54,7 @@ func (o *imageVerifyOptions) answers(env *Env, policy *trust.Policy, image *foun
 		_, _ = hash.Write([]byte(strconv.Itoa(len(text)) + ":")) // a hash never fails
 		_, _ = hash.Write(text)
 	}
-	for _, word := range []string{"trust 1", env.Version, image.Repository, image.Digest, image.MediaType, strconv.FormatInt(image.Size, 10)} {
+	for _, word := range []string{"trust 2", env.Version, image.Repository, image.Digest, image.MediaType, strconv.FormatInt(image.Size, 10)} {
 		part([]byte(word))
 	}
 	if _, isLayout := image.source.(*trust.Layout); isLayout {
