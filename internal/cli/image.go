@@ -32,8 +32,10 @@ func imageCommand(env *Env) *cobra.Command {
 // imageListOptions is the configuration of one list.
 type imageListOptions struct {
 	imageFlags
+	vouchFlags
 	format       string
 	files        bool
+	attested     bool
 	allowUnknown bool
 }
 
@@ -63,10 +65,12 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something 
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageList(cmd.Context(), env, o, args[0]) },
 	}
 	flags := cmd.Flags()
-	o.register(cmd)
+	o.imageFlags.register(cmd)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
 	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
+	flags.BoolVar(&o.attested, "attested", false, "list what the image's attested bill of materials names, and read no layer; who may attest it a policy says, or the flags of 'coaming image verify'")
+	o.vouchFlags.register(flags)
 	completeFlag(cmd, "format", imageListFormats...)
 	return cmd
 }
@@ -80,6 +84,12 @@ func (o *imageListOptions) check(word string) error {
 	if o.files && o.format == "text" {
 		errs = append(errs, errors.New("--files: it goes with --format json alone"))
 	}
+	if o.attested {
+		errs = append(errs, o.openTrust(&o.registryFlags, o.Reference))
+	}
+	if o.attested && !o.asked() {
+		errs = append(errs, &verdict.RemedyError{Err: errors.New("--attested: nothing says who may attest"), Remedy: "Name a policy with --policy FILE, or the signer, as 'coaming image verify --help' tells."})
+	}
 	return errors.Join(errs...)
 }
 
@@ -87,7 +97,11 @@ func runImageList(ctx context.Context, env *Env, o *imageListOptions, path strin
 	if err := o.check(path); err != nil {
 		return err
 	}
-	img, coverage, err := o.read(ctx, env, path)
+	read := o.read
+	if o.attested {
+		read = o.readAttested
+	}
+	img, coverage, err := read(ctx, env, path)
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,14 @@ package trust
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -145,6 +148,36 @@ func (p *Policy) Unasked(s Subject, why string) *Report {
 
 // Names says whether the policy says anything of a repository's images.
 func (p *Policy) Names(repository string) bool { return len(p.entries(repository)) > 0 }
+
+// Within says whether a digest is the image that is asked about, or one that its index lists: what was read under a name
+// and what is verified under it may have been given to it at different times.
+func (s *Subject) Within(ctx context.Context, from Source, digest string) (bool, error) {
+	if s.Digest == digest {
+		return true, nil
+	}
+	documents, ok := from.(store)
+	if !ok {
+		return false, nil
+	}
+	text, err := documents.fetch(ctx, descriptor{MediaType: s.MediaType, Digest: s.Digest}, maxManifest)
+	if err != nil {
+		return false, err
+	}
+	var list index
+	if err := json.Unmarshal(text, &list); err != nil {
+		return false, fmt.Errorf("read %s: %w", s.Digest, err)
+	}
+	return slices.ContainsFunc(list.Manifests, func(d descriptor) bool { return d.Digest == digest }), nil
+}
+
+// RepositoryOf is the repository that a reference names, as policies match it; "" where it is no reference.
+func RepositoryOf(reference string) string {
+	ref, err := registry.ParseImage(strings.TrimPrefix(reference, "oci://"))
+	if err != nil {
+		return ""
+	}
+	return nameOf(ref.Context().Name())
+}
 
 // Vouching is the answer as rules read it; bills are those of the attestations, in their order.
 func (r *Report) Vouching(bills []fact.Bill) *fact.Vouching {
