@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/image"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -25,7 +26,7 @@ func TestExplainHidesSecrets(t *testing.T) {
 		}
 		for _, e := range r.Bad {
 			var out strings.Builder
-			v, err := Explain(&out, c, e, Bench{Now: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)})
+			v, err := Explain(&out, c, e, Bench{Now: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC), Image: image.Specimen})
 			if err != nil || v != verdict.Fail && v != verdict.Unknown {
 				t.Errorf("%s: %v, %v\n%s", r.ID, v, err, out.String())
 			}
