@@ -85,6 +85,9 @@ func (o *imageListOptions) check(word string) error {
 		errs = append(errs, errors.New("--files: it goes with --format json alone"))
 	}
 	if o.attested {
+		if o.alone = true; o.bySignerFlags() && len(o.attestations) == 0 {
+			o.attestations = []string{"sbom"}
+		}
 		errs = append(errs, o.openTrust(&o.registryFlags, o.Reference))
 	}
 	if o.attested && !o.asked() {

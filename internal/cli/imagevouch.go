@@ -25,6 +25,7 @@ type vouchFlags struct {
 	signerFlags
 	bundles    []string
 	repository string
+	alone      bool // of flags: the attestations are demanded, and no signature of the image
 
 	verifier *imageVerifyOptions
 	policy   *trust.Policy
@@ -51,7 +52,7 @@ func (f *vouchFlags) openTrust(registry *registryFlags, reference string) error 
 		}
 		return nil
 	}
-	policy, err := f.load(false)
+	policy, err := f.load(f.alone)
 	files, bad := trust.OpenFiles(f.bundles)
 	f.policy, f.files = policy, files
 	f.verifier = &imageVerifyOptions{signerFlags: f.signerFlags, registryFlags: *registry, reference: reference, repository: f.repository, bundles: f.bundles, bills: true}
