@@ -97,6 +97,9 @@ bench-image: build ## Measure looking into images beside only decompressing them
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends debootstrap >&2 || true; fi
 	@go run ./test/bench/image
 
+bench-rejudge: ## Judge 10,000 stored images anew, by the index of advisories that COAMING_BENCH_DB names
+	@go test -run='^$$' -bench=Rejudge -benchtime=3x ./internal/cli
+
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
 	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
 
@@ -206,4 +209,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image judge-versions judge-advisory judge-sbom judge-rpm judge-trust fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image bench-rejudge judge-versions judge-advisory judge-sbom judge-rpm judge-trust fixes sandbox node-programs dist clean help $(CHECKS)

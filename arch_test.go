@@ -25,6 +25,7 @@ var floors = map[string]int{
 	"internal/source":   3,
 	"internal/cache":    3,
 	"internal/heap":     3,
+	"internal/hold":     3,
 	"internal/bundle":   3,
 	"internal/vulndb":   3,
 	"internal/image":    3,
@@ -41,6 +42,7 @@ var floors = map[string]int{
 	"internal/attack":    2,
 	"internal/advisory":  2,
 	"internal/sbom":      2,
+	"internal/assay":     2,
 
 	"internal/purl":      1,
 	"internal/rbac":      1,
@@ -48,6 +50,7 @@ var floors = map[string]int{
 	"internal/catalog":   1,
 	"internal/exception": 1,
 	"internal/signature": 1,
+	"internal/threshold": 1,
 
 	"internal/fact":       0,
 	"internal/verdict":    0,
@@ -66,6 +69,7 @@ var besides = map[string][]string{
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
+	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
 	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place
 	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known
@@ -94,7 +98,7 @@ var homes = map[string][]string{
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
-	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype"},
+	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image"}, // image: names of images

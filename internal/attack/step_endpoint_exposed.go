@@ -15,34 +15,47 @@ var endpointExposed = Step{
 	Effort:  Hard,
 	Network: true,
 	Find: func(w *World, take func(Taken)) {
-		n := w.Network()
-		for i := range n.Ways {
-			way := &n.Ways[i]
-			if !fromInternet(n, way) {
-				continue
+		w.exposures(func(x exposure) {
+			take(Taken{From: Node{Kind: Internet}, To: x.box.Node, Doubt: x.doubt, Evidence: []Evidence{x.evidence}, Changes: closing(x.way)})
+		})
+	},
+}
+
+// exposure is a container that serves a port to which a way from the internet leads.
+type exposure struct {
+	way      *reach.Way
+	box      *Box
+	doubt    string
+	evidence Evidence
+}
+
+// exposures yields every container that the internet connects to, by each way.
+func (w *World) exposures(yield func(exposure)) {
+	n := w.Network()
+	for i := range n.Ways {
+		way := &n.Ways[i]
+		if !fromInternet(n, way) {
+			continue
+		}
+		ports, doubt, by := way.Open, way.Doubt, ""
+		if ports.Empty() {
+			if ports = way.Unknown; doubt == "" {
+				doubt = "whether policies let the connection through is not known"
 			}
-			ports, doubt, by := way.Open, way.Doubt, ""
-			if ports.Empty() {
-				if ports = way.Unknown; doubt == "" {
-					doubt = "whether policies let the connection through is not known"
-				}
-			}
-			if way.Unseen {
-				doubt, by = "", ", by a controller that was not read"
-			}
-			for endpoint := range way.To.All() {
-				for _, p := range w.At(endpoint) {
-					for _, b := range p.Serving(ports) {
-						take(Taken{
-							From: Node{Kind: Internet}, To: b.Node, Doubt: doubt,
-							Evidence: []Evidence{{way.Object, way.Object.Root, title(way.Object) + " (" + way.Through + ") leads from the internet to " + portText(ports) + by}},
-							Changes:  closing(way),
-						})
-					}
+		}
+		if way.Unseen {
+			doubt, by = "", ", by a controller that was not read"
+		}
+		for endpoint := range way.To.All() {
+			for _, p := range w.At(endpoint) {
+				for _, b := range p.Serving(ports) {
+					yield(exposure{way, b, doubt, Evidence{
+						way.Object, way.Object.Root, title(way.Object) + " (" + way.Through + ") leads from the internet to " + portText(ports) + by,
+					}})
 				}
 			}
 		}
-	},
+	}
 }
 
 func fromInternet(n *reach.Network, way *reach.Way) bool {

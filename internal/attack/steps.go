@@ -36,6 +36,7 @@ var steps = []*Step{
 	&escapeSysModule,
 	&escapeUserHome,
 	&escapeUsermodeHelper,
+	&exploitableVulnerability,
 	&impersonate,
 	&ingressSnippet,
 	&instanceMetadata,

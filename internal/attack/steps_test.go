@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -214,7 +215,22 @@ func worldOf(t testing.TB, file string) *World {
 	return worldFrom(t, file, string(raw))
 }
 
+// flawsIn are the lines "# flaw: IMAGE ID PACKAGE LIKELIHOOD" of a manifest; "exploited" is a likelihood, too.
+func flawsIn(text string) map[string][]Flaw {
+	flaws := map[string][]Flaw{}
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) != 6 || words[0] != "#" || words[1] != "flaw:" {
+			continue
+		}
+		f := Flaw{ID: words[3], Package: words[4], Exploited: words[5] == "exploited"}
+		f.Likelihood, _ = strconv.ParseFloat(words[5], 64)
+		flaws[words[2]] = append(flaws[words[2]], f)
+	}
+	return flaws
+}
+
 func worldFrom(t testing.TB, file, text string) *World {
 	t.Helper()
-	return NewWorld(Input{Inventory: fact.NewInventory(specimen.Objects(t, specimen.File(file), text), "1.36", false)})
+	return NewWorld(Input{Inventory: fact.NewInventory(specimen.Objects(t, specimen.File(file), text), "1.36", false), Flaws: flawsIn(text)})
 }

@@ -17,6 +17,8 @@ type Input struct {
 	// Shipped are the roles and bindings that every cluster has, and Cloud what exports of a cloud say.
 	Shipped []*fact.Object
 	Cloud   rbac.Cloud
+	// Flaws are those of images, by the reference that containers name them with; nil where no image was scanned.
+	Flaws map[string][]Flaw
 	// Rights and Network are made of the others where they are nil.
 	Rights  *rbac.Model
 	Network *reach.Network

@@ -25,7 +25,8 @@ func imageCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(imageListCommand(env), imageSBOMCommand(env), imageSlimCommand(env), imageVerifyCommand(env))
+	cmd.AddCommand(imageListCommand(env), imageScanCommand(env), imageRejudgeCommand(env), imageBaseCommand(env),
+		imageSBOMCommand(env), imageSlimCommand(env), imageVerifyCommand(env))
 	return cmd
 }
 

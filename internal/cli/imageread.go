@@ -31,9 +31,9 @@ func (o *imageFlags) register(cmd *cobra.Command) {
 	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
 }
 
-// check lists every problem of the flags; word is the image.
-func (o *imageFlags) check(word string) []error {
-	errs := o.registryFlags.check([]string{word})
+// check lists every problem of the flags; words are the images.
+func (o *imageFlags) check(words ...string) []error {
+	errs := o.registryFlags.check(words)
 	if n := strings.Count(o.Platform, "/"); o.Platform != "" && n != 1 && n != 2 {
 		errs = append(errs, fmt.Errorf("--platform: %q is no platform like linux/arm64", o.Platform))
 	}
@@ -42,12 +42,21 @@ func (o *imageFlags) check(word string) []error {
 
 // read reads the image, or the bill of materials of one.
 func (o *imageFlags) read(ctx context.Context, env *Env, word string) (*fact.Image, *verdict.Coverage, error) {
-	client, err := o.client(env, []string{word})
+	done, err := o.open(env, word)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer client.Close()
+	defer done()
 	heap.Early()
-	o.Registry, o.Stdin = client, env.Stdin
 	return image.Read(ctx, word, o.Options)
+}
+
+// open makes ready what the images are read with, until done is called.
+func (o *imageFlags) open(env *Env, words ...string) (done func(), err error) {
+	client, err := o.client(env, words)
+	if err != nil {
+		return nil, err
+	}
+	o.Registry, o.Stdin = client, env.Stdin
+	return client.Close, nil
 }

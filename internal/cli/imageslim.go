@@ -20,7 +20,7 @@ import (
 
 // imageSlimOptions is the configuration of one look at what an image could do without.
 type imageSlimOptions struct {
-	image.Options
+	imageFlags
 	format       string
 	used         string
 	allowUnknown bool
@@ -29,7 +29,7 @@ type imageSlimOptions struct {
 func imageSlimCommand(env *Env) *cobra.Command {
 	o := &imageSlimOptions{}
 	cmd := &cobra.Command{
-		Use:   "slim DIR|ARCHIVE",
+		Use:   "slim DIR|ARCHIVE|REFERENCE",
 		Short: "Propose the smallest base of an image, and tell what it could do without",
 		Long: `Propose the smallest base on which the program of an image starts (from how it is linked, its interpreter and the libraries that these need),
 and list the packages that nothing which it needs depends on, by the words of the distribution's package manager, the largest first.
@@ -44,8 +44,7 @@ Exit codes: 0 answered; 2 wrong usage, or no image to speak of; 3 the base is no
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageSlim(cmd.Context(), env, o, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` of several (default linux on this machine's architecture)")
-	flags.StringVar(&o.Reference, "reference", "", "take the image of this `NAME` or digest of several")
+	o.register(cmd)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the answer: text or json")
 	flags.StringVar(&o.used, "used", "", "`FILE` with the paths that were opened while the image ran, one a line")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what is not known")
@@ -92,14 +91,19 @@ func readUsed(name string) ([]string, error) {
 }
 
 func runImageSlim(ctx context.Context, env *Env, o *imageSlimOptions, at string) error {
-	var wrong error
+	errs := o.check(at)
 	if !slices.Contains(imageListFormats, o.format) {
-		wrong = fmt.Errorf("--format: %q is none of %s", o.format, strings.Join(imageListFormats, ", "))
+		errs = append(errs, fmt.Errorf("--format: %q is none of %s", o.format, strings.Join(imageListFormats, ", ")))
 	}
 	used, err := readUsed(o.used)
-	if err := errors.Join(wrong, err); err != nil {
+	if err := errors.Join(append(errs, err)...); err != nil {
 		return err
 	}
+	done, err := o.open(env, at)
+	if err != nil {
+		return err
+	}
+	defer done()
 	s, coverage, err := image.Slim(ctx, at, o.Options, used)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/report"
+	"github.com/coaming/coaming/internal/threshold"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -33,10 +34,10 @@ type reportFlags struct {
 	verbose      bool
 	showBaseline bool // list what is old, too
 
-	failSeverity verdict.Severity
-	copyTo       io.Writer // gets what --format and --output write, too; may be nil
-	targets      []target
-	earlier      *verdict.Result
+	gate    verdict.Gate // what --fail-on means
+	copyTo  io.Writer    // gets what --format and --output write, too; may be nil
+	targets []target
+	earlier *verdict.Result
 }
 
 // target is a file and the format that it is written in.
@@ -52,11 +53,17 @@ func formatNames() []string {
 
 func (f *reportFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.failOn, "fail-on", "low", "exit with 1 when a finding is at least this grave: `SEVERITY` low, medium, high or critical")
+	registerGate(cmd, &f.failOn)
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be judged")
 	f.registerOutput(cmd)
 	flags.StringVar(&f.diff, "diff", "", "compare with an earlier JSON report `FILE`: tell what is new, changed and fixed, and judge only what is new or worse")
 	flags.BoolVar(&f.showBaseline, "show-baseline", false, "list the findings that the baseline excuses, too")
+}
+
+// registerGate registers what decides which findings count.
+func registerGate(cmd *cobra.Command, failOn *string) {
+	cmd.Flags().StringVar(failOn, "fail-on", "low", "exit with 1 for findings at least this grave, low, medium, high or critical, or of which this CEL expression holds: `SEVERITY`|EXPRESSION "+
+		"(severity >= high && fixed && (exploited || likelihood > 0.1))")
 	completeFlag(cmd, "fail-on", "low", "medium", "high", "critical")
 }
 
@@ -83,9 +90,11 @@ func (f *reportFlags) registerOutput(cmd *cobra.Command) {
 // check reports every problem of the flags at once, and reads the report to compare with.
 func (f *reportFlags) check() error {
 	var errs []error
-	if err := f.failSeverity.UnmarshalText([]byte(f.failOn)); err != nil {
+	gate, err := threshold.Parse(f.failOn)
+	if err != nil {
 		errs = append(errs, fmt.Errorf("--fail-on: %w", err))
 	}
+	f.gate = gate
 	if !slices.Contains(formatNames(), f.format) {
 		errs = append(errs, fmt.Errorf("--format: %q is none of %s", f.format, strings.Join(formatNames(), ", ")))
 	}
@@ -160,7 +169,7 @@ func addFrameworks(res *verdict.Result, ids []string) error {
 }
 
 func (f *reportFlags) meta(env *Env) report.Meta {
-	return report.Meta{Version: env.Version, FailOn: f.failSeverity, AllowUnknown: f.allowUnknown}
+	return report.Meta{Version: env.Version, FailOn: f.gate, AllowUnknown: f.allowUnknown}
 }
 
 // report writes every report that is wanted. One that cannot be written does not keep the others from it.
@@ -199,6 +208,6 @@ func (f *reportFlags) write(w io.Writer, env *Env, res *verdict.Result, format s
 	}
 	color := f.color == "always" || f.color == "auto" && width > 0 && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb"
 	return report.Terminal(w, res, report.TerminalOptions{
-		Color: color, Width: cmp.Or(width, 120), Verbose: f.verbose, Baseline: f.showBaseline, Program: env.Name, FailOn: f.failSeverity, AllowUnknown: f.allowUnknown,
+		Color: color, Width: cmp.Or(width, 120), Verbose: f.verbose, Baseline: f.showBaseline, Program: env.Name, FailOn: f.gate, AllowUnknown: f.allowUnknown,
 	})
 }

@@ -60,7 +60,7 @@ func (t *taker) Write(p []byte) (int, error) {
 // recallable says whether the scan depends on files alone, and makes one report. Where continuous
 // integration runs it, what is in a cache may be a stranger's.
 func (o *scanOptions) recallable(env *Env, args []string) bool {
-	return env.CacheDir != "" && !o.noCache && env.Getenv("CI") == "" && !o.cluster && len(o.targets) == 0 &&
+	return env.CacheDir != "" && !o.noCache && !o.images && env.Getenv("CI") == "" && !o.cluster && len(o.targets) == 0 &&
 		o.writeBaseline == "" && len(o.customFlags.from) == 0 && !o.tree && len(args)+len(o.releases) > 0 &&
 		!slices.ContainsFunc(args, func(arg string) bool { return arg == "-" || isSnapshot(arg) })
 }

@@ -71,7 +71,7 @@ func registryOf(word string) string {
 // client is what asks the registries that the words name. Credentials are read when it is made, and only where one is asked.
 func (o *registryFlags) client(env *Env, words []string) (*registry.Client, error) {
 	c := &registry.Client{UserAgent: "coaming/" + env.Version, Proxy: http.ProxyFromEnvironment}
-	asks := false
+	asks := words == nil // images that are not known yet
 	for _, w := range words {
 		asks = asks || image.AsksRegistry(w)
 	}

@@ -83,16 +83,15 @@ Exit codes are those of scan, and only what is new or worse counts.`,
 			if err := f.report(env, res); err != nil {
 				return err
 			}
-			if code := res.Exit(f.failSeverity, f.allowUnknown); code != verdict.ExitClean {
+			if code := res.Exit(f.gate, f.allowUnknown); code != verdict.ExitClean {
 				return exitError(code)
 			}
 			return nil
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.failOn, "fail-on", "low", "exit with 1 when a new finding is at least this grave: `SEVERITY` low, medium, high or critical")
+	registerGate(cmd, &f.failOn)
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "do not exit with 3 for what is new and could not be judged")
-	completeFlag(cmd, "fail-on", "low", "medium", "high", "critical")
 	f.registerOutput(cmd)
 	return cmd
 }

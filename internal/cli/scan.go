@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaming/coaming/internal/assay"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
@@ -27,6 +28,7 @@ type scanOptions struct {
 	exceptionFlags
 	reportFlags
 	settingFlags
+	workloadImageFlags
 	namespaces []string
 	// writeBaseline is where what fails is written as old.
 	writeBaseline string
@@ -60,6 +62,7 @@ something could not be judged (0 with --allow-unknown). With --diff only what is
 	o.ruleFlags.register(flags)
 	o.exceptionFlags.register(flags)
 	o.settingFlags.register(flags)
+	o.workloadImageFlags.register(flags)
 	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "judge only these `NAMESPACES`")
 	flags.BoolVar(&o.noCache, "no-cache", false, "judge anew even where the same scan of the same files was made before")
 	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
@@ -80,6 +83,7 @@ func (o *scanOptions) check(env *Env, args []string) error {
 	var errs []error
 	errs = append(errs, o.reportFlags.check(), checkFrameworks(o.frameworks))
 	errs = append(errs, o.exceptionFlags.check()...)
+	errs = append(errs, o.workloadImageFlags.check()...)
 	if o.kubeVersion != "" && !catalog.Reached(o.kubeVersion, "1.0") {
 		errs = append(errs, fmt.Errorf("--kubernetes-version: %q is no version like 1.36", o.kubeVersion))
 	}
@@ -127,7 +131,7 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 		return err
 	}
 	remember(env, res, &o.reportFlags, alsoResult)
-	code := res.Exit(o.failSeverity, o.allowUnknown)
+	code := res.Exit(o.gate, o.allowUnknown)
 	if kept != nil {
 		kept.keep(ctx, o, env, args, res, code)
 	}
@@ -189,13 +193,19 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err := o.checkNamespaces(reading); err != nil {
 		return nil, err
 	}
-	o.find(&excuses, reading.Objects, o.ids)
+	o.find(&excuses, reading.Objects, append(slices.Clone(o.ids), assay.RuleID))
+	inventory := fact.NewInventory(reading.Objects, version, reading.Live)
+	looked, err := o.lookInto(ctx, env, inventory, reading)
+	if err != nil {
+		return nil, err
+	}
 	reading.Coverage.Exclusions = append(reading.Coverage.Exclusions, excluded...)
 	res := judge.Judge(judge.Input{
-		Inventory:  fact.NewInventory(reading.Objects, version, reading.Live),
+		Inventory:  inventory,
 		Rate:       seesPaths(kinds),
 		Coverage:   reading.Coverage,
 		Rules:      rules,
+		Found:      looked.found,
 		Exceptions: excuses.exceptions,
 		Settings:   settings,
 		Now:        env.Now(),
@@ -206,7 +216,26 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 		Progress:   bar.stage("judging"),
 	})
 	bar.clear()
+	res.Advice = looked.advice
 	return res, nil
+}
+
+// lookInto looks into the images of the workloads where that was asked for.
+func (o *scanOptions) lookInto(ctx context.Context, env *Env, inventory *fact.Inventory, reading *source.Reading) (*assayed, error) {
+	if !o.images {
+		return &assayed{}, nil
+	}
+	bar := o.progressBar(env)
+	looked, err := o.look(ctx, env, inventory, bar.stage("images"))
+	bar.clear()
+	if err != nil {
+		return nil, err
+	}
+	c := &reading.Coverage
+	c.Gaps = append(c.Gaps, looked.coverage.Gaps...)
+	c.Exclusions = append(c.Exclusions, looked.coverage.Exclusions...)
+	c.Images, c.Packages = looked.coverage.Images, looked.coverage.Packages
+	return looked, nil
 }
 
 // seesPaths says whether enough was read to say what findings matter to attackers: files are read whole, a

@@ -26,7 +26,7 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 			if len(img.Packages) >= o.Limits.Packages {
 				return
 			}
-			p.Place, p.Layer = at, layer
+			p.Place, p.Layer, p.Since = at, layer, layer
 			img.Packages = append(img.Packages, p)
 		}
 	})
@@ -50,6 +50,7 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		p.Ecosystem = purl.Distribution(img.System)
 	}
 	markOwned(img.Packages)
+	markSince(img.Packages, strata)
 	img.Packages = slices.DeleteFunc(img.Packages, func(p fact.Package) bool { return p.Kind == binaryKind && p.Owner != "" })
 	if img.System != nil {
 		img.System.EndOfLife = endOfLife(img.System)

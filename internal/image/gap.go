@@ -38,8 +38,8 @@ func (l *ledger) add(g gap) {
 	l.gaps = append(l.gaps, g)
 }
 
-// skip counts gaps that are not told one by one.
-func (l *ledger) skip(n int) {
+// addMore counts gaps that are not told one by one.
+func (l *ledger) addMore(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.more += n

@@ -42,6 +42,12 @@ type Options struct {
 	Namespace      string
 	// Limits bound the work; the zero value is DefaultLimits.
 	Limits Limits
+	// Documents reads the image's documents and none of its layers.
+	Documents bool
+	// Keeper keeps what was read of a layer for the next image that has it; nil keeps nothing.
+	Keeper Keeper
+
+	secret [16]byte
 }
 
 // Limits bound what one image may cost. What is over a bound is a gap.
@@ -92,6 +98,7 @@ func (o *Options) begin(name string) *ledger {
 	if o.Limits == (Limits{}) {
 		o.Limits = DefaultLimits
 	}
+	o.takeSecret()
 	return &ledger{path: name, limit: o.Limits.Gaps}
 }
 
@@ -157,6 +164,9 @@ func readManifest(ctx context.Context, name string, m *manifest, o *Options, l *
 	if len(m.layers) > o.Limits.Layers {
 		return nil, nil, fmt.Errorf("open image %s: it has %d layers, and at most %d are read", name, len(m.layers), o.Limits.Layers)
 	}
+	if o.Documents {
+		return about(name, m), l.coverage(), nil
+	}
 	strata, err := readLayers(ctx, m.layers, o, l)
 	if err != nil {
 		return nil, nil, err
@@ -164,16 +174,23 @@ func readManifest(ctx context.Context, name string, m *manifest, o *Options, l *
 	return finish(name, m, strata, o, l)
 }
 
-// finish puts together what the layers of an image told.
-func finish(name string, m *manifest, strata []*stratum, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
-	img := &fact.Image{Name: name, Form: m.form, Digest: m.digest, Platform: m.platform}
+// about is an image as its documents tell of it.
+func about(name string, m *manifest) *fact.Image {
+	img := &fact.Image{Name: name, Form: m.form, Digest: m.digest, ID: m.id, Platform: m.platform, Base: m.base}
 	if m.name != "" {
 		img.Name += " (" + m.name + ")"
+		img.Reference = m.name
 	}
 	for _, b := range m.layers {
 		command, _ := masked(b.createdBy)
-		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, CreatedBy: command})
+		img.Layers = append(img.Layers, fact.Layer{Digest: b.digest, DiffID: b.diffID, CreatedBy: command})
 	}
+	return img
+}
+
+// finish puts together what the layers of an image told.
+func finish(name string, m *manifest, strata []*stratum, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
+	img := about(name, m)
 	assemble(img, strata, o, l)
 	describe(img, m, strata)
 	if o.described != nil {

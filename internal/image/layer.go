@@ -31,7 +31,7 @@ func readLayers(ctx context.Context, layers []blob, o *Options, l *ledger) ([]*s
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range layers {
 		group.Go(func() error {
-			strata[i] = readLayer(ctx, &layers[i], i, o, l)
+			strata[i] = catalogued(ctx, &layers[i], i, o, l)
 			return ctx.Err()
 		})
 	}
@@ -43,11 +43,17 @@ var errDigest = errors.New("its digest is not the one in the manifest")
 
 // readLayer reads one layer. A layer that ends early counts as far as it goes; one whose digest is wrong not at all.
 func readLayer(ctx context.Context, b *blob, number int, o *Options, l *ledger) *stratum {
+	read, _ := readWhole(ctx, b, number, o, l)
+	return read
+}
+
+// readWhole is readLayer, and says whether the layer was read to its end and is the one that the manifest names.
+func readWhole(ctx context.Context, b *blob, number int, o *Options, l *ledger) (read *stratum, whole bool) {
 	collected := newStratum(number, o, l)
 	err := readBlob(ctx, b, collected)
 	collected.finish()
 	if err == nil {
-		return collected
+		return collected, true
 	}
 	l.add(b.gap(number, err))
 	if errors.Is(err, errDigest) {
@@ -55,7 +61,7 @@ func readLayer(ctx context.Context, b *blob, number int, o *Options, l *ledger) 
 		collected.finish()
 	}
 	collected.notes.unseen = fmt.Sprintf("layer %d was not read whole: %v", number, err)
-	return collected
+	return collected, false
 }
 
 // gap says why a layer was not read whole.

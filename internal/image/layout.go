@@ -2,6 +2,8 @@ package image
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -51,12 +53,19 @@ func openManifest(ctx context.Context, s store, o *Options) (*manifest, error) {
 
 // read reads a document of a store by its name.
 func read(s store, name string, v any) error {
+	_, err := readSummed(s, name, v)
+	return err
+}
+
+// readSummed is read, and gives the document's digest.
+func readSummed(s store, name string, v any) (digest string, err error) {
 	r, size, err := s.open(name)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = document(r, size, name, v)
-	return err
+	text, err := document(r, size, name, v)
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:]), err
 }
 
 // openSaved finds the image in an archive of docker save (moby's image/spec).
@@ -79,10 +88,11 @@ func openSaved(s store, list []saved, o *Options) (*manifest, error) {
 	}
 	image := list[chosen.Size]
 	var c config
-	if err := read(s, image.Config, &c); err != nil {
+	id, err := readSummed(s, image.Config, &c)
+	if err != nil {
 		return nil, err
 	}
-	m := &manifest{name: chosen.name, form: "docker-archive"}
+	m := &manifest{name: chosen.name, form: "docker-archive", id: id}
 	if c.OS != "" {
 		m.platform = c.String()
 	}
@@ -94,6 +104,7 @@ func openSaved(s store, list []saved, o *Options) (*manifest, error) {
 		m.layers = append(m.layers, blob{open: open, file: file, digest: c.RootFS.DiffIDs[i], plain: true})
 	}
 	tell(m.layers, &c)
+	m.base = baseOf(nil, &c, len(m.layers))
 	m.config = &c
 	return m, nil
 }

@@ -13,15 +13,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
 // manifest is an image as its own documents describe it.
 type manifest struct {
-	name, form, digest, platform string
-	layers                       []blob
-	config                       *config
-	annotations                  map[string]string
+	name, form, digest, id, platform string
+	layers                           []blob
+	base                             *fact.Base
+	config                           *config
+	annotations                      map[string]string
 }
 
 // blob is one layer.
@@ -30,6 +32,7 @@ type blob struct {
 	digest    string                                              // what must be the digest of the stored bytes; where plain is set, of the tar within
 	size      int64                                               // of the stored bytes as the manifest has it; 0 when nothing says
 	plain     bool
+	diffID    string // of the tar within, where the configuration tells
 	foreign   bool   // registries need not have it
 	file      string // where it stands in an archive of docker save
 	createdBy string
@@ -65,12 +68,13 @@ type (
 		RootFS struct {
 			DiffIDs []string `json:"diff_ids"`
 		} `json:"rootfs"`
-		History []struct {
-			CreatedBy  string `json:"created_by"`
-			EmptyLayer bool   `json:"empty_layer"`
-		} `json:"history"`
+		History []made `json:"history"`
 		Created string `json:"created"`
 		Config  launch `json:"config"`
+	}
+	made struct {
+		CreatedBy  string `json:"created_by"`
+		EmptyLayer bool   `json:"empty_layer"`
 	}
 	// launch is what a container starts with.
 	launch struct {
@@ -131,6 +135,7 @@ func openImage(ctx context.Context, c contents, list []descriptor, o *Options) (
 	if err := doc.check(); err != nil {
 		return nil, err
 	}
+	m.id = doc.Config.Digest
 	var about config
 	if err := verified(ctx, c.blob, doc.Config.Digest, &about); err != nil {
 		return nil, err
@@ -149,6 +154,7 @@ func openImage(ctx context.Context, c contents, list []descriptor, o *Options) (
 		m.layers = append(m.layers, blob{open: open, digest: d.Digest, size: d.Size, foreign: len(d.URLs) > 0 || isForeign(d.MediaType)})
 	}
 	tell(m.layers, &about)
+	m.base = baseOf(doc.Annotations, &about, len(m.layers))
 	m.config, m.annotations = &about, doc.Annotations
 	return m, nil
 }
@@ -223,6 +229,9 @@ func isIndex(mediaType string) bool {
 	return strings.Contains(mediaType, "index") || strings.Contains(mediaType, "manifest.list")
 }
 
+// ErrNotInside says that an archive or a layout holds no image of that name.
+var ErrNotInside = errors.New("there is no such image inside")
+
 // choose takes the one image that the options leave.
 func choose(list []candidate, o *Options) (*candidate, error) {
 	if o.Reference != "" {
@@ -240,7 +249,7 @@ func choose(list []candidate, o *Options) (*candidate, error) {
 		return nil, &verdict.RemedyError{Err: errors.New("no image is for the platform; there is " + names(list)), Remedy: "Name one of these with --platform."}
 	}
 	if len(left) == 0 {
-		return nil, errors.New("there is no such image inside")
+		return nil, ErrNotInside
 	}
 	return nil, &verdict.RemedyError{Err: errors.New("there are several images inside: " + names(left)), Remedy: "Name one with --reference, by its name or digest."}
 }
@@ -318,16 +327,21 @@ func verified(ctx context.Context, open func(context.Context, string) (io.ReadCl
 
 // tell gives the layers the commands that made them, where the history has one for each.
 func tell(layers []blob, c *config) {
-	var made []string
-	for _, h := range c.History {
-		if !h.EmptyLayer {
-			made = append(made, h.CreatedBy)
+	if len(c.RootFS.DiffIDs) == len(layers) {
+		for i := range layers {
+			layers[i].diffID = c.RootFS.DiffIDs[i]
 		}
 	}
-	if len(made) != len(layers) {
+	var commands []string
+	for _, h := range c.History {
+		if !h.EmptyLayer {
+			commands = append(commands, h.CreatedBy)
+		}
+	}
+	if len(commands) != len(layers) {
 		return
 	}
 	for i := range layers {
-		layers[i].createdBy = made[i]
+		layers[i].createdBy = commands[i]
 	}
 }

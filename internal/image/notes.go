@@ -46,7 +46,9 @@ const (
 // maxRecords is how many files of a layer may have something about them.
 const maxRecords = 1 << 18
 
-func newNotes() *notes { return &notes{records: map[string]*record{}} }
+func newNotes(o *Options) *notes {
+	return &notes{records: map[string]*record{}, weights: weights{options: o}}
+}
 
 // capabilityNames are those of linux/capability.h by their number.
 var capabilityNames = strings.Fields(`CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
@@ -101,7 +103,7 @@ func (h *hygiene) observe(e *entry) reader {
 	if !e.mode.IsRegular() {
 		return nil
 	}
-	h.weights.add(e.path, sum(e.path), e.size)
+	h.weights.add(e.path, h.weights.options.sum(e.path), e.size)
 	eyes := h.eyes(e)
 	if len(eyes) == 0 {
 		return nil

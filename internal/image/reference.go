@@ -33,7 +33,11 @@ func ReadReference(ctx context.Context, ref name.Reference, o Options) (*fact.Im
 		return nil, nil, fmt.Errorf("open image %s: %w", ref, err)
 	}
 	m.form, m.name = "registry", ""
-	return readManifest(ctx, ref.String(), m, &o, l)
+	img, coverage, err := readManifest(ctx, ref.String(), m, &o, l)
+	if err == nil {
+		img.Reference = ref.String()
+	}
+	return img, coverage, err
 }
 
 // remote are the contents of a repository.

@@ -3,6 +3,7 @@ package image
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -68,6 +69,9 @@ func Slim(ctx context.Context, at string, o Options, used []string) (*Slimming, 
 	img, coverage, err := Read(ctx, at, o)
 	if err != nil {
 		return nil, nil, err
+	}
+	if whole == nil {
+		return nil, nil, &verdict.RemedyError{Err: fmt.Errorf("%s is a bill of materials, which says nothing of files", at), Remedy: "Name the image itself."}
 	}
 	s := &slimmer{described: whole, out: &Slimming{Name: img.Name, Base: img.Contents.Base, Total: img.Contents.Size}, owners: map[string]int{}}
 	s.slim(used)

@@ -2,8 +2,9 @@ package image
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"path"
 	"slices"
@@ -14,16 +15,17 @@ import (
 )
 
 // stratum is what one layer adds and hides. Of its paths only hashes are kept, eight bytes each, under
-// a seed that nobody can know beforehand.
+// a secret that nobody can know beforehand. What a keeper need not keep has the tag keep:"-".
 type stratum struct {
-	number    int
-	options   *Options
-	ledger    *ledger
-	observers []observer
-	notes     *notes
-	current   entry        // the one that passes
-	readers   []reader     // of the entry that passes
-	shared    bytes.Buffer // a small file that several readers want
+	number    int          `keep:"-"`
+	options   *Options     `keep:"-"`
+	ledger    *ledger      `keep:"-"`
+	observers []observer   `keep:"-"`
+	current   entry        `keep:"-"` // the one that passes
+	readers   []reader     `keep:"-"` // of the entry that passes
+	shared    bytes.Buffer `keep:"-"` // a small file that several readers want
+
+	notes *notes
 
 	finds  map[string]*find    // by path
 	paths  []uint64            // of everything but directories
@@ -43,7 +45,7 @@ type find struct {
 }
 
 func newStratum(number int, o *Options, l *ledger) *stratum {
-	s := &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}, notes: newNotes()}
+	s := &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}, notes: newNotes(o)}
 	s.observers = newObservers(s)
 	return s
 }
@@ -71,9 +73,14 @@ func (f *find) join(other *find) {
 	}
 }
 
-var seed = maphash.MakeSeed()
+// sum is the hash of a path under the secret that the options have.
+func (o *Options) sum(at string) uint64 {
+	var room [128]byte
+	hash := sha256.Sum256(append(append(room[:0], o.secret[:]...), at...))
+	return binary.LittleEndian.Uint64(hash[:])
+}
 
-func sum(at string) uint64 { return maphash.String(seed, at) }
+func (s *stratum) sum(at string) uint64 { return s.options.sum(at) }
 
 // hide notes a whiteout (opencontainers/image-spec, layer.md) and says whether the path was one.
 func (s *stratum) hide(at string) bool {
@@ -84,21 +91,21 @@ func (s *stratum) hide(at string) bool {
 	dir := path.Dir(at)
 	switch {
 	case name == ".wh..opq":
-		s.opaque = append(s.opaque, sum(dir))
+		s.opaque = append(s.opaque, s.sum(dir))
 	case !strings.HasPrefix(name, ".wh."): // aufs keeps books of its own under that prefix
-		s.gone = append(s.gone, sum(path.Join(dir, name)))
+		s.gone = append(s.gone, s.sum(path.Join(dir, name)))
 	}
 	return true
 }
 
 func (s *stratum) directory(at string) {
-	s.dirs = append(s.dirs, sum(at))
+	s.dirs = append(s.dirs, s.sum(at))
 	delete(s.finds, at)
 }
 
 // present notes that something stands at the path: of two entries the later one counts.
 func (s *stratum) present(at string) {
-	s.paths = append(s.paths, sum(at))
+	s.paths = append(s.paths, s.sum(at))
 	delete(s.finds, at)
 }
 
@@ -209,7 +216,7 @@ func visible(strata []*stratum, yield func(at string, layer int, f *find)) {
 		}
 		slices.Sort(names)
 		for _, at := range names {
-			own, parents := sum(at), parentsOf(at)
+			own, parents := s.sum(at), s.options.parentsOf(at)
 			if !slices.ContainsFunc(strata[i+1:], func(above *stratum) bool { return above.covers(own, parents) }) {
 				yield(at, i, s.finds[at])
 			}
@@ -218,11 +225,11 @@ func visible(strata []*stratum, yield func(at string, layer int, f *find)) {
 }
 
 // parentsOf are the hashes of the directories above a path, the root's among them.
-func parentsOf(at string) []uint64 {
-	list := []uint64{sum(".")}
+func (o *Options) parentsOf(at string) []uint64 {
+	list := []uint64{o.sum(".")}
 	for i := range len(at) {
 		if at[i] == '/' {
-			list = append(list, sum(at[:i]))
+			list = append(list, o.sum(at[:i]))
 		}
 	}
 	return list

@@ -164,7 +164,7 @@ func (s *streamed) layer(b *blob, number int, o *Options, l *ledger) *stratum {
 		g.layer = number
 		l.add(g)
 	}
-	l.skip(layer.ledger.more)
+	l.addMore(layer.ledger.more)
 	if err != nil {
 		l.add(b.gap(number, err))
 	}

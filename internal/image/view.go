@@ -23,7 +23,7 @@ const (
 
 // at says what stands at a path, in which layer, and the record of it where there is one. No link is followed.
 func (t *view) at(name string) (what standing, layer int, r *record) {
-	own, parents := sum(name), parentsOf(name)
+	own, parents := t.hashes(name)
 	for i, s := range slices.Backward(t.strata) {
 		switch {
 		case in(s.paths, own):
@@ -37,9 +37,18 @@ func (t *view) at(name string) (what standing, layer int, r *record) {
 	return nothing, -1, nil
 }
 
+// hashes are those of a path and of the directories above it.
+func (t *view) hashes(name string) (own uint64, parents []uint64) {
+	if len(t.strata) == 0 {
+		return 0, nil
+	}
+	o := t.strata[0].options
+	return o.sum(name), o.parentsOf(name)
+}
+
 // hiddenBy is the lowest layer above one that hides a path of it, -1 where none does.
 func (t *view) hiddenBy(name string, layer int) int {
-	own, parents := sum(name), parentsOf(name)
+	own, parents := t.hashes(name)
 	for i := layer + 1; i < len(t.strata); i++ {
 		if t.strata[i].covers(own, parents) {
 			return i

@@ -9,13 +9,14 @@ import (
 
 // weights are the sizes of a layer's files: what a higher layer hides of them is carried along for nothing.
 type weights struct {
-	files  []weight
-	dirs   []branch
-	index  map[uint64]int32 // of dirs by their hash
-	last   string           // the directory of the file that was last put on, as files of one mostly come together
-	at     int32
-	places []cachePlace // caches of package managers, by the number in weight
-	total  int64
+	options *Options `keep:"-"`
+	files   []weight
+	dirs    []branch
+	index   map[uint64]int32 `keep:"-"` // of dirs by their hash
+	last    string           `keep:"-"` // the directory of the file that was last put on, as files of one mostly come together
+	at      int32            `keep:"-"`
+	places  []cachePlace     // caches of package managers, by the number in weight
+	total   int64
 }
 
 // weight is one file: the hash of its path, its directory, its size, and the cache that it is part of.
@@ -53,7 +54,7 @@ func (w *weights) directory(dir string) int32 {
 	if w.index == nil {
 		w.index = map[uint64]int32{}
 	}
-	h := sum(dir)
+	h := w.options.sum(dir)
 	if n, known := w.index[h]; known {
 		return n
 	}

@@ -164,7 +164,7 @@ func (in *Input) asks(rules []string) bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(in.Found.Rules, func(r verdict.RuleInfo) bool { return slices.Contains(rules, r.ID) })
 }
 
 // excusing is the exception that excuses the finding: the first in order that stands. Of those that

@@ -206,7 +206,7 @@ func namespaceOf(s *verdict.Subject) string {
 	switch kind := groupKind(s); {
 	case kind == "Namespace":
 		return s.Name
-	case s.Namespace == "" && (kind == "Cluster" || fact.ClusterScoped(kind)):
+	case s.Namespace == "" && (kind == "Cluster" || kind == "Image" || fact.ClusterScoped(kind)):
 		return ""
 	}
 	return fact.Place(s.Namespace)

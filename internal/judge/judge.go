@@ -23,6 +23,8 @@ type Input struct {
 	// Coverage is what the sources could look at; its gaps make what needed them unknown.
 	Coverage verdict.Coverage
 	Rules    []*rule.Compiled
+	// Found is what was judged elsewhere, of images; exceptions and the baseline count for it as for all.
+	Found Found
 	// Settings is what users told of their own estate.
 	Settings rule.Settings
 	// Exceptions excuse named findings; Now is the moment that decides whether they have expired, and
@@ -69,8 +71,10 @@ func Judge(in Input) *verdict.Result {
 	j := newJudgement(in, seen)
 	var findings []verdict.Finding
 	var tallies []tallies
+	images := map[string]*runs{}
 	if len(in.Inventory.Worlds) == 0 {
 		findings, tallies = j.run()
+		j.locateImages(images)
 	}
 	for i, world := range in.Inventory.Worlds {
 		own := in
@@ -79,9 +83,13 @@ func Judge(in Input) *verdict.Result {
 			whole.Images = in.Inventory.Images
 			own.Inventory = &whole
 		}
-		found, counts := newJudgement(own, seen).run()
+		part := newJudgement(own, seen)
+		found, counts := part.run()
 		findings, tallies = append(findings, found...), append(tallies, counts...)
+		part.locateImages(images)
 	}
+	in.settleImages(images)
+	findings = append(findings, in.enter(tallies[0], seen)...)
 	slices.SortStableFunc(findings, byPlace)
 	if findings == nil {
 		findings = []verdict.Finding{}
@@ -90,16 +98,17 @@ func Judge(in Input) *verdict.Result {
 	for _, r := range in.Rules {
 		res.Rules = append(res.Rules, r.Info())
 	}
+	res.Rules = append(res.Rules, in.Found.Rules...)
 	in.excuse(res, tallies[0], seen)
 	if in.Baseline != nil {
 		accept(res, in.Baseline, tallies[0])
 	}
-	res.ByRule = j.byRule(tallies)
-	res.Tally = j.byPractice(res.ByRule)
+	res.ByRule = byRule(res.Rules, tallies)
+	res.Tally = byPractice(res.Rules, res.ByRule)
 	slices.SortFunc(res.Rules, func(a, b verdict.RuleInfo) int { return cmp.Compare(a.ID, b.ID) })
 	c := &res.Coverage
 	c.Version, c.Namespaces = in.Inventory.Version, in.Namespaces
-	c.Objects, c.Workloads, c.Rules = len(in.Inventory.Objects), len(in.Inventory.Workloads), len(in.Rules)
+	c.Objects, c.Workloads, c.Rules = len(in.Inventory.Objects), len(in.Inventory.Workloads), len(res.Rules)
 	for _, t := range res.Tally {
 		c.Evaluations += t.Pass + t.Fail + t.Unknown + t.Exempt
 	}
@@ -277,9 +286,9 @@ func (t tallies) discount(id string, v verdict.Verdict) {
 }
 
 // byRule counts the verdicts of each rule that gave any.
-func (j *judgement) byRule(parts []tallies) []verdict.RuleTally {
+func byRule(rules []verdict.RuleInfo, parts []tallies) []verdict.RuleTally {
 	var list []verdict.RuleTally
-	for _, r := range j.Rules {
+	for _, r := range rules {
 		t := verdict.RuleTally{Rule: r.ID}
 		for _, part := range parts {
 			if n := part[r.ID]; n != nil {
@@ -298,17 +307,17 @@ func (j *judgement) byRule(parts []tallies) []verdict.RuleTally {
 }
 
 // byPractice sums the counts of the rules of each practice that has any.
-func (j *judgement) byPractice(rules []verdict.RuleTally) []verdict.Tally {
+func byPractice(rules []verdict.RuleInfo, counts []verdict.RuleTally) []verdict.Tally {
 	sums := map[string]*verdict.Tally{}
-	practice := make(map[string]string, len(j.Rules))
-	for _, r := range j.Rules {
+	practice := make(map[string]string, len(rules))
+	for _, r := range rules {
 		if sums[r.Practice] == nil {
 			sums[r.Practice] = &verdict.Tally{Practice: r.Practice}
 		}
 		sums[r.Practice].Rules++
 		practice[r.ID] = r.Practice
 	}
-	for _, t := range rules {
+	for _, t := range counts {
 		sum := sums[practice[t.Rule]]
 		sum.Pass, sum.Fail, sum.Unknown, sum.Exempt = sum.Pass+t.Pass, sum.Fail+t.Fail, sum.Unknown+t.Unknown, sum.Exempt+t.Exempt
 	}

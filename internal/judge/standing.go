@@ -25,7 +25,7 @@ type surroundings struct {
 }
 
 func (j *judgement) survey() *surroundings {
-	w := attack.NewWorld(attack.Input{Inventory: j.Inventory, Gaps: j.Coverage.Gaps, Rights: j.access()})
+	w := attack.NewWorld(attack.Input{Inventory: j.Inventory, Gaps: j.Coverage.Gaps, Rights: j.access(), Flaws: j.flaws()})
 	g := attack.New(w, attack.Steps())
 	s := &surroundings{Outlook: attack.NewOutlook(g), graph: g, ways: map[attack.Node]string{}}
 	for i := range g.Edges {

@@ -199,3 +199,10 @@ func upstream(kind string, of *fact.Package) string {
 	}
 	return of.Source
 }
+
+// IsLanguage says whether an ecosystem of OSV's is that of a language, whose packages stand side by side in several
+// versions: all others are distributions of operating systems, or none that is known.
+func IsLanguage(ecosystem string) bool {
+	kind, _, _ := strings.Cut(ecosystem, ":")
+	return types[kind] != ""
+}

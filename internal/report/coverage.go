@@ -39,6 +39,9 @@ func (p *printer) coverage() {
 		count(c.Files, "file"), count(c.Documents, "document"), count(c.Objects, "object"),
 		count(c.Workloads, "workload"),
 	}
+	if c.Images > 0 {
+		looked = append(looked, count(c.Images, "image"), count(c.Packages, "package"))
+	}
 	p.text("  looked at      ", dim, strings.Join(looked, ", "), plain)
 	p.text("  asked          ", dim, count(c.Rules, "rule")+", "+count(c.Evaluations, "evaluation"), plain)
 	if len(c.Sources) > 0 {

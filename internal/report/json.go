@@ -34,6 +34,9 @@ func JSON(w io.Writer, res *verdict.Result, meta Meta) error {
 		}
 		s.shut("]")
 	}
+	if len(res.Advice) > 0 {
+		s.list("advice", len(res.Advice), func(i int) any { return &res.Advice[i] })
+	}
 	if res.Diff != nil {
 		writeDiff(s, res.Diff)
 	}
@@ -49,6 +52,10 @@ func writeCoverage(s *stream, c *verdict.Coverage) {
 	s.value("documents", c.Documents)
 	s.value("objects", c.Objects)
 	s.value("workloads", c.Workloads)
+	if c.Images > 0 {
+		s.value("images", c.Images)
+		s.value("packages", c.Packages)
+	}
 	s.value("rules", c.Rules)
 	s.value("evaluations", c.Evaluations)
 	if c.Version != "" {

@@ -75,7 +75,7 @@ func TestReadJSONRefuses(t *testing.T) {
 		"mark outside":        {strings.Replace(good, `"marked":1`, `"marked":2`, 1), "excerpt"},
 		"mark far outside":    {strings.Replace(good, `"first":1,"marked":1`, `"first":9223372036854775807,"marked":9223372036854775807`, 1), "excerpt"},
 		"gap without code":    {strings.Replace(good, `"code":"text",`, ``, 1), "gaps[0]"},
-		"rule without id":     {strings.Replace(good, `"id":"text",`, ``, 1), "rules[0]"},
+		"rule without id":     {strings.Replace(good, `"id":"text","title":"text","practice"`, `"title":"text","practice"`, 1), "rules[0]"},
 		"deep nesting":        {strings.Repeat(`[`, 100_000), ""},
 		"number out of range": {strings.Replace(good, `"files":7`, `"files":1e99`, 1), ""},
 	}

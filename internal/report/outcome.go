@@ -10,21 +10,26 @@ import (
 // outcome is a result with the policy that decides its exit code, and says in words what it comes to.
 type outcome struct {
 	res          *verdict.Result
-	failOn       verdict.Severity
+	failOn       verdict.Gate
 	allowUnknown bool
 	count        [grades]int
-	// judged and gaps leave out what an earlier result had too: it does not decide the exit code.
-	judged [grades]int
-	gaps   int
+	// judged, over, undecided and gaps leave out what an earlier result had too: it does not decide the exit code.
+	judged    [grades]int
+	over      [grades]int // those that meet the gate
+	undecided int         // fails of which nobody can tell whether they do
+	gaps      int
 }
 
-func newOutcome(res *verdict.Result, failOn verdict.Severity, allowUnknown bool) outcome {
+func newOutcome(res *verdict.Result, failOn verdict.Gate, allowUnknown bool) outcome {
+	if failOn == nil {
+		failOn = verdict.Low
+	}
+	if s, ok := failOn.(verdict.Severity); ok {
+		failOn = min(s, verdict.Critical)
+	}
 	o := outcome{res: res, failOn: failOn, allowUnknown: allowUnknown}
 	for i := range res.Findings {
-		o.count[gradeOf(&res.Findings[i])]++
-		if !res.Findings[i].Known() {
-			o.judged[gradeOf(&res.Findings[i])]++
-		}
+		o.add(&res.Findings[i])
 	}
 	for i := range res.Coverage.Gaps {
 		if !res.Coverage.Gaps[i].Known {
@@ -32,6 +37,33 @@ func newOutcome(res *verdict.Result, failOn verdict.Severity, allowUnknown bool)
 		}
 	}
 	return o
+}
+
+func (o *outcome) add(f *verdict.Finding) {
+	grade := gradeOf(f)
+	o.count[grade]++
+	if f.Known() {
+		return
+	}
+	o.judged[grade]++
+	if f.Verdict != verdict.Fail {
+		return
+	}
+	switch o.failOn.Meets(f) {
+	case verdict.Fail:
+		o.over[grade]++
+	case verdict.Unknown:
+		o.undecided++
+	case verdict.Pass, verdict.Exempt:
+	}
+}
+
+// threshold is the gate in words: "high (--fail-on high)".
+func (o *outcome) threshold() (atOrOver, below string) {
+	if s, ok := o.failOn.(verdict.Severity); ok {
+		return fmt.Sprintf("at or over %s (--fail-on %s)", s, s), "Below " + s.String()
+	}
+	return "by --fail-on '" + visible(o.failOn.String()) + "'", "Outside of that"
 }
 
 func (o *outcome) exit() int { return o.res.Exit(o.failOn, o.allowUnknown) }
@@ -52,39 +84,37 @@ func (o *outcome) nothingJudged() string {
 
 // because is the exit code's reason in one sentence or two.
 func (o *outcome) because() string {
-	code, failOn := o.exit(), min(o.failOn, verdict.Critical)
-	over, below := 0, 0
+	code := o.exit()
+	over, below := 0, -o.undecided
 	var parts []string
 	for g := gradeCritical; g <= gradeLow; g++ {
-		switch {
-		case o.judged[g] == 0:
-		case verdict.Critical-verdict.Severity(g) >= failOn:
-			over += o.judged[g]
-			parts = append(parts, thousands(o.judged[g])+" "+looks[g].word)
-		default:
-			below += o.judged[g]
+		if n := o.over[g]; n > 0 {
+			over += n
+			parts = append(parts, thousands(n)+" "+looks[g].word)
 		}
+		below += o.judged[g] - o.over[g]
 	}
-	threshold := failOn.String() + " (--fail-on " + failOn.String() + ")"
+	threshold, _ := o.threshold()
 	rest := o.allowances(code, below)
 	if code == verdict.ExitFindings {
-		return fmt.Sprintf("%s at or over %s: %s.%s", count(over, "finding"), threshold, strings.Join(parts, ", "), rest)
+		return fmt.Sprintf("%s %s: %s.%s", count(over, "finding"), threshold, strings.Join(parts, ", "), rest)
 	}
 	if why := o.nothingJudged(); why != "" {
 		return "Nothing was judged: " + why + ". This says nothing about the security of what was given." + rest
 	}
 	if code == verdict.ExitUnknown {
-		return fmt.Sprintf("Nothing judged fails at or over %s, but %s. What was not judged is not known to be safe; "+
+		return fmt.Sprintf("Nothing judged fails %s, but %s. What was not judged is not known to be safe; "+
 			"--allow-unknown accepts that.%s", threshold, o.openEnds(), rest)
 	}
-	return fmt.Sprintf("Nothing judged fails at or over %s.%s", threshold, rest)
+	return fmt.Sprintf("Nothing judged fails %s.%s", threshold, rest)
 }
 
 // allowances names what is there beside the exit code's reason.
 func (o *outcome) allowances(code, below int) string {
 	text := ""
 	if below > 0 {
-		text += fmt.Sprintf(" Below %s and not counted: %s.", o.failOn, count(below, "finding"))
+		_, outside := o.threshold()
+		text += fmt.Sprintf(" %s and not counted: %s.", outside, count(below, "finding"))
 	}
 	switch ends := o.openEnds(); {
 	case ends == "":
@@ -116,6 +146,9 @@ func (o *outcome) openEnds() string {
 		parts = append(parts, "1 verdict is unknown")
 	} else if n > 1 {
 		parts = append(parts, thousands(n)+" verdicts are unknown")
+	}
+	if n := o.undecided; n > 0 {
+		parts = append(parts, "of "+count(n, "finding")+" nobody can tell whether --fail-on means them")
 	}
 	if n := o.gaps; n == 1 {
 		parts = append(parts, "1 thing was not looked at")

@@ -36,6 +36,7 @@ type (
 
 		ByRule     []verdict.RuleTally       `json:"byRule"`
 		Frameworks []verdict.FrameworkResult `json:"frameworks"`
+		Advice     []verdict.Advice          `json:"advice"`
 		Diff       *wireDiff                 `json:"diff"`
 	}
 	wireDiff struct {
@@ -100,7 +101,7 @@ func (w *resultJSON) result() (*verdict.Result, error) {
 		Rules:    make([]verdict.RuleInfo, len(*w.Rules)),
 		Tally:    *w.Tally,
 		Coverage: *w.Coverage,
-		Ledger:   w.Ledger, ByRule: w.ByRule, Frameworks: w.Frameworks,
+		Ledger:   w.Ledger, ByRule: w.ByRule, Frameworks: w.Frameworks, Advice: w.Advice,
 	}
 	var err error
 	if res.Findings, err = findings(*w.Findings, "findings"); err != nil {

@@ -17,8 +17,8 @@ const toolName = "coaming"
 type Meta struct {
 	// Version is the tool's version, "0.1.0" or "devel".
 	Version string
-	// FailOn and AllowUnknown are the policy that the exit code follows from.
-	FailOn       verdict.Severity
+	// FailOn and AllowUnknown are the policy that the exit code follows from; of FailOn nil is the lowest severity.
+	FailOn       verdict.Gate
 	AllowUnknown bool
 }
 

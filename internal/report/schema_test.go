@@ -122,6 +122,7 @@ func full() *verdict.Result {
 		f := &res.Findings[i]
 		f.Fingerprint, f.Excerpt.First, f.Excerpt.Marked, f.Change = "0123456789abcdef", 1, 1, verdict.New
 		f.Verdict, f.Exemption.Grant = verdict.Exempt, verdict.GrantFile
+		f.Vulnerability.Exposed, f.Vulnerability.InUse, f.Vulnerability.Origin = verdict.Yes, verdict.NotKnown, verdict.OriginBase
 	}
 	for i := range res.Ledger.Exceptions {
 		e := &res.Ledger.Exceptions[i]
@@ -163,6 +164,8 @@ func fill(v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int:
 		v.SetInt(7)
+	case reflect.Float64:
+		v.SetFloat(0.5)
 	case reflect.Uint8:
 		v.SetUint(1)
 	default:

@@ -21,7 +21,7 @@ type TerminalOptions struct {
 	// Program is what the program calls itself in hints; "" is coaming.
 	Program string
 	// FailOn and AllowUnknown are the policy that the exit code follows from.
-	FailOn       verdict.Severity
+	FailOn       verdict.Gate
 	AllowUnknown bool
 	// Baseline lists what the baseline excuses, too; it is counted in any case.
 	Baseline bool
@@ -40,12 +40,18 @@ const (
 // was not, then why the exit code is what it is.
 func Terminal(w io.Writer, res *verdict.Result, opts TerminalOptions) error {
 	p := newPrinter(w, res, opts)
-	for i, place := range group(p.listed(shownFindings(res, opts.Verbose))) {
+	packages, rest := splitPackages(p.listed(shownFindings(res, opts.Verbose)))
+	for i, place := range group(rest) {
 		if i > 0 {
 			p.line("")
 		}
 		p.place(place)
 	}
+	if len(rest) > 0 && len(packages) > 0 {
+		p.line("")
+	}
+	p.packages(packages)
+	p.remedies()
 	p.summary()
 	p.ledger()
 	p.frameworks()

@@ -54,6 +54,9 @@ type Coverage struct {
 	Documents int      `json:"documents"`
 	Objects   int      `json:"objects"`
 	Workloads int      `json:"workloads"`
+	// Images is how many images were judged, Packages how many packages they hold.
+	Images   int `json:"images,omitempty"`
+	Packages int `json:"packages,omitempty"`
 	// Rules is how many rules were asked, Evaluations how often.
 	Rules       int `json:"rules"`
 	Evaluations int `json:"evaluations"`

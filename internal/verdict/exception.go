@@ -86,6 +86,7 @@ const (
 	GrantManifest   Grant = "manifest"   // an Exception object among the manifests
 	GrantCluster    Grant = "cluster"    // an Exception object that a cluster stores
 	GrantBaseline   Grant = "baseline"   // a list of what was there before
+	GrantVEX        Grant = "vex"        // a statement that a vulnerability does not apply
 )
 
 // Inline says whether whoever wrote what is judged granted it.

@@ -25,6 +25,8 @@ type Finding struct {
 	Exemption *Exemption `json:"exemption,omitempty"`
 	// Risk is what it matters to attackers; nil where nothing is known to lead there, and nowhere from there.
 	Risk *Risk `json:"risk,omitempty"`
+	// Vulnerability is what is published, where the finding is about a package of an image.
+	Vulnerability *Vulnerability `json:"vulnerability,omitempty"`
 	// Change is how it stands to an earlier result; "" where none was compared with. Was is what it
 	// was there, when that changed.
 	Change Change `json:"change,omitempty"`

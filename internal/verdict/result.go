@@ -12,6 +12,8 @@ type Result struct {
 	Ledger *Ledger `json:"exceptions,omitempty"`
 	// Frameworks is how the controls fared of the frameworks that were asked for.
 	Frameworks []FrameworkResult `json:"frameworks,omitempty"`
+	// Advice is what would clear the most vulnerabilities, the best first.
+	Advice []Advice `json:"advice,omitempty"`
 	// Diff is set when the result was compared with an earlier one.
 	Diff *Diff `json:"diff,omitempty"`
 }
@@ -54,10 +56,13 @@ const (
 	ExitUnknown  = 3
 )
 
-// Exit is the judgement's exit code: findings at or over the threshold outrank what is unknown,
-// and unknown outranks clean unless it is allowed. A judgement of nothing is unknown. Of a result that
+// Exit is the judgement's exit code: findings that meet the gate outrank what is unknown, a gate that cannot be
+// decided among it, and unknown outranks clean unless it is allowed. A judgement of nothing is unknown. Of a result that
 // was compared with an earlier one only what is new counts.
-func (r *Result) Exit(failOn Severity, allowUnknown bool) int {
+func (r *Result) Exit(failOn Gate, allowUnknown bool) int {
+	if failOn == nil {
+		failOn = Low
+	}
 	unknown := r.Coverage.hasNewGap() || r.Coverage.Evaluations == 0 && len(r.Findings) == 0
 	for i := range r.Findings {
 		f := &r.Findings[i]
@@ -66,8 +71,12 @@ func (r *Result) Exit(failOn Severity, allowUnknown bool) int {
 		}
 		switch f.Verdict {
 		case Fail:
-			if f.Severity >= failOn {
+			switch failOn.Meets(f) {
+			case Fail:
 				return ExitFindings
+			case Unknown:
+				unknown = true
+			case Pass, Exempt:
 			}
 		case Unknown:
 			unknown = true

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/hold"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// holdFlags say where what was catalogued is kept.
+type holdFlags struct {
+	dir     string
+	off     bool
+	mostMiB int64
+}
+
+func (f *holdFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.dir, "store", "", "keep what layers and images hold in this `DIR`; otherwise in the user's cache folder")
+	flags.Int64Var(&f.mostMiB, "store-mib", hold.DefaultBytes>>20, "keep at most so many MiB of layers, and as many of images; what was not asked for longest goes first")
+}
+
+func (f *holdFlags) registerOff(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.off, "no-store", false, "keep nothing, and read every layer")
+}
+
+func (f *holdFlags) check() []error {
+	var errs []error
+	if f.mostMiB < 16 {
+		errs = append(errs, fmt.Errorf("--store-mib: %d is less than 16", f.mostMiB))
+	}
+	if f.off && f.dir != "" {
+		errs = append(errs, errors.New("--store: it does not go with --no-store"))
+	}
+	return errs
+}
+
+// store is the folder; nil when nothing is kept. Where continuous integration runs, what is in a cache that nobody named may be a
+// stranger's.
+func (f *holdFlags) store(env *Env) *hold.Store {
+	if f.off || f.dir == "" && (env.CacheDir == "" || env.Getenv("CI") != "") {
+		return nil
+	}
+	return &hold.Store{Dir: cmp.Or(f.dir, filepath.Join(env.CacheDir, "images")), Most: f.mostMiB << 20}
+}
+
+// layerKeeper keeps layers for one build of the program: another one may know more kinds of packages. A folder that cannot be written
+// is no reason to fail.
+type layerKeeper struct {
+	store   *hold.Store
+	program string
+}
+
+// Get gives what was kept (image.Keeper).
+func (k *layerKeeper) Get(key string) []byte { return k.store.Get(hold.Layer, k.program+"\n"+key) }
+
+// Put keeps (image.Keeper).
+func (k *layerKeeper) Put(key string, content []byte) {
+	_ = k.store.Put(hold.Layer, k.program+"\n"+key, content)
+}
+
+// Secret is the folder's (image.Keeper).
+func (k *layerKeeper) Secret() ([16]byte, error) { return k.store.Secret() }
+
+// keeper is the one that images are read with; nil when nothing is kept, or the folder cannot be written.
+func keeper(store *hold.Store) *layerKeeper {
+	if store == nil {
+		return nil
+	}
+	self, err := program()
+	if err != nil {
+		return nil
+	}
+	if _, err := store.Secret(); err != nil {
+		return nil
+	}
+	return &layerKeeper{store: store, program: self}
+}
+
+// keepImage keeps what an image holds, for judging it again. A root directory has no digest to keep it by.
+func keepImage(env *Env, store *hold.Store, name string, img *fact.Image, coverage *verdict.Coverage) {
+	if store != nil && (img.Digest != "" || img.ID != "") {
+		_ = putRecord(env, store, hold.Image, name, img, coverage) // what cannot be kept is read again
+	}
+}
+
+func putRecord(env *Env, store *hold.Store, kind hold.Kind, name string, img *fact.Image, coverage *verdict.Coverage) error {
+	r := &hold.Record{Image: *img, Name: name, Coverage: *coverage, Catalogued: env.Now().UTC(), By: env.Version}
+	raw, err := r.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return store.Put(kind, imageKey(name, img), raw)
+}
+
+// records yields what is stored of a kind and is whole, in one order.
+func records(store *hold.Store, kind hold.Kind, yield func(entry string, r *hold.Record) error) error {
+	entries, err := store.Names(kind)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if r := recordOf(store, entry); r != nil {
+			if err := yield(entry, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// imageKey is of the image under its name: two names of one image are two entries.
+func imageKey(name string, img *fact.Image) string {
+	return strings.Join([]string{name, img.Digest, img.ID, img.Platform}, "\n")
+}

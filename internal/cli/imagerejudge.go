@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/coaming/coaming/internal/assay"
+	"github.com/coaming/coaming/internal/hold"
+	"github.com/coaming/coaming/internal/threshold"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// rejudgeOptions is the configuration of judging anew what is stored.
+type rejudgeOptions struct {
+	advisoryFlags
+	holdFlags
+	failOn       string
+	gate         verdict.Gate
+	format       string
+	allowUnknown bool
+}
+
+func imageRejudgeCommand(env *Env) *cobra.Command {
+	o := &rejudgeOptions{}
+	cmd := &cobra.Command{
+		Use:   "rejudge [NAME|DIGEST…]",
+		Short: "Judge the stored images anew, by today's advisories",
+		Long: `Judge what 'image scan' has stored of images anew, by the index of advisories as it is now. No image is touched. Without a name all
+images are judged; 'coaming image scan --stored NAME' tells everything about one.
+
+Exit codes are those of 'image scan', of all the images together.`,
+		Example: `  coaming db update --from https://mirror.example.com/coaming/ --key advisories.pub && coaming image rejudge --fail-on 'exploited'
+  coaming image rejudge ghcr.io/shop/web --format json`,
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), env, args) },
+	}
+	flags := cmd.Flags()
+	o.advisoryFlags.register(flags)
+	o.holdFlags.register(flags)
+	registerGate(cmd, &o.failOn)
+	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the answer: text or json")
+	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be judged")
+	completeFlag(cmd, "format", "text", "json")
+	return cmd
+}
+
+func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err error) {
+	errs := o.holdFlags.check()
+	if o.format != "text" && o.format != "json" {
+		errs = append(errs, fmt.Errorf("--format: %q is none of text, json", o.format))
+	}
+	gate, err := threshold.Parse(o.failOn)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("--fail-on: %w", err))
+	}
+	o.gate = gate
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	bench, done, err := o.bench(env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	rows, err := o.judge(ctx, env, bench, names)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(env.Stdout)
+	write := writeRejudged
+	if o.format == "json" {
+		write = writeRejudgedJSON
+	}
+	if err := errors.Join(write(w, rows), w.Flush()); err != nil {
+		return err
+	}
+	code := verdict.ExitClean
+	for i := range rows {
+		switch rows[i].Exit {
+		case verdict.ExitFindings:
+			code = verdict.ExitFindings
+		case verdict.ExitUnknown:
+			if code == verdict.ExitClean {
+				code = verdict.ExitUnknown
+			}
+		}
+	}
+	return exitWith(code, nil)
+}
+
+// rejudged is what came of one stored image.
+type rejudged struct {
+	Image      string `json:"image"`
+	Digest     string `json:"digest,omitempty"`
+	Catalogued string `json:"catalogued"`
+	Packages   int    `json:"packages"`
+	Critical   int    `json:"critical"`
+	High       int    `json:"high"`
+	Medium     int    `json:"medium"`
+	Low        int    `json:"low"`
+	Exploited  int    `json:"exploited"`
+	Fixable    int    `json:"fixable"`
+	Unknown    int    `json:"unknown"`
+	Exempt     int    `json:"exempt"`
+	Exit       int    `json:"exit"`
+}
+
+// judge puts every stored image that is meant to the advisories, on all cores.
+func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench, names []string) ([]rejudged, error) {
+	store := o.store(env)
+	if store == nil {
+		return nil, errNoStore
+	}
+	entries, err := store.Names(hold.Image)
+	if err != nil {
+		return nil, err
+	}
+	bar := newProgress(env)
+	tell := bar.stage("judging")
+	defer bar.clear()
+	rows := make([]*rejudged, len(entries))
+	var next, done atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() error {
+			for i := int(next.Add(1)) - 1; i < len(entries); i = int(next.Add(1)) - 1 {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				r := recordOf(store, entries[i])
+				if r == nil || !meant(r, names) {
+					continue
+				}
+				row, err := o.row(bench, r)
+				if err != nil {
+					return err
+				}
+				rows[i] = row
+				if tell != nil {
+					tell(int(done.Add(1)), len(entries))
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var list []rejudged
+	for _, row := range rows {
+		if row != nil {
+			list = append(list, *row)
+		}
+	}
+	if len(list) == 0 {
+		return nil, &verdict.RemedyError{Err: errors.New("there is no such stored image"), Remedy: "Scan it once with 'coaming image scan'; root directories are not stored."}
+	}
+	slices.SortFunc(list, func(a, b rejudged) int {
+		return cmp.Or(b.Critical-a.Critical, b.High-a.High, b.Medium-a.Medium, b.Unknown-a.Unknown, cmp.Compare(a.Image, b.Image), cmp.Compare(a.Digest, b.Digest))
+	})
+	return list, nil
+}
+
+var errNoStore = &verdict.RemedyError{Err: errors.New("there is no folder in which images are stored"), Remedy: "Name one with --store."}
+
+// recordOf is a stored image; nil when it went away or is not whole.
+func recordOf(store *hold.Store, entry string) *hold.Record {
+	_, raw := store.Read(entry)
+	if raw == nil {
+		return nil
+	}
+	r := &hold.Record{}
+	if r.UnmarshalBinary(raw) != nil {
+		return nil
+	}
+	return r
+}
+
+// meant says whether an image goes by one of the names: its own, with a tag or without, its digest or its id.
+func meant(r *hold.Record, names []string) bool {
+	if len(names) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		return name == r.Name || name == r.Image.Name || name == r.Image.Reference || name == r.Image.Digest || name == r.Image.ID ||
+			len(name) >= 12 && strings.HasPrefix(strings.TrimPrefix(r.Image.Digest, "sha256:"), name)
+	})
+}
+
+func subjectOf(r *hold.Record, products []string) *assay.Subject {
+	return &assay.Subject{
+		Image: &r.Image, Name: r.Name, Products: products,
+		Location: verdict.Location{Source: "image:" + r.Image.Name, File: filepath.ToSlash(r.Image.Name)},
+	}
+}
+
+func (o *rejudgeOptions) row(bench *assay.Bench, r *hold.Record) (*rejudged, error) {
+	tried, err := bench.Try(subjectOf(r, o.products))
+	if err != nil {
+		return nil, err
+	}
+	row := &rejudged{Image: r.Image.Name, Digest: cmp.Or(r.Image.Digest, r.Image.ID), Catalogued: r.Catalogued.Format("2006-01-02"), Packages: len(r.Image.Packages)}
+	counts := map[verdict.Severity]*int{verdict.Critical: &row.Critical, verdict.High: &row.High, verdict.Medium: &row.Medium, verdict.Low: &row.Low}
+	for i := range tried.Findings {
+		f := &tried.Findings[i]
+		switch f.Verdict {
+		case verdict.Fail:
+			*counts[f.Severity]++
+			if f.Vulnerability.Exploited {
+				row.Exploited++
+			}
+			if f.Vulnerability.FixedIn != "" {
+				row.Fixable++
+			}
+		case verdict.Unknown:
+			row.Unknown++
+		case verdict.Exempt:
+			row.Exempt++
+		case verdict.Pass:
+		}
+	}
+	row.Unknown += len(r.Coverage.Gaps)
+	res := verdict.Result{Findings: tried.Findings, Coverage: r.Coverage}
+	res.Coverage.Evaluations = len(tried.Findings) + tried.Passed
+	row.Exit = res.Exit(o.gate, o.allowUnknown)
+	return row, nil
+}
+
+func writeRejudgedJSON(w io.Writer, rows []rejudged) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(struct {
+		Images []rejudged `json:"images"`
+	}{rows})
+}
+
+func writeRejudged(w io.Writer, rows []rejudged) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "IMAGE\tDIGEST\tREAD\tPACKAGES\tCRITICAL\tHIGH\tMEDIUM\tLOW\tEXPLOITED\tFIXABLE\tUNKNOWN\tEXEMPT\tEXIT")
+	for _, r := range rows {
+		digest := strings.TrimPrefix(r.Digest, "sha256:")
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", printable(r.Image), printable(digest[:min(12, len(digest))]), r.Catalogued,
+			r.Packages, r.Critical, r.High, r.Medium, r.Low, r.Exploited, r.Fixable, r.Unknown, r.Exempt, r.Exit)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s judged again\n", counted(len(rows), "image"))
+	return err
+}
