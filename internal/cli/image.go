@@ -36,7 +36,6 @@ type imageListOptions struct {
 	vouchFlags
 	format       string
 	files        bool
-	attested     bool
 	allowUnknown bool
 }
 
@@ -70,7 +69,6 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something 
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
 	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
-	flags.BoolVar(&o.attested, "attested", false, "list what the image's attested bill of materials names, and read no layer; who may attest it a policy says, or the flags of 'coaming image verify'")
 	o.vouchFlags.register(flags)
 	completeFlag(cmd, "format", imageListFormats...)
 	return cmd
@@ -85,14 +83,11 @@ func (o *imageListOptions) check(word string) error {
 	if o.files && o.format == "text" {
 		errs = append(errs, errors.New("--files: it goes with --format json alone"))
 	}
-	if o.attested {
-		if o.alone = true; o.bySignerFlags() && len(o.attestations) == 0 {
-			o.attestations = []string{"sbom"}
-		}
-		errs = append(errs, o.openTrust(&o.registryFlags, o.Reference))
+	if o.attested || o.byFlags() {
+		errs = append(errs, o.openTrust(&o.imageFlags))
 	}
-	if o.attested && !o.asked() {
-		errs = append(errs, &verdict.RemedyError{Err: errors.New("--attested: nothing says who may attest"), Remedy: "Name a policy with --policy FILE, or the signer, as 'coaming image verify --help' tells."})
+	if !o.attested && o.byFlags() {
+		errs = append(errs, &verdict.RemedyError{Err: errors.New("the flags that name a signer go with --attested"), Remedy: "'coaming image verify' tells who vouches for an image."})
 	}
 	return errors.Join(errs...)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -25,6 +24,7 @@ type vouchFlags struct {
 	signerFlags
 	bundles    []string
 	repository string
+	attested   bool
 	alone      bool // of flags: the attestations are demanded, and no signature of the image
 
 	verifier *imageVerifyOptions
@@ -35,17 +35,30 @@ type vouchFlags struct {
 func (f *vouchFlags) register(flags *pflag.FlagSet) {
 	f.signerFlags.register(flags)
 	flags.StringArrayVar(&f.bundles, "bundle", nil, "read bundles of sigstore from this `FILE`, too, where who vouches for the image is asked")
+	flags.BoolVar(&f.attested, "attested", false, "take what the image's attested bill of materials names, and read no layer; who may attest it a policy says, or --key and the like")
 	flags.StringVar(&f.repository, "repository", "", "the `NAME` by which policies of trust know an image that is read from a layout: registry.example.com/shop/web")
 }
 
 // asked says whether flags or the working folder's policy say who must vouch.
 func (f *vouchFlags) asked() bool {
-	_, err := os.Stat(trustFile)
-	return err == nil || f.policyFile != "" || f.bySignerFlags() || len(f.attestations)+len(f.builders)+len(f.sources)+f.level > 0
+	return exists(trustFile) || f.byFlags()
+}
+
+// byFlags says whether flags do.
+func (f *vouchFlags) byFlags() bool {
+	return f.policyFile != "" || f.bySignerFlags() || len(f.attestations)+len(f.builders)+len(f.sources)+f.level > 0
 }
 
 // openTrust reads the policy and the bundles; it does nothing where nobody is asked.
-func (f *vouchFlags) openTrust(registry *registryFlags, reference string) error {
+func (f *vouchFlags) openTrust(read *imageFlags) error {
+	if f.attested {
+		if f.alone = true; f.bySignerFlags() && len(f.attestations) == 0 {
+			f.attestations = []string{"sbom"}
+		}
+		if !f.asked() {
+			return &verdict.RemedyError{Err: errors.New("--attested: nothing says who may attest"), Remedy: "Name a policy with --policy FILE, or the signer, as 'coaming image verify --help' tells."}
+		}
+	}
 	if !f.asked() {
 		if len(f.bundles) > 0 || f.repository != "" {
 			return &verdict.RemedyError{Err: errors.New("--bundle and --repository: nothing says who may sign"), Remedy: "Name a policy with --policy FILE, or the signer, as 'coaming image verify --help' tells."}
@@ -55,7 +68,9 @@ func (f *vouchFlags) openTrust(registry *registryFlags, reference string) error 
 	policy, err := f.load(f.alone)
 	files, bad := trust.OpenFiles(f.bundles)
 	f.policy, f.files = policy, files
-	f.verifier = &imageVerifyOptions{signerFlags: f.signerFlags, registryFlags: *registry, reference: reference, repository: f.repository, bundles: f.bundles, bills: true}
+	f.verifier = &imageVerifyOptions{
+		signerFlags: f.signerFlags, registryFlags: read.registryFlags, reference: read.Reference, repository: f.repository, bundles: f.bundles, bills: true,
+	}
 	return errors.Join(err, bad)
 }
 
