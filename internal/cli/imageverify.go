@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaming/coaming/internal/image"
+	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/trust"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -25,10 +26,12 @@ type imageVerifyOptions struct {
 	bundles      []string
 	attested     bool
 	predicates   string
+	bills        bool // attested bills of materials are wanted, too, which are not kept
 	format       string
 	allowUnknown bool
 	noCache      bool
 	timeout      time.Duration
+	opened       *registry.Client // to ask in place of one of its own; may be nil
 }
 
 var imageVerifyFormats = []string{"text", "json"}
@@ -105,19 +108,23 @@ func (o *imageVerifyOptions) find(ctx context.Context, env *Env, word string) (*
 	if !image.AsksRegistry(word) {
 		return o.findLayout(ctx, word)
 	}
-	client, err := o.client(env, []string{word})
-	if err != nil {
-		return nil, err
+	client, done := o.opened, func() {}
+	if client == nil {
+		var err error
+		if client, err = o.client(env, []string{word}); err != nil {
+			return nil, err
+		}
+		done = client.Close
 	}
-	registry, subject, err := trust.OpenRegistry(ctx, client, word)
+	beside, subject, err := trust.OpenRegistry(ctx, client, word)
 	if err != nil {
-		client.Close()
+		done()
 		return nil, err
 	}
 	if o.repository != "" {
 		subject.Repository = o.repository
 	}
-	return &found{subject, registry, client.Close}, nil
+	return &found{subject, beside, done}, nil
 }
 
 // findLayout opens an OCI layout.

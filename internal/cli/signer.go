@@ -21,7 +21,7 @@ const trustFile = ".coaming/trust.yaml"
 // signerFlags say who may sign, in place of a policy's file.
 type signerFlags struct {
 	trust.Signer
-	policy       string
+	policyFile   string
 	attestations []string
 	builders     []string
 	sources      []string
@@ -30,7 +30,7 @@ type signerFlags struct {
 }
 
 func (f *signerFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.policy, "policy", "", "who may sign which images, and what must be attested: `FILE` (default "+trustFile+" where there is one)")
+	flags.StringVar(&f.policyFile, "policy", "", "who may sign which images, and what must be attested: `FILE` (default "+trustFile+" where there is one)")
 	flags.StringArrayVar(&f.Keys, "key", nil, "a public key, in PEM, that must have signed: `FILE`; of several any one")
 	flags.StringVar(&f.TrustedRoot, "trusted-root", "", "sigstore's trusted root: the `FILE` trusted_root.json; with --key the log must have the signature, too")
 	flags.StringVar(&f.Identity, "identity", "", "the `NAME` in the certificate of a keyless signature: a workflow's URI, an address")
@@ -60,14 +60,14 @@ func (f *signerFlags) load(unsigned bool) (*trust.Policy, error) {
 	}
 	demands := len(f.attestations)+len(f.builders)+len(f.sources) > 0 || f.level != 0
 	switch {
-	case f.policy != "" && (f.bySignerFlags() || demands):
+	case f.policyFile != "" && (f.bySignerFlags() || demands):
 		return nil, errors.New("--policy and flags that name a signer or an attestation contradict each other: write the signer into the policy")
 	case f.bySignerFlags():
 		return f.ofFlags(o, unsigned)
-	case demands && f.policy == "":
+	case demands && f.policyFile == "":
 		return nil, &verdict.RemedyError{Err: errors.New("nothing says who may have signed the attestation"), Remedy: "Name the signer with --key, with --identity, --issuer and --trusted-root, or with --notation."}
 	}
-	path := f.policy
+	path := f.policyFile
 	if path == "" {
 		path = trustFile
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

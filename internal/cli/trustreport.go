@@ -30,7 +30,7 @@ func writeTrust(out io.Writer, r *trust.Report, format string) error {
 	line("%s", printable(r.Name))
 	line("%s", r.Digest)
 	for _, d := range r.Demands {
-		line("\n%s: %s\n  %s", d.Verdict, printable(d.What), printable(d.Why))
+		line("\n%s: %s\n  %s", d.Verdict, printable(d.Name), printable(d.Why))
 	}
 	if len(r.Signatures)+len(r.Attestations) > 0 {
 		line("\nVerified:")

@@ -31,7 +31,22 @@ func Specimen(description doc.Value) (*fact.Image, error) {
 	o := &Options{Limits: DefaultLimits}
 	l := &ledger{path: name, limit: o.Limits.Gaps}
 	img, _, err := readStored(context.Background(), name, blobs, o, l) //nolint:forbidigo // it is made in memory, and small: there is nothing to wait for
+	if v := description.Get("trust"); err == nil && v.Exists() {
+		img.Contents.Trust, err = vouching(v)
+	}
 	return img, err
+}
+
+// vouching is what a description says of who vouches for the image, in the words of fact.Vouching.
+func vouching(v doc.Value) (*fact.Vouching, error) {
+	decoder := json.NewDecoder(bytes.NewReader(v.AppendJSON(nil)))
+	decoder.DisallowUnknownFields()
+	t := &fact.Vouching{}
+	if err := decoder.Decode(t); err != nil {
+		return nil, fmt.Errorf("trust: %w", err)
+	}
+	t.Settle()
+	return t, nil
 }
 
 // shelf is a store of an OCI layout that stands in no file.
@@ -63,7 +78,7 @@ const maxSpecimen = 1000
 // specimen writes an OCI layout from a description.
 func specimen(v doc.Value) (shelf, string, error) {
 	w := &specimenWriter{blobs: shelf{}, known: specimenKeys}
-	w.keys(v, "an image", "reference", "platform", "config", "annotations", "history", "layers", "files", "removed", "created", "damaged")
+	w.keys(v, "an image", "reference", "platform", "config", "annotations", "history", "layers", "files", "removed", "created", "damaged", "trust")
 	name := v.Get("reference").Str()
 	if name == "" {
 		name = "registry.example.com/shop/web:1.4.2"
