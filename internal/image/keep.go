@@ -3,7 +3,10 @@ package image
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 )
@@ -45,13 +48,44 @@ func (b *blob) key(o *Options) string {
 	return fmt.Sprintf("%s %s %+v %q", what, b.digest, o.Limits, slices.Sorted(maps.Keys(o.Known)))
 }
 
+// stands says whether what is kept of a layer is of the bytes that stand here: a file's name is nobody's word for
+// what it holds. Of a registry the bytes are not fetched: what runs the image holds them to the same digest.
+func (b *blob) stands(ctx context.Context) bool {
+	if b.addressed {
+		return true
+	}
+	r, _, err := b.open(ctx)
+	if err != nil {
+		return false
+	}
+	defer r.Close() //nolint:errcheck // nothing was written
+	sum := sha256.New()
+	if _, err := io.Copy(sum, &patient{ctx, r}); err != nil {
+		return false
+	}
+	return "sha256:"+hex.EncodeToString(sum.Sum(nil)) == b.digest
+}
+
+// patient reads until its context ends.
+type patient struct {
+	ctx context.Context //nolint:containedctx // it lives as long as one call
+	r   io.Reader
+}
+
+func (p *patient) Read(to []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return p.r.Read(to)
+}
+
 // catalogued is what a layer tells, from the keeper where it has it. A layer that could not be read whole is not kept.
 func catalogued(ctx context.Context, b *blob, number int, o *Options, l *ledger) *stratum {
 	if o.Keeper == nil {
 		return readLayer(ctx, b, number, o, l)
 	}
 	key := b.key(o)
-	if raw := o.Keeper.Get(key); raw != nil {
+	if raw := o.Keeper.Get(key); raw != nil && b.stands(ctx) {
 		k := keptLayer{stratum: *newStratum(number, o, l)}
 		if err := decode(raw, &k); err == nil {
 			for _, g := range k.gaps {

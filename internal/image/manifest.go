@@ -32,6 +32,7 @@ type blob struct {
 	plain     bool
 	diffID    string // of the tar within, where the configuration tells
 	foreign   bool   // registries need not have it
+	addressed bool   // whoever is asked for it gives what has that digest, or is found out when it is read
 	file      string // where it stands in an archive of docker save
 	createdBy string
 }
@@ -141,7 +142,7 @@ func openImage(ctx context.Context, c contents, list []descriptor, o *Options) (
 			return nil, fmt.Errorf("%.100q is no sha256 digest", d.Digest)
 		}
 		open := func(ctx context.Context) (io.ReadCloser, int64, error) { return c.blob(ctx, d.Digest) }
-		m.layers = append(m.layers, blob{open: open, digest: d.Digest, size: d.Size, foreign: len(d.URLs) > 0 || isForeign(d.MediaType)})
+		m.layers = append(m.layers, blob{open: open, digest: d.Digest, size: d.Size, foreign: len(d.URLs) > 0 || isForeign(d.MediaType), addressed: isRemote(c)})
 	}
 	tell(m.layers, &about)
 	m.base = baseOf(doc.Annotations, &about, len(m.layers))

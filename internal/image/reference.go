@@ -57,6 +57,12 @@ func (r *remote) manifest(ctx context.Context, digest string) (io.ReadCloser, in
 	return io.NopCloser(bytes.NewReader(d.Text)), int64(len(d.Text)), nil
 }
 
+// isRemote says whether contents are those of a registry.
+func isRemote(c contents) bool {
+	_, is := c.(*remote)
+	return is
+}
+
 func (r *remote) blob(ctx context.Context, digest string) (io.ReadCloser, int64, error) {
 	return r.repository.Blob(ctx, digest)
 }
