@@ -76,6 +76,8 @@ func (o *outcome) nothingJudged() string {
 		return ""
 	case c.Rules == 0:
 		return "no rule was asked"
+	case c.Images > 0 && c.Packages == 0:
+		return "no package was found in what was named, and no rule on images applies"
 	case c.Objects == 0:
 		return "no Kubernetes object was found"
 	}
