@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"maps"
-	"slices"
 )
 
 // Keeper keeps what a layer tells under a key. What it does not have it forgot, and is read again.
@@ -42,7 +40,11 @@ func (b *blob) key(o *Options) string {
 	if b.plain {
 		what = "tar"
 	}
-	return fmt.Sprintf("%s %s %+v %q", what, b.digest, o.Limits, slices.Sorted(maps.Keys(o.Known)))
+	known := builtIn
+	if o.Known != nil {
+		known = o.Known
+	}
+	return fmt.Sprintf("%s %s %+v %s", what, b.digest, o.Limits, known.sum)
 }
 
 // catalogued is what a layer tells, from the keeper where it has it. A layer that could not be read whole is not kept.
