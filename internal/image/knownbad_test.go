@@ -40,14 +40,14 @@ func TestReadKnownBad(t *testing.T) {
 	digest := strings.Repeat("ab", 32)
 	for list, want := range map[string]string{
 		"abc x":                            "line 1: it begins with no SHA-256",
-		digest + " ok\n" + digest:         "line 2: nothing behind the digest",
+		digest + " ok\n" + digest:          "line 2: nothing behind the digest",
 		digest + " size=many x":            "is no size in bytes",
 		digest + " size=0 x":               "is no size in bytes",
 		digest + " size=3":                 "nothing behind the digest",
 		strings.Repeat("g", 64) + " x":     "it begins with no SHA-256",
 		digest + strings.Repeat(" x", 200): "more than 200 bytes",
 		strings.Repeat("x", 1<<17):         "token too long",
-		strings.Repeat("bad\n", 1000):     "line 20:",
+		strings.Repeat("bad\n", 1000):      "line 20:",
 	} {
 		_, err := ReadKnownBad("list", strings.NewReader(list))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "line 21:") {
