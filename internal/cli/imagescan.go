@@ -44,6 +44,7 @@ type imageScanOptions struct {
 	base          string
 	workloads     []string
 	stored        bool
+	knownBad      string
 	writeBaseline string
 	bar           *progress
 }
@@ -81,6 +82,7 @@ judged (0 with --allow-unknown): what was not read, what the index does not cove
 	flags.StringVar(&o.base, "base", "", "the image is built on this one, DIR, ARCHIVE or REFERENCE, whose layers must be its lowest: `IMAGE`")
 	flags.StringArrayVar(&o.workloads, "workloads", nil, "learn from these manifests, charts or overlays who runs the image and whether the internet leads there: `PATH`; may be given several times")
 	flags.BoolVar(&o.stored, "stored", false, "judge what is stored of the images that are named, by name or digest; none is touched")
+	flags.StringVar(&o.knownBad, "known-bad", "", "find the files of this list, a `FILE` with SHA256 [size=BYTES] NAME a line; with sizes only files of such a size are hashed")
 	o.holdFlags.register(flags)
 	o.registerOff(flags)
 	o.reportFlags.register(cmd)
@@ -121,10 +123,29 @@ func (o *imageScanOptions) check(args []string) error {
 	if o.stored && o.off {
 		errs = append(errs, errors.New("--stored: it does not go with --no-store"))
 	}
+	if o.stored && o.knownBad != "" {
+		errs = append(errs, errors.New("--known-bad: it does not go with --stored, which reads no file"))
+	}
+	if o.knownBad != "" {
+		errs = append(errs, o.readKnownBad())
+	}
 	if o.name != "" && len(args) > 1 {
 		errs = append(errs, errors.New("--name: it goes with one image alone"))
 	}
 	return errors.Join(errs...)
+}
+
+// readKnownBad reads the operator's list.
+func (o *imageScanOptions) readKnownBad() error {
+	file, err := os.Open(o.knownBad)
+	if err != nil {
+		return fmt.Errorf("--known-bad: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	if o.Known, err = image.ReadKnownBad(o.knownBad, file); err != nil {
+		return fmt.Errorf("--known-bad: %w", err)
+	}
+	return nil
 }
 
 func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []string) (err error) {

@@ -54,10 +54,10 @@ func (w *watched) finish(buffer []byte) error {
 // digestEye knows files by their digest.
 type digestEye struct {
 	sum   hash.Hash
-	known map[string]knownDigest
+	known *KnownBad
 }
 
-func newDigestEye(known map[string]knownDigest) *digestEye { return &digestEye{sha256.New(), known} }
+func newDigestEye(known *KnownBad) *digestEye { return &digestEye{sha256.New(), known} }
 
 func (d *digestEye) see(piece []byte) bool {
 	d.sum.Write(piece)
@@ -66,7 +66,7 @@ func (d *digestEye) see(piece []byte) bool {
 
 func (d *digestEye) tell(r *record) {
 	digest := hex.EncodeToString(d.sum.Sum(nil))
-	if k, found := d.known[digest]; found {
+	if k, found := d.known.files[digest]; found {
 		r.known = &fact.KnownFile{What: k.name, Digest: "sha256:" + digest}
 	}
 }

@@ -24,8 +24,8 @@ type Options struct {
 	Platform string
 	// Reference chooses among the images of an archive by name or digest; "" is the only one.
 	Reference string
-	// Known are digests of files that are known to be bad, SHA-256 in hex, each with what to call it.
-	Known map[string]string
+	// Known is a list of files that are known to be bad; nil is the one that is built in.
+	Known *KnownBad
 	// described is told of what was noted of the files; may be nil.
 	described func(*described)
 	// Registry asks registries; nil asks none.

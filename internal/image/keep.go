@@ -7,8 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 )
 
 // Keeper keeps what a layer tells under a key. What it does not have it forgot, and is read again.
@@ -45,7 +43,11 @@ func (b *blob) key(o *Options) string {
 	if b.plain {
 		what = "tar"
 	}
-	return fmt.Sprintf("%s %s %+v %q", what, b.digest, o.Limits, slices.Sorted(maps.Keys(o.Known)))
+	known := builtIn
+	if o.Known != nil {
+		known = o.Known
+	}
+	return fmt.Sprintf("%s %s %+v %s", what, b.digest, o.Limits, known.sum)
 }
 
 // stands says whether what is kept of a layer is of the bytes that stand here: a file's name is nobody's word for

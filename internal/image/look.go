@@ -21,25 +21,10 @@ const (
 	maxCerts      = 1000
 )
 
-// knownDigest is a file that somebody knows to be bad.
-type knownDigest struct {
-	name string
-	size int64 // 0 where only the digest is known
-}
-
-// builtIn are the digests that are known without a list: the test file of EICAR (eicar.org, the published SHA-256 of its 68 bytes).
-var builtIn = map[string]knownDigest{
-	"275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f": {"EICAR test file", 68},
-}
-
 func newHygiene(s *stratum) *hygiene {
 	h := &hygiene{notes: s.notes, known: builtIn}
-	if len(s.options.Known) > 0 {
-		h.known = map[string]knownDigest{}
-		maps.Copy(h.known, builtIn)
-		for digest, name := range s.options.Known {
-			h.known[digest] = knownDigest{name: name}
-		}
+	if s.options.Known != nil {
+		h.known = s.options.Known
 	}
 	return h
 }
@@ -64,10 +49,8 @@ func (h *hygiene) eyes(e *entry) []eye {
 	if e.size <= maxSecretFile && mayHoldSecret(e.path) {
 		list = append(list, &headEye{most: int(e.size), read: readSecrets})
 	}
-	for _, k := range h.known {
-		if k.size == 0 || k.size == e.size {
-			return append(list, newDigestEye(h.known))
-		}
+	if h.known.mayHave(e.size) {
+		list = append(list, newDigestEye(h.known))
 	}
 	return list
 }

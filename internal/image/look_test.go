@@ -26,25 +26,6 @@ func FuzzLook(f *testing.F) {
 	})
 }
 
-// TestKnownFiles finds files by the digests that a user gives, beside the one that is built in.
-func TestKnownFiles(t *testing.T) {
-	at := layout(t, tarOf(t, tar.Header{Name: "srv/a", Linkname: "malware"}, tar.Header{Name: "srv/b", Linkname: "harmless"}))
-	const digest = "f9d7b8b7d5a5b1e6f3a6f0d5a0e8cc6b" // cut: no digest
-	for name, tt := range map[string]struct {
-		known map[string]string
-		want  int
-	}{
-		"none":         {nil, 0},
-		"one":          {map[string]string{strings.TrimPrefix(digestOf([]byte("malware")), "sha256:"): "a miner"}, 1},
-		"no such file": {map[string]string{digest: "x"}, 0},
-	} {
-		img, _ := mustRead(t, at, Options{Known: tt.known})
-		if got := img.Contents.Matches; len(got) != tt.want || tt.want == 1 && (got[0].Path != "srv/a" || got[0].What != "a miner") {
-			t.Errorf("%s: got %+v", name, got)
-		}
-	}
-}
-
 // TestNoValueIsKept looks for credentials in all that is kept of an image.
 func TestNoValueIsKept(t *testing.T) {
 	const secret = "kT9vQ2mZx7aa"

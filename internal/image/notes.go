@@ -81,7 +81,7 @@ func capabilities(raw []byte) []string {
 // hygiene watches for what rules on images ask for.
 type hygiene struct {
 	*notes
-	known  map[string]knownDigest
+	known  *KnownBad
 	buffer []byte // for reading
 	first  []byte // for the first segment of a program
 }
@@ -93,7 +93,7 @@ func (h *hygiene) observe(e *entry) reader {
 		return nil
 	}
 	r := &record{mode: e.mode, uid: e.uid, gid: e.gid, size: e.size, link: e.link}
-	if raw := e.xattr("security.capability"); raw != "" {
+	if raw := e.xattr(capabilityAttribute); raw != "" {
 		r.caps = capabilities([]byte(raw))
 	}
 	delete(h.records, e.path)

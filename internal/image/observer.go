@@ -18,11 +18,18 @@ type entry struct {
 	link     string    // what a symbolic link holds, as it stands there; of a hard link the path that it shares
 	hard     bool      // it is a hard link: its content has passed under the path in link
 	header   *tar.Header
+	caps     string // security.capability of a program in a root directory, which has no header
 }
+
+// capabilityAttribute is where Linux keeps a file's capabilities (capabilities(7)).
+const capabilityAttribute = "security.capability"
 
 // xattr is an extended attribute ("security.capability"), "" where there is none or nothing tells of them.
 func (e *entry) xattr(name string) string {
 	if e.header == nil {
+		if name == capabilityAttribute {
+			return e.caps
+		}
 		return ""
 	}
 	return e.header.PAXRecords["SCHILY.xattr."+name]

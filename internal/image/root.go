@@ -134,6 +134,9 @@ func (t *tree) entry(dir *os.Root, at string, d fs.DirEntry, depth int) error {
 	} else {
 		t.present(at)
 	}
+	if e.executable() {
+		t.attributes(dir, d.Name(), e)
+	}
 	readers := t.observe(e)
 	if info.IsDir() {
 		return t.below(dir, at, info, depth)
@@ -142,6 +145,22 @@ func (t *tree) entry(dir *os.Root, at string, d fs.DirEntry, depth int) error {
 		t.content(dir, d.Name(), e, readers)
 	}
 	return nil
+}
+
+// attributes reads what capabilities a program gives. What cannot be opened is told when its content is asked for.
+func (t *tree) attributes(dir *os.Root, name string, e *entry) {
+	file, _, err := openRegular(dir, name)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.notes.unseen = e.path + " could not be read"
+		}
+		return
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	if e.caps, err = capabilitiesOf(file); err != nil {
+		t.gap(e.path, verdict.GapUnreadable, "its capabilities: "+err.Error(), "Run with permission to read its extended attributes.")
+		t.notes.unseen = "the capabilities of " + e.path + " could not be read"
+	}
 }
 
 // below goes into a directory, unless another file system begins there.
