@@ -71,9 +71,6 @@ func (b *Bench) Try(s *Subject) (*Tried, error) {
 			continue
 		}
 		for _, reason := range r.unknown {
-			if strings.HasSuffix(reason, "is no version") {
-				reason = "what is installed has no version that could be compared"
-			}
 			k := doubt{groups[i].question.Ecosystem, reason}
 			doubts[k] = append(doubts[k], i)
 		}
