@@ -107,13 +107,17 @@ func (t *Tried) Count() *Count {
 		switch f.Verdict {
 		case verdict.Fail:
 			c.Failed[f.Severity]++
-			if f.Vulnerability.Unrated {
+			v := f.Vulnerability
+			if v == nil {
+				continue // of a rule on images
+			}
+			if v.Unrated {
 				c.Unrated++
 			}
-			if f.Vulnerability.Exploited {
+			if v.Exploited {
 				c.Exploited++
 			}
-			if f.Vulnerability.FixedIn != "" {
+			if v.FixedIn != "" {
 				c.Fixable++
 			}
 		case verdict.Unknown:

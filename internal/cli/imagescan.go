@@ -151,13 +151,7 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 	if err != nil {
 		return err
 	}
-	for _, s := range batch.images {
-		if s.Image.Contents == nil {
-			excluded = append(excluded, verdict.Exclusion{What: "rules on what " + s.Name + " holds", Reason: "what was read, a bill of materials or what is stored, says nothing of files"})
-			continue
-		}
-		inventory.Images = append(inventory.Images, s.Image)
-	}
+	batch.describe(inventory)
 	batch.coverage.Exclusions = append(batch.coverage.Exclusions, excluded...)
 	res := judge.Judge(judge.Input{
 		Inventory: inventory, Rules: rules, Rate: len(o.workloads) > 0, Coverage: batch.coverage, Found: batch.found, Exceptions: excuses.exceptions, Now: env.Now(),
@@ -166,6 +160,19 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 	res.Advice = batch.advice
 	o.bar.clear()
 	return o.conclude(env, res)
+}
+
+// describe puts the images before the rules. Of what nothing tells that rules could read it is said that they were not asked.
+func (b *assayed) describe(inventory *fact.Inventory) {
+	for _, s := range b.images {
+		if s.Image.Contents == nil {
+			b.coverage.Exclusions = append(b.coverage.Exclusions, verdict.Exclusion{
+				What: "rules on what " + s.Name + " holds", Reason: "a bill of materials, or what is stored of the image, says nothing of its files",
+			})
+			continue
+		}
+		inventory.Images = append(inventory.Images, s.Image)
+	}
 }
 
 // imageRules are the rules on images that were chosen; the vulnerabilities are found whatever was.
@@ -239,16 +246,9 @@ type assayed struct {
 // begin reads what is known of bases.
 func (o *imageScanOptions) begin(ctx context.Context, env *Env) (*assayed, error) {
 	b := newAssayed()
-	if store := o.store(env); store != nil {
-		if err := records(store, hold.Base, func(_ string, r *hold.Record) error {
-			b.known = append(b.known, &r.Image)
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-	}
-	if o.base == "" {
-		return b, nil
+	var err error
+	if b.known, err = o.bases(env); err != nil || o.base == "" {
+		return b, err
 	}
 	client, err := o.client(env, []string{o.base})
 	if err != nil {
@@ -346,6 +346,7 @@ func (o *imageScanOptions) tryStored(env *Env, b *assayed, bench *assay.Bench, n
 				found[name] = true
 				if !found[entry] {
 					found[entry] = true
+					r.Image.Contents = store.GetContents(imageKey(r.Name, &r.Image), r.Image.Packages)
 					return b.add(bench, subjectOf(r, o.products), &r.Coverage)
 				}
 			}

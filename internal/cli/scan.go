@@ -231,6 +231,7 @@ func (o *scanOptions) lookInto(ctx context.Context, env *Env, inventory *fact.In
 	if err != nil {
 		return nil, err
 	}
+	looked.describe(inventory)
 	c := &reading.Coverage
 	c.Gaps = append(c.Gaps, looked.coverage.Gaps...)
 	c.Exclusions = append(c.Exclusions, looked.coverage.Exclusions...)

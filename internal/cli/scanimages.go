@@ -94,12 +94,7 @@ func (f *workloadImageFlags) look(ctx context.Context, env *Env, inventory *fact
 		return nil, errors.Join(err, done())
 	}
 	b := newAssayed()
-	if store := f.store(env); store != nil {
-		err = records(store, hold.Base, func(_ string, r *hold.Record) error {
-			b.known = append(b.known, &r.Image)
-			return nil
-		})
-	}
+	b.known, err = f.bases(env)
 	list := namedImages(inventory)
 	pulled := make([]*pulledImage, len(list))
 	group, ctx := errgroup.WithContext(ctx)
