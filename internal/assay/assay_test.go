@@ -357,7 +357,8 @@ func TestThresholds(t *testing.T) {
 		"critical": verdict.ExitFindings, "exploited && fixed": verdict.ExitFindings, "exploited && !fixed": verdict.ExitClean,
 		"severity >= high && ecosystem.startsWith('Debian')": verdict.ExitUnknown, // nobody rated zlib's
 		"layer == 1 && id == 'CVE-2026-1003' && !fixed":      verdict.ExitFindings,
-		"likelihood > 0.5": verdict.ExitUnknown, "pkg == 'left' && score > 9.9": verdict.ExitClean, "origin == 'base'": verdict.ExitClean,
+		"likelihood > 0.5": verdict.ExitUnknown, "pkg == 'left' && score > 9.9": verdict.ExitClean, "origin == 'base'": verdict.ExitUnknown, "origin == 'base' && layer > 7": verdict.ExitClean,
+		"exposed != 'no' && fixed": verdict.ExitFindings, "exposed == 'yes'": verdict.ExitUnknown,
 	} {
 		gate, err := threshold.Parse(text)
 		if err != nil {

@@ -85,9 +85,18 @@ func faults(issues *cel.Issues) string {
 // String is the expression as it was written.
 func (x *Expression) String() string { return x.text }
 
-// Meets asks the expression about a failed finding.
+// Meets asks the expression about a failed finding. Whoever writes exposed != "no" means what nobody knows, too; whoever writes exposed ==
+// "yes" is told that nobody knows.
 func (x *Expression) Meets(f *verdict.Finding) verdict.Verdict {
 	values, unknown := valuesOf(f)
+	met := x.eval(values, unknown)
+	if doubts := doubted(f); met == verdict.Pass && len(doubts) > 0 {
+		return x.eval(values, append(unknown, doubts...))
+	}
+	return met
+}
+
+func (x *Expression) eval(values map[string]any, unknown []string) verdict.Verdict {
 	patterns := make([]*cel.AttributePatternType, 0, len(unknown))
 	for _, name := range unknown {
 		patterns = append(patterns, cel.AttributePattern(name))

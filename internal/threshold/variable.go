@@ -101,3 +101,21 @@ func valuesOf(f *verdict.Finding) (values map[string]any, unknown []string) {
 	}
 	return values, unknown
 }
+
+// doubted are the variables whose word is that nobody knows.
+func doubted(f *verdict.Finding) (list []string) {
+	v := f.Vulnerability
+	if v == nil {
+		return nil
+	}
+	if v.Origin == verdict.OriginUnknown {
+		list = append(list, "origin")
+	}
+	if v.Exposed == verdict.NotKnown {
+		list = append(list, "exposed")
+	}
+	if v.InUse == verdict.NotKnown {
+		list = append(list, "inUse")
+	}
+	return list
+}
