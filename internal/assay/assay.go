@@ -34,6 +34,9 @@ var Rule = verdict.RuleInfo{
 	},
 }
 
+// Judges is what the rule is asked about.
+const Judges = "each package of an image, by the index of advisories (coaming image scan, coaming scan --images)"
+
 // Subject is one image that is put to the advisories.
 type Subject struct {
 	Image *fact.Image

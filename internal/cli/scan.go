@@ -226,7 +226,7 @@ func (o *scanOptions) lookInto(ctx context.Context, env *Env, inventory *fact.In
 		return &assayed{}, nil
 	}
 	bar := o.progressBar(env)
-	looked, err := o.look(ctx, env, inventory, bar.stage("images"))
+	looked, err := o.look(ctx, env, inventory, o.asksPublished(), bar.stage("images"))
 	bar.clear()
 	if err != nil {
 		return nil, err
