@@ -97,7 +97,7 @@ bench-image: build ## Measure looking into images beside only decompressing them
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends debootstrap >&2 || true; fi
 	@go run ./test/bench/image
 
-bench-rejudge: ## Judge 10,000 stored images anew, by the index of advisories that COAMING_BENCH_DB names
+bench-rejudge: ## Judge 10,000 stored images anew, by the index of advisories that COAMING_BENCH_DB names or a small one
 	@go test -run='^$$' -bench=Rejudge -benchtime=3x ./internal/cli
 
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)

@@ -34,6 +34,9 @@ var Rule = verdict.RuleInfo{
 	},
 }
 
+// Judges is what the rule is asked about.
+const Judges = "each package of an image, by the index of advisories (coaming image scan, coaming scan --images)"
+
 // Subject is one image that is put to the advisories.
 type Subject struct {
 	Image *fact.Image
@@ -71,9 +74,6 @@ func (b *Bench) Try(s *Subject) (*Tried, error) {
 			continue
 		}
 		for _, reason := range r.unknown {
-			if strings.HasSuffix(reason, "is no version") {
-				reason = "what is installed has no version that could be compared"
-			}
 			k := doubt{groups[i].question.Ecosystem, reason}
 			doubts[k] = append(doubts[k], i)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/purl"
 	"github.com/coaming/coaming/internal/verdict"
@@ -102,6 +103,10 @@ func on(img, base *fact.Image) (*fact.Image, bool) {
 	out := *img
 	out.System, out.Base = base.System, nil
 	out.Packages = slices.Clone(base.Packages)
+	there := map[slot]int{}
+	for i := range out.Packages {
+		there[slotOf(&out.Packages[i])] = i
+	}
 	sameRelease := base.System.Version == img.System.Version
 	for i := range img.Packages {
 		p := &img.Packages[i]
@@ -111,9 +116,39 @@ func on(img, base *fact.Image) (*fact.Image, bool) {
 		if !sameRelease && !purl.IsLanguage(p.Ecosystem) {
 			return nil, false
 		}
-		out.Packages = append(out.Packages, *p)
+		at, found := there[slotOf(p)]
+		if !found {
+			out.Packages = append(out.Packages, *p)
+			continue
+		}
+		switch n, err := order(&out.Packages[at], p); {
+		case err != nil: // either may be what is there then
+			out.Packages = append(out.Packages, *p)
+		case n <= 0:
+			out.Packages[at] = *p
+		}
 	}
 	return &out, true
+}
+
+// slot is where one package of a kind is: a package manager has one of a name and an architecture, a path one file.
+type slot struct{ ecosystem, name, architecture, place string }
+
+func slotOf(p *fact.Package) slot {
+	if !purl.IsLanguage(p.Ecosystem) {
+		return slot{p.Ecosystem, p.Name, p.Architecture, ""}
+	}
+	g := group{question: advisory.Package{Version: p.Version}, place: p.Place + "!/" + p.Within}
+	return slot{p.Ecosystem, p.Name, "", g.stablePlace()}
+}
+
+// order says which of a base's package and the image's own is there in the end: package managers keep the newer one of the two,
+// and what is written later hides the file of a language's package.
+func order(base, own *fact.Package) (int, error) {
+	if purl.IsLanguage(own.Ecosystem) {
+		return -1, nil
+	}
+	return advisory.Compare(own.Ecosystem, base.Version, own.Version)
 }
 
 // weakness is a vulnerability in a package, whatever its version.

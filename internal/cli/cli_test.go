@@ -3,6 +3,7 @@ package cli_test
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -14,11 +15,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,6 +33,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -61,7 +65,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "write": write, "registry": serveRegistry, "pushed": pushed, "keys": keys, "flip": flip, "named": named, "serve": serveFolder, "damage": damage, "attest": attest,
+			"exits": exits, "write": write, "registry": serveRegistry, "pushed": pushed, "saved": saved, "keys": keys, "flip": flip, "named": named, "serve": serveFolder, "damage": damage, "attest": attest,
 		},
 	})
 }
@@ -98,11 +102,27 @@ func write(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
 }
 
-// serveRegistry starts a registry on this machine and sets REGISTRY to where it is.
+// serveRegistry [USER PASSWORD] starts a registry on this machine and sets REGISTRY to where it is. With a name and a password
+// GUARDED is where the same registry demands them.
 func serveRegistry(ts *testscript.TestScript, neg bool, args []string) {
-	server := httptest.NewServer(registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, 0))))
-	ts.Defer(server.Close)
-	ts.Setenv("REGISTRY", strings.TrimPrefix(server.URL, "http://"))
+	handler := registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, 0)))
+	serve := func(variable string, handler http.Handler) {
+		server := httptest.NewServer(handler)
+		ts.Defer(server.Close)
+		ts.Setenv(variable, strings.TrimPrefix(server.URL, "http://"))
+	}
+	serve("REGISTRY", handler)
+	if len(args) != 2 {
+		return
+	}
+	serve("GUARDED", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != args[0] || password != args[1] {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
 }
 
 // serveFolder DIR gives out a folder on this machine and sets SERVER to where.
@@ -124,22 +144,46 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// pushed REFERENCE PACKAGE pushes an image for linux/amd64 of one layer, in which npm has installed a package.
+// pushed REFERENCE PACKAGE[@VERSION]... pushes an image for linux/amd64 of one layer for each package, in which npm has installed it. The
+// lowest says that the system is Debian 12.
 func pushed(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: pushed REFERENCE PACKAGE")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: pushed REFERENCE PACKAGE[@VERSION]...")
 	}
-	var layer bytes.Buffer
-	w := tar.NewWriter(&layer)
-	text := fmt.Sprintf(`{"name":%q,"version":"1.0.0"}`, args[1])
-	ts.Check(w.WriteHeader(&tar.Header{Name: "app/node_modules/" + args[1] + "/package.json", Mode: 0o644, Size: int64(len(text))}))
-	_, err := w.Write([]byte(text))
-	ts.Check(errors.Join(err, w.Close()))
-	image, err := mutate.AppendLayers(empty.Image, static.NewLayer(layer.Bytes(), types.OCIUncompressedLayer))
-	ts.Check(err)
+	image := empty.Image
+	for i, arg := range args[1:] {
+		module, version, _ := strings.Cut(arg, "@")
+		files := map[string]string{"app/node_modules/" + module + "/package.json": fmt.Sprintf(`{"name":%q,"version":%q}`, module, cmp.Or(version, "1.0.0"))}
+		if i == 0 {
+			files["etc/os-release"] = "ID=debian\nVERSION_ID=\"12\"\n"
+		}
+		var layer bytes.Buffer
+		w := tar.NewWriter(&layer)
+		for _, path := range slices.Sorted(maps.Keys(files)) {
+			ts.Check(w.WriteHeader(&tar.Header{Name: path, Mode: 0o644, Size: int64(len(files[path]))}))
+			_, err := w.Write([]byte(files[path]))
+			ts.Check(err)
+		}
+		ts.Check(w.Close())
+		var err error
+		image, err = mutate.AppendLayers(image, static.NewLayer(layer.Bytes(), types.OCIUncompressedLayer))
+		ts.Check(err)
+	}
 	ref, err := name.ParseReference(args[0])
 	ts.Check(err)
 	ts.Check(remote.Write(ref, image))
+}
+
+// saved ARCHIVE REFERENCE writes an image of a registry as docker save does.
+func saved(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: saved ARCHIVE REFERENCE")
+	}
+	ref, err := name.ParseReference(args[1])
+	ts.Check(err)
+	image, err := remote.Image(ref)
+	ts.Check(err)
+	ts.Check(tarball.WriteToFile(ts.MkAbs(args[0]), ref, image))
 }
 
 // keys NAME ec|ed writes a new key to NAME.key and NAME.pub.

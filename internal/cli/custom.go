@@ -81,7 +81,7 @@ func (f *customFlags) words(ctx context.Context, sources []string) ([]string, co
 		return nil, cobra.ShellCompDirectiveError
 	}
 	words := make([]string, 0, len(rules))
-	for _, r := range rules {
+	for _, r := range withPublished(rules) {
 		words = append(words, r.ID+"\t"+r.Title)
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp

@@ -50,6 +50,21 @@ func (f *holdFlags) store(env *Env) *hold.Store {
 	return &hold.Store{Dir: cmp.Or(f.dir, filepath.Join(env.CacheDir, "images")), Most: f.mostMiB << 20}
 }
 
+// bases are the images that are known as bases of others: --no-store keeps nothing, and is told what was kept on purpose.
+func (f *holdFlags) bases(env *Env) (list []*fact.Image, err error) {
+	known := *f
+	known.off = false
+	store := known.store(env)
+	if store == nil {
+		return nil, nil
+	}
+	err = records(store, hold.Base, func(_ string, r *hold.Record) error {
+		list = append(list, &r.Image)
+		return nil
+	})
+	return list, err
+}
+
 // layerKeeper keeps layers for one build of the program: another one may know more kinds of packages. A folder that cannot be written
 // is no reason to fail.
 type layerKeeper struct {
@@ -87,6 +102,9 @@ func keeper(store *hold.Store) *layerKeeper {
 func keepImage(env *Env, store *hold.Store, name string, img *fact.Image, coverage *verdict.Coverage) {
 	if store != nil && (img.Digest != "" || img.ID != "") {
 		_ = putRecord(env, store, hold.Image, name, img, coverage) // what cannot be kept is read again
+		if img.Contents != nil {
+			_ = store.PutContents(imageKey(name, img), img.Contents) // as above
+		}
 	}
 }
 

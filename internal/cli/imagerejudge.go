@@ -19,7 +19,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coaming/coaming/internal/assay"
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/hold"
+	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/threshold"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -32,6 +35,8 @@ type rejudgeOptions struct {
 	gate         verdict.Gate
 	format       string
 	allowUnknown bool
+	hygiene      bool
+	rules        []*rule.Compiled // on images, where they are asked
 }
 
 func imageRejudgeCommand(env *Env) *cobra.Command {
@@ -52,6 +57,7 @@ Exit codes are those of 'image scan', of all the images together.`,
 	o.holdFlags.register(flags)
 	registerGate(cmd, &o.failOn)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the answer: text or json")
+	flags.BoolVar(&o.hygiene, "hygiene", false, "ask the built-in rules on images, too: of what is stored of files and configuration; milliseconds an image")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be judged")
 	completeFlag(cmd, "format", "text", "json")
 	return cmd
@@ -69,6 +75,11 @@ func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err
 	o.gate = gate
 	if err := errors.Join(errs...); err != nil {
 		return err
+	}
+	if o.hygiene {
+		if o.rules, _, err = (&imageScanOptions{}).imageRules(ctx, env); err != nil {
+			return err
+		}
 	}
 	bench, done, err := o.bench(env)
 	if err != nil {
@@ -116,6 +127,8 @@ type rejudged struct {
 	Unknown    int    `json:"unknown"`
 	Exempt     int    `json:"exempt"`
 	Exit       int    `json:"exit"`
+	// Undescribed says that the rules on images were to be asked, and nothing is stored that they could read.
+	Undescribed bool `json:"undescribed,omitempty"`
 }
 
 // judge puts every stored image that is meant to the advisories, on all cores.
@@ -144,7 +157,7 @@ func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench
 				if r == nil || !meant(r, names) {
 					continue
 				}
-				row, err := o.row(bench, r)
+				row, err := o.row(env, bench, store, r)
 				if err != nil {
 					return err
 				}
@@ -207,36 +220,58 @@ func subjectOf(r *hold.Record, products []string) *assay.Subject {
 	}
 }
 
-func (o *rejudgeOptions) row(bench *assay.Bench, r *hold.Record) (*rejudged, error) {
-	tried, err := bench.Try(subjectOf(r, o.products))
+func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r *hold.Record) (*rejudged, error) {
+	s := subjectOf(r, o.products)
+	count, findings, err := o.count(bench, s)
 	if err != nil {
 		return nil, err
 	}
 	row := &rejudged{Image: r.Image.Name, Digest: cmp.Or(r.Image.Digest, r.Image.ID), Catalogued: r.Catalogued.Format("2006-01-02"), Packages: len(r.Image.Packages)}
-	counts := map[verdict.Severity]*int{verdict.Critical: &row.Critical, verdict.High: &row.High, verdict.Medium: &row.Medium, verdict.Low: &row.Low}
-	for i := range tried.Findings {
-		f := &tried.Findings[i]
-		switch f.Verdict {
-		case verdict.Fail:
-			*counts[f.Severity]++
-			if f.Vulnerability.Exploited {
-				row.Exploited++
-			}
-			if f.Vulnerability.FixedIn != "" {
-				row.Fixable++
-			}
-		case verdict.Unknown:
-			row.Unknown++
-		case verdict.Exempt:
-			row.Exempt++
-		case verdict.Pass:
-		}
+	row.add(count)
+	passed := count.Passed
+	if o.hygiene {
+		r.Image.Contents = store.GetContents(imageKey(r.Name, &r.Image), r.Image.Packages)
+		row.Undescribed = r.Image.Contents == nil
+	}
+	if r.Image.Contents != nil {
+		inventory := fact.NewInventory(nil, "", false)
+		inventory.Images = []*fact.Image{&r.Image}
+		res := judge.Judge(judge.Input{Inventory: inventory, Rules: o.rules, Coverage: r.Coverage, Now: env.Now(), Width: 1})
+		row.add((&assay.Tried{Findings: res.Findings}).Count())
+		findings, passed = append(findings, res.Findings...), passed+res.Coverage.Evaluations
 	}
 	row.Unknown += len(r.Coverage.Gaps)
-	res := verdict.Result{Findings: tried.Findings, Coverage: r.Coverage}
-	res.Coverage.Evaluations = len(tried.Findings) + tried.Passed
+	res := verdict.Result{Findings: findings, Coverage: r.Coverage}
+	res.Coverage.Evaluations = len(findings) + passed
 	row.Exit = res.Exit(o.gate, o.allowUnknown)
 	return row, nil
+}
+
+// count is what advisories come to of an image, and the findings that the gate has to see: all of them where it is an expression.
+func (o *rejudgeOptions) count(bench *assay.Bench, s *assay.Subject) (*assay.Count, []verdict.Finding, error) {
+	if _, plain := o.gate.(verdict.Severity); plain {
+		count, err := bench.Count(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		return count, count.Outline(), nil
+	}
+	tried, err := bench.Try(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return tried.Count(), tried.Findings, nil
+}
+
+func (r *rejudged) add(c *assay.Count) {
+	r.Critical += c.Failed[verdict.Critical]
+	r.High += c.Failed[verdict.High]
+	r.Medium += c.Failed[verdict.Medium]
+	r.Low += c.Failed[verdict.Low]
+	r.Exploited += c.Exploited
+	r.Fixable += c.Fixable
+	r.Unknown += c.Unknown
+	r.Exempt += c.Exempt
 }
 
 func writeRejudgedJSON(w io.Writer, rows []rejudged) error {
@@ -257,6 +292,15 @@ func writeRejudged(w io.Writer, rows []rejudged) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	undescribed := 0
+	for i := range rows {
+		if rows[i].Undescribed {
+			undescribed++
+		}
+	}
+	if undescribed > 0 {
+		_, _ = fmt.Fprintf(w, "\nOf %s nothing is stored that the rules on images could read: scan them again.\n", counted(undescribed, "image"))
 	}
 	_, err := fmt.Fprintf(w, "\n%s judged again\n", counted(len(rows), "image"))
 	return err

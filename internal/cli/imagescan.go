@@ -183,13 +183,7 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 	if err != nil {
 		return err
 	}
-	for _, s := range batch.images {
-		if s.Image.Contents == nil {
-			excluded = append(excluded, verdict.Exclusion{What: "rules on what " + s.Name + " holds", Reason: "what was read, a bill of materials or what is stored, says nothing of files"})
-			continue
-		}
-		inventory.Images = append(inventory.Images, s.Image)
-	}
+	batch.describe(inventory)
 	batch.coverage.Exclusions = append(batch.coverage.Exclusions, excluded...)
 	res := judge.Judge(judge.Input{
 		Inventory: inventory, Rules: rules, Rate: len(o.workloads) > 0, Coverage: batch.coverage, Found: batch.found, Exceptions: excuses.exceptions, Now: env.Now(),
@@ -200,7 +194,20 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 	return o.conclude(env, res)
 }
 
-// imageRules are the rules on images that were chosen; the vulnerabilities are found whatever was.
+// describe puts the images before the rules. Of what nothing tells that rules could read it is said that they were not asked.
+func (b *assayed) describe(inventory *fact.Inventory) {
+	for _, s := range b.images {
+		if s.Image.Contents == nil {
+			b.coverage.Exclusions = append(b.coverage.Exclusions, verdict.Exclusion{
+				What: "rules on what " + s.Name + " holds", Reason: "a bill of materials, or what is stored of the image, says nothing of its files",
+			})
+			continue
+		}
+		inventory.Images = append(inventory.Images, s.Image)
+	}
+}
+
+// imageRules are the rules on images that were chosen; the vulnerabilities are found unless --skip leaves them out.
 func (o *imageScanOptions) imageRules(ctx context.Context, env *Env) ([]*rule.Compiled, []verdict.Exclusion, error) {
 	rules, excluded, err := o.ruleFlags.load(ctx, env, nil)
 	return slices.DeleteFunc(rules, func(r *rule.Compiled) bool { return r.Match.Fact != "image" }), excluded, err
@@ -266,21 +273,15 @@ type assayed struct {
 	images   []*assay.Subject
 	given    *fact.Image   // what --base names
 	known    []*fact.Image // bases that were stored
+	mute     bool          // the advisories are not asked
 }
 
 // begin reads what is known of bases.
 func (o *imageScanOptions) begin(ctx context.Context, env *Env) (*assayed, error) {
-	b := newAssayed()
-	if store := o.store(env); store != nil {
-		if err := records(store, hold.Base, func(_ string, r *hold.Record) error {
-			b.known = append(b.known, &r.Image)
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-	}
-	if o.base == "" {
-		return b, nil
+	b := newAssayed(o.asksPublished())
+	var err error
+	if b.known, err = o.bases(env); err != nil || o.base == "" {
+		return b, err
 	}
 	client, err := o.client(env, []string{o.base})
 	if err != nil {
@@ -395,6 +396,7 @@ func (o *imageScanOptions) tryStored(env *Env, b *assayed, bench *assay.Bench, n
 				found[name] = true
 				if !found[entry] {
 					found[entry] = true
+					r.Image.Contents = store.GetContents(imageKey(r.Name, &r.Image), r.Image.Packages)
 					return b.add(bench, subjectOf(r, o.products), &r.Coverage)
 				}
 			}
@@ -418,17 +420,20 @@ func (b *assayed) add(bench *assay.Bench, s *assay.Subject, coverage *verdict.Co
 		return err
 	}
 	b.images = append(b.images, s)
+	b.coverage.Sources = append(b.coverage.Sources, coverage.Sources...)
+	b.coverage.Gaps = append(b.coverage.Gaps, coverage.Gaps...)
+	b.coverage.Files += coverage.Files
+	b.coverage.Images++
+	b.coverage.Packages += len(s.Image.Packages)
+	if b.mute {
+		return nil
+	}
 	tried, err := bench.Try(s)
 	if err != nil {
 		return err
 	}
 	b.found.Findings = append(b.found.Findings, tried.Findings...)
 	b.found.Passed[assay.RuleID] += tried.Passed
-	b.coverage.Sources = append(b.coverage.Sources, coverage.Sources...)
-	b.coverage.Gaps = append(b.coverage.Gaps, coverage.Gaps...)
-	b.coverage.Files += coverage.Files
-	b.coverage.Images++
-	b.coverage.Packages += len(s.Image.Packages)
 	if tried.Left > 0 {
 		b.coverage.Exclusions = append(b.coverage.Exclusions, verdict.Exclusion{
 			What: "packages of languages in " + s.Name, Reason: "the distribution's packages that brought them along answer for them", Count: tried.Left,

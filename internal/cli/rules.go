@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/coaming/coaming/internal/assay"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -36,6 +37,14 @@ func (f *ruleFlags) complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("framework", frameworkIDs)
 }
 
+// published is the rule that the index of advisories judges.
+var published = workbench.Told(assay.Rule, assay.Judges)
+
+// asksPublished says whether that rule is asked: always, unless it is left out.
+func (f *ruleFlags) asksPublished() bool {
+	return !slices.Contains(f.skip, published.ID) && !slices.Contains(f.skip, published.Practice)
+}
+
 // load reads and compiles the chosen rules, those from outside with the built-in ones, and tells
 // which were left out.
 func (f *ruleFlags) load(ctx context.Context, env *Env, sources []string) ([]*rule.Compiled, []verdict.Exclusion, error) {
@@ -50,7 +59,7 @@ func (f *ruleFlags) load(ctx context.Context, env *Env, sources []string) ([]*ru
 		return nil, nil, err
 	}
 	chosen := slices.DeleteFunc(slices.Clone(rules), func(r *rule.Compiled) bool { return !f.wants(r.Rule) })
-	if len(chosen) == 0 {
+	if len(chosen) == 0 && !f.wants(published.Rule) {
 		return nil, nil, &verdict.RemedyError{Err: errors.New("no rule is left to ask"), Remedy: "See 'coaming rules' for what there is."}
 	}
 	var excluded []verdict.Exclusion
@@ -63,7 +72,7 @@ func (f *ruleFlags) load(ctx context.Context, env *Env, sources []string) ([]*ru
 // check refuses names that no rule and no practice has.
 func (f *ruleFlags) check(rules []*rule.Compiled) error {
 	var ids, practices []string
-	for _, r := range rules {
+	for _, r := range withPublished(rules) {
 		ids, practices = append(ids, r.ID), append(practices, r.Practice)
 	}
 	var errs []error
@@ -85,6 +94,20 @@ func (f *ruleFlags) check(rules []*rule.Compiled) error {
 		unknown("skip", s, append(ids, practices...))
 	}
 	return errors.Join(append(errs, checkFrameworks(f.frameworks))...)
+}
+
+// withPublished is the list with the rule that the index of advisories judges, in its place.
+func withPublished(rules []*rule.Compiled) []*rule.Compiled {
+	if slices.ContainsFunc(rules, func(r *rule.Compiled) bool { return r.ID == published.ID }) {
+		return rules
+	}
+	at := slices.IndexFunc(rules, func(r *rule.Compiled) bool {
+		return slices.Index(rule.Practices, r.Practice) > slices.Index(rule.Practices, published.Practice)
+	})
+	if at < 0 {
+		at = len(rules)
+	}
+	return slices.Insert(slices.Clone(rules), at, published)
 }
 
 // nearest suggests the known name that a mistaken one probably means.
@@ -119,6 +142,7 @@ func rulesCommand(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			rules = withPublished(rules)
 			if len(args) == 0 {
 				return listRules(env.Stdout, rules)
 			}

@@ -226,11 +226,12 @@ func (o *scanOptions) lookInto(ctx context.Context, env *Env, inventory *fact.In
 		return &assayed{}, nil
 	}
 	bar := o.progressBar(env)
-	looked, err := o.look(ctx, env, inventory, bar.stage("images"))
+	looked, err := o.look(ctx, env, inventory, o.asksPublished(), bar.stage("images"))
 	bar.clear()
 	if err != nil {
 		return nil, err
 	}
+	looked.describe(inventory)
 	c := &reading.Coverage
 	c.Gaps = append(c.Gaps, looked.coverage.Gaps...)
 	c.Exclusions = append(c.Exclusions, looked.coverage.Exclusions...)

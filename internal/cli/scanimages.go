@@ -83,8 +83,8 @@ func namedImages(inventory *fact.Inventory) []named {
 	return list
 }
 
-// look reads the images that the workloads of an inventory name and puts them to the advisories. What cannot be read is a gap.
-func (f *workloadImageFlags) look(ctx context.Context, env *Env, inventory *fact.Inventory, tell func(done, total int)) (*assayed, error) {
+// look reads the images that the workloads of an inventory name and puts them to the advisories where these are asked. What cannot be read is a gap.
+func (f *workloadImageFlags) look(ctx context.Context, env *Env, inventory *fact.Inventory, published bool, tell func(done, total int)) (*assayed, error) {
 	bench, done, err := f.bench(env)
 	if err != nil {
 		return nil, err
@@ -93,13 +93,8 @@ func (f *workloadImageFlags) look(ctx context.Context, env *Env, inventory *fact
 	if err != nil {
 		return nil, errors.Join(err, done())
 	}
-	b := newAssayed()
-	if store := f.store(env); store != nil {
-		err = records(store, hold.Base, func(_ string, r *hold.Record) error {
-			b.known = append(b.known, &r.Image)
-			return nil
-		})
-	}
+	b := newAssayed(published)
+	b.known, err = f.bases(env)
 	list := namedImages(inventory)
 	pulled := make([]*pulledImage, len(list))
 	group, ctx := errgroup.WithContext(ctx)
@@ -353,6 +348,13 @@ func pullSecretText(o *fact.Object, kind string) []byte {
 	return text
 }
 
-func newAssayed() *assayed {
-	return &assayed{found: judge.Found{Rules: []verdict.RuleInfo{assay.Rule}, Passed: map[string]int{}}}
+// newAssayed begins; published says whether the advisories are asked.
+func newAssayed(published bool) *assayed {
+	b := &assayed{found: judge.Found{Passed: map[string]int{}}, mute: !published}
+	if published {
+		b.found.Rules = []verdict.RuleInfo{assay.Rule}
+	} else {
+		b.coverage.Exclusions = []verdict.Exclusion{{What: "published vulnerabilities of packages", Reason: "--skip"}}
+	}
+	return b
 }

@@ -233,6 +233,16 @@ type PackageInside struct {
 	Layer     int    `json:"layer"`
 }
 
+// PackagesInside are the packages of an image as rules read them.
+func PackagesInside(list []Package) []PackageInside {
+	out := make([]PackageInside, len(list))
+	for i := range list {
+		p := &list[i]
+		out[i] = PackageInside{Name: p.Name, Version: p.Version, Ecosystem: p.Ecosystem, Layer: p.Layer}
+	}
+	return out
+}
+
 // ImageKind is the kind of the object as which rules judge an image.
 const ImageKind = "Image"
 

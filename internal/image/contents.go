@@ -25,9 +25,9 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 	maps.Copy(c.Annotations, c.Config.Labels)
 	maps.Copy(c.Annotations, withoutValues(m.annotations))
 	d := &describer{Contents: c, view: viewOf(strata...), owners: map[string]string{}, image: img}
+	c.Packages = fact.PackagesInside(img.Packages)
 	for i := range img.Packages {
 		p := &img.Packages[i]
-		c.Packages = append(c.Packages, fact.PackageInside{Name: p.Name, Version: p.Version, Ecosystem: p.Ecosystem, Layer: p.Layer})
 		d.apart = d.apart || strings.HasPrefix(p.Place, "var/lib/dpkg/status.d/")
 		for _, f := range p.Files {
 			d.owners[f] = p.Name

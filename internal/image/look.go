@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
-	"maps"
 	"path"
 	"slices"
 	"strconv"

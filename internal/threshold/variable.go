@@ -1,7 +1,6 @@
 package threshold
 
 import (
-	"maps"
 	"slices"
 	"sync"
 
@@ -103,33 +102,20 @@ func valuesOf(f *verdict.Finding) (values map[string]any, unknown []string) {
 	return values, unknown
 }
 
-// answers are the variables that may say "unknown", and what they say when it is known.
-var answers = map[string][]string{
-	"origin":  {string(verdict.OriginBase), string(verdict.OriginApplication)},
-	"exposed": {string(verdict.Yes), string(verdict.No)},
-	"inUse":   {string(verdict.Yes), string(verdict.No)},
-}
-
-// guesses are the values with every combination of answers in the place of those that are not known; none where
-// all are.
-func guesses(values map[string]any) []map[string]any {
-	list := []map[string]any{values}
-	for name, known := range answers {
-		if word, ok := values[name].(string); ok && slices.Contains(known, word) {
-			continue
-		}
-		var more []map[string]any
-		for _, word := range known {
-			for _, guess := range list {
-				guess = maps.Clone(guess)
-				guess[name] = word
-				more = append(more, guess)
-			}
-		}
-		list = more
-	}
-	if len(list) == 1 {
+// doubted are the variables whose word is that nobody knows.
+func doubted(f *verdict.Finding) (list []string) {
+	v := f.Vulnerability
+	if v == nil {
 		return nil
+	}
+	if v.Origin == verdict.OriginUnknown {
+		list = append(list, "origin")
+	}
+	if v.Exposed == verdict.NotKnown {
+		list = append(list, "exposed")
+	}
+	if v.InUse == verdict.NotKnown {
+		list = append(list, "inUse")
 	}
 	return list
 }

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/coaming/coaming/internal/assay"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/workbench"
 )
@@ -18,7 +20,9 @@ const introduction = "%d rules, by practice. Each links to its page, which `coam
 
 // write makes the page that lists the rules, and each rule's page by the name of its file.
 func write(rules []*rule.Rule, checked map[string][]byte) (index string, pages map[string]string, err error) {
-	index, err = workbench.Index(header+"# The built-in rules", fmt.Sprintf(introduction, len(rules)), rules, "rules/")
+	coded := workbench.Told(assay.Rule, assay.Judges)
+	all := append(slices.Clone(rules), coded.Rule)
+	index, err = workbench.Index(header+"# The built-in rules", fmt.Sprintf(introduction, len(all)), all, "rules/")
 	if err != nil {
 		return "", nil, err
 	}
@@ -30,6 +34,7 @@ func write(rules []*rule.Rule, checked map[string][]byte) (index string, pages m
 		}
 		pages[r.ID+".md"] = workbench.NewSheet(c).Page(header, "../rules.md")
 	}
+	pages[coded.ID+".md"] = workbench.NewSheet(coded).Page(header, "../rules.md")
 	return index, pages, nil
 }
 
