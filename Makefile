@@ -60,7 +60,7 @@ check: ## Everything that CI asks beside the tests (the first time builds golang
 e2e: bin/sandbox bin/sandbox-dns node-programs build ## Prove it against a real API server and node (the first time builds them: 5 to 10 minutes; after that five)
 	@export SANDBOX_BIN=$(CURDIR)/bin/sandbox COAMING_BIN=$(CURDIR)/bin/coaming; \
 	{ status=0; \
-		go test -json -count=1 -timeout 20m ./test/e2e/... || status=1; \
+		go test -json -count=1 -timeout 40m ./test/e2e/... || status=1; \
 		go test -json -count=1 -run TestClusterSandbox ./internal/source || status=1; \
 		cd test/sandbox; go test -json -count=1 -trimpath ./... || status=1; \
 		exit $$status; \

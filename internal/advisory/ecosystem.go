@@ -50,11 +50,11 @@ var rolling = map[string]bool{"Wolfi": true, "Chainguard": true, "MinimOS": true
 // "Linux Enterprise Module for Basesystem 15 SP5". Most packages of a server are in modules, which share its
 // updates. Products of their own (Micro, Manager) keep their names.
 func suseRelease(product string) string {
-	name, number, _ := cutLastField(product)
+	name, number := cutLastField(product)
 	pack := ""
 	if after, found := strings.CutPrefix(number, "SP"); found {
 		pack, _, _ = strings.Cut(after, "-") // SP3-LTSS
-		name, number, _ = cutLastField(name)
+		name, number = cutLastField(name)
 	}
 	if !strings.HasPrefix(name, "Linux Enterprise ") || strings.HasSuffix(name, "Micro") {
 		return product
@@ -69,12 +69,13 @@ func suseRelease(product string) string {
 	return number + "." + pack
 }
 
-func cutLastField(s string) (before, last string, found bool) {
+// cutLastField parts the last word from those before it.
+func cutLastField(s string) (before, last string) {
 	i := strings.LastIndexByte(s, ' ')
 	if i < 0 {
-		return "", s, false
+		return "", s
 	}
-	return s[:i], s[i+1:], true
+	return s[:i], s[i+1:]
 }
 
 // NormalName is the one spelling of a package's name in its ecosystem.

@@ -361,9 +361,14 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-var someAsked = []Package{{Ecosystem: "npm", Name: "left", Version: "1.0.0"}, {Ecosystem: "npm", Name: "left", Version: "odd"}, {Ecosystem: "npm", Name: "right", Version: "1.0.0"},
-	{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:18.1-1.module_el9.2+1", Module: "nodejs:18:9020:abc"}, {Ecosystem: "AlmaLinux:9.2", Name: "nodejs", Version: "1:16.1-1.el9"},
-	{Ecosystem: "Go", Name: "example.org/m", Version: "v1.1.0"}, {Ecosystem: "Debian:12", Name: "curl", Version: "7.88.1-10"},
+var someAsked = []Package{
+	{Ecosystem: "npm", Name: "left", Version: "1.0.0"},
+	{Ecosystem: "npm", Name: "left", Version: "odd"},
+	{Ecosystem: "npm", Name: "right", Version: "1.0.0"},
+	{Ecosystem: "AlmaLinux:9", Name: "nodejs", Version: "1:18.1-1.module_el9.2+1", Module: "nodejs:18:9020:abc"},
+	{Ecosystem: "AlmaLinux:9.2", Name: "nodejs", Version: "1:16.1-1.el9"},
+	{Ecosystem: "Go", Name: "example.org/m", Version: "v1.1.0"},
+	{Ecosystem: "Debian:12", Name: "curl", Version: "7.88.1-10"},
 }
 
 func ask(t testing.TB, file []byte) *Answer {

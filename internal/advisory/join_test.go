@@ -2,8 +2,9 @@ package advisory
 
 import (
 	"bytes"
-	"github.com/coaming/coaming/internal/purl"
 	"testing"
+
+	"github.com/coaming/coaming/internal/purl"
 )
 
 // FuzzJoin reads the catalogues that are joined in.

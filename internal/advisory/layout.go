@@ -162,8 +162,6 @@ func (c *cursor) bytes() []byte {
 	return b
 }
 
-func (c *cursor) text() string { return string(c.bytes()) }
-
 // texts passes over a list of texts, and gives it as it stands.
 func (c *cursor) texts() []byte {
 	from := c.rest

@@ -173,6 +173,7 @@ func (e *encoder) claim(order *scheme, c claim) {
 		head |= isStreamed
 	case plain:
 		head |= isPlain
+	case unsaid:
 	}
 	if len(c.about.imports) > 0 {
 		head |= isImported

@@ -141,7 +141,7 @@ func (tool *tool) judge(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(tool.command[0], tool.command[1:]...)
+	cmd := exec.CommandContext(t.Context(), tool.command[0], tool.command[1:]...)
 	cmd.Env = append(os.Environ(), "PAIRS="+file)
 	out, err := cmd.Output()
 	if err != nil {

@@ -84,7 +84,7 @@ func exclude(a, b string) bool {
 		return true
 	}
 	values := map[string]string{}
-	for _, label := range strings.Split(a, ",") {
+	for label := range strings.SplitSeq(a, ",") {
 		key, value, _ := strings.Cut(label, "=")
 		values[key] = value
 	}

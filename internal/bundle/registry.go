@@ -25,6 +25,7 @@ import (
 // A bundle in a registry is an OCI artefact of one layer, the .tgz itself. Its signature is where
 // cosign keeps it: an image beside it, tagged sha256-DIGEST.sig, whose layers are payloads of
 // "simple signing", each with its signature as an annotation (internal/signature).
+
 // Artefact is a kind of file that a registry keeps.
 type Artefact struct {
 	What   string          // in the words of messages

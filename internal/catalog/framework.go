@@ -229,6 +229,21 @@ func (f *Framework) Judged(all []*Framework, rules []verdict.RuleInfo) map[strin
 // deepest is how far controls may refer to others; a circle of references adds nothing past it.
 const deepest = 4
 
+// Count says how many controls are judged by rules, how many people judge, and how many nobody does. judged is what Judged gives.
+func (f *Framework) Count(judged map[string][]string) (byRules, byHand, none int) {
+	for i := range f.Controls {
+		switch c := &f.Controls[i]; {
+		case len(judged[c.ID]) > 0:
+			byRules++
+		case c.Manual != "":
+			byHand++
+		default:
+			none++
+		}
+	}
+	return byRules, byHand, none
+}
+
 // judges says whether a rule judges a control, through its parts and the controls that it is like.
 func (f *Framework) judges(all []*Framework, c *Control, r *verdict.RuleInfo, depth int) bool {
 	if slices.Contains(c.Rules, r.ID) || slices.Contains(c.Practices, r.Practice) || slices.Contains(r.Maps[f.ID], c.ID) {

@@ -40,7 +40,7 @@ func TestFrameworksAreThere(t *testing.T) {
 		ids = append(ids, f.ID)
 	}
 	want := []string{
-		"bsi", "cis", "cis-docker", "coaming", "hipaa", "iso27001", "mitre", "nist-800-190", "nsa", "owasp", "owasp-2025", "pci", "pss", "soc2",
+		"bsi", "cis", "cis-docker", "coaming", "hipaa", "iso27001", "mitre", "nist-800-190", "nsa", "owasp", "owasp-2025", "pci", "pss", "slsa", "soc2",
 	}
 	if !slices.Equal(ids, want) {
 		t.Errorf("frameworks are %v, want %v", ids, want)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,12 +54,30 @@ func Run(ctx context.Context, env Env) int {
 	}
 	if err != nil {
 		_, _ = fmt.Fprintf(env.Stderr, "%s: %v\n", env.Name, err)
-		if re, ok := errors.AsType[*verdict.RemedyError](err); ok && re.Remedy != "" {
-			_, _ = fmt.Fprintf(env.Stderr, "%s: hint: %s\n", env.Name, re.Remedy)
+		for _, remedy := range remediesOf(err, nil) {
+			_, _ = fmt.Fprintf(env.Stderr, "%s: hint: %s\n", env.Name, remedy)
 		}
 		return verdict.ExitError
 	}
 	return verdict.ExitClean
+}
+
+// remediesOf adds the remedies of an error, and of all that are joined in it, each once.
+func remediesOf(err error, list []string) []string {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case *verdict.RemedyError:
+		if e.Remedy != "" && !slices.Contains(list, e.Remedy) {
+			list = append(list, e.Remedy)
+		}
+		return list
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
+			list = remediesOf(part, list)
+		}
+	case interface{ Unwrap() error }:
+		list = remediesOf(e.Unwrap(), list)
+	}
+	return list
 }
 
 // isPlugin says whether the program runs as a kubectl plugin, and so for a cluster first of all.

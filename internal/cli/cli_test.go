@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "write": write, "registry": serveRegistry, "pushed": pushed, "keys": keys, "flip": flip, "named": named, "serve": serveFolder, "damage": damage,
+			"exits": exits, "write": write, "registry": serveRegistry, "pushed": pushed, "keys": keys, "flip": flip, "named": named, "serve": serveFolder, "damage": damage, "attest": attest,
 		},
 	})
 }

@@ -168,11 +168,11 @@ func (m *mirror) manifest(ctx context.Context, keys []*bundle.PublicKey) (*vulnd
 func (m *mirror) patched(ctx context.Context, manifest *vulndb.Manifest, path string) (fresh []byte, same bool, err error) {
 	old, err := vulndb.Open(path)
 	if err != nil {
-		return nil, false, nil //nolint:nilerr // there is none that a delta could be of
+		return nil, false, nil // there is none that a delta could be of
 	}
 	defer func() { err = errors.Join(err, old.Close()) }()
 	if err := old.CheckSeal(); err != nil {
-		return nil, false, nil //nolint:nilerr // the whole takes the place of a damaged one
+		return nil, false, nil // the whole takes the place of a damaged one
 	}
 	seal := hex.EncodeToString(vulndb.Seal(old.Bytes))
 	if seal == manifest.Seal {

@@ -183,7 +183,7 @@ func excusable(f *verdict.Finding) error {
 }
 
 func listCommand(env *Env) *cobra.Command {
-	o := &scanOptions{reportFlags: reportFlags{failOn: "low", format: terminal, color: "never"}}
+	o := quietScan()
 	cmd := &cobra.Command{
 		Use:   "list [PATH...|-]",
 		Short: "List exceptions with their state: what is active, until when, what expired",
@@ -199,13 +199,23 @@ exception excuses and which excuse nothing, those in the sources included.`,
 			return listExceptions(env.Stdout, res, env.Now())
 		},
 	}
+	o.registerStanding(cmd)
+	return cmd
+}
+
+// quietScan is a scan whose report nobody sees.
+func quietScan() *scanOptions {
+	return &scanOptions{reportFlags: reportFlags{failOn: "low", format: terminal, color: "never"}}
+}
+
+// registerStanding adds the flags that say which exceptions there are, and what they are for.
+func (o *scanOptions) registerStanding(cmd *cobra.Command) {
 	o.sourceFlags.register(cmd.Flags())
 	o.customFlags.register(cmd.Flags())
 	o.exceptionFlags.register(cmd.Flags())
 	o.settingFlags.register(cmd.Flags())
 	o.exceptionFlags.complete(cmd)
 	o.settingFlags.complete(cmd)
-	return cmd
 }
 
 func (o *scanOptions) named(args []string) bool {

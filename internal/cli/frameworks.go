@@ -118,18 +118,7 @@ func listFrameworks(w io.Writer, all []*catalog.Framework, rules []verdict.RuleI
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "ID\tCONTROLS\tBY RULES\tBY HAND\tNOT JUDGED\tTITLE")
 	for _, f := range all {
-		byRules, byHand, none := 0, 0, 0
-		judged := f.Judged(all, rules)
-		for i := range f.Controls {
-			switch c := &f.Controls[i]; {
-			case len(judged[c.ID]) > 0:
-				byRules++
-			case c.Manual != "":
-				byHand++
-			default:
-				none++
-			}
-		}
+		byRules, byHand, none := f.Count(f.Judged(all, rules))
 		_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s %s\n", f.ID, len(f.Controls), byRules, byHand, none, f.Title, f.Version)
 	}
 	return table.Flush()

@@ -33,6 +33,7 @@ func imageCommand(env *Env) *cobra.Command {
 // imageListOptions is the configuration of one list.
 type imageListOptions struct {
 	imageFlags
+	vouchFlags
 	format       string
 	files        bool
 	allowUnknown bool
@@ -64,10 +65,11 @@ Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something 
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageList(cmd.Context(), env, o, args[0]) },
 	}
 	flags := cmd.Flags()
-	o.register(cmd)
+	o.imageFlags.register(cmd)
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of the list: text or json")
 	flags.BoolVar(&o.files, "files", false, "with --format json: the files of each of the distribution's packages, too")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
+	o.vouchFlags.register(flags)
 	completeFlag(cmd, "format", imageListFormats...)
 	return cmd
 }
@@ -81,6 +83,12 @@ func (o *imageListOptions) check(word string) error {
 	if o.files && o.format == "text" {
 		errs = append(errs, errors.New("--files: it goes with --format json alone"))
 	}
+	if o.attested || o.byFlags() {
+		errs = append(errs, o.openTrust(&o.imageFlags))
+	}
+	if !o.attested && o.byFlags() {
+		errs = append(errs, &verdict.RemedyError{Err: errors.New("the flags that name a signer go with --attested"), Remedy: "'coaming image verify' tells who vouches for an image."})
+	}
 	return errors.Join(errs...)
 }
 
@@ -88,7 +96,11 @@ func runImageList(ctx context.Context, env *Env, o *imageListOptions, path strin
 	if err := o.check(path); err != nil {
 		return err
 	}
-	img, coverage, err := o.read(ctx, env, path)
+	read := o.read
+	if o.attested {
+		read = o.readAttested
+	}
+	img, coverage, err := read(ctx, env, path)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (o *imageFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&o.Namespace, "containerd-namespace", "", "look in this `NAMESPACE` of containerd alone (default all, k8s.io first)")
 	flags.StringVar(&o.DockerSocket, "docker-socket", "", "ask Docker's engine at this `SOCKET` (default /var/run/docker.sock)")
 	flags.BoolVar(&o.Mounts, "mounts", false, "read what other file systems hold below a root directory, too")
-	o.registryFlags.add(flags)
+	o.add(flags)
 	completeFlag(cmd, "platform", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le", "linux/riscv64")
 }
 

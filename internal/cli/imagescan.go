@@ -34,6 +34,7 @@ import (
 // imageScanOptions is the configuration of one scan of images.
 type imageScanOptions struct {
 	imageFlags
+	vouchFlags
 	advisoryFlags
 	ruleFlags
 	exceptionFlags
@@ -59,16 +60,20 @@ index of advisories ('coaming db'). Nothing is unpacked to disk, and only the re
 What a layer holds is kept by its digest, so that an image with the same layers costs next to nothing, and what an image holds
 is kept by its own: 'image rejudge' and --stored put new advisories to it.
 
+Where a policy of trust (--policy, ` + trustFile + `) or flags name signers, what 'image verify' would say of the image is judged, too.
+
 Exit codes: 0 clean; 1 findings that --fail-on means; 2 wrong usage or an internal error; 3 no such finding, but something could not be
 judged (0 with --allow-unknown): what was not read, what the index does not cover, a distribution whose support has ended.`,
 		Example: `  docker save -o shop.tar shop:1.4 && coaming image scan shop.tar
   coaming image scan layout/ --fail-on high --vex shop.vex.json
+  coaming image scan registry.example.com/shop/web:1.4 --key cosign.pub --attestation provenance
   coaming image scan /mnt/root --name shop --format sarif -o coaming.sarif`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageScan(cmd.Context(), env, o, args) },
 	}
 	flags := cmd.Flags()
 	o.imageFlags.register(cmd)
+	o.vouchFlags.register(flags)
 	o.advisoryFlags.register(flags)
 	o.ruleFlags.register(flags)
 	o.exceptionFlags.register(flags)
@@ -109,6 +114,12 @@ func (o *imageScanOptions) check(args []string) error {
 	errs := append(o.imageFlags.check(args...), o.reportFlags.check())
 	errs = append(errs, o.exceptionFlags.check()...)
 	errs = append(errs, o.holdFlags.check()...)
+	switch {
+	case !o.stored:
+		errs = append(errs, o.openTrust(&o.imageFlags))
+	case o.attested || o.byFlags():
+		errs = append(errs, errors.New("--stored: who vouches for an image is not stored; leave out the flags that name signers, or --stored"))
+	}
 	if o.stored && o.off {
 		errs = append(errs, errors.New("--stored: it does not go with --no-store"))
 	}
@@ -296,7 +307,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, bench 
 		o.Keeper = k
 	}
 	for _, arg := range args {
-		img, coverage, err := image.Read(ctx, arg, o.Options)
+		img, coverage, err := o.readOne(ctx, env, arg)
 		if err != nil {
 			return err
 		}
@@ -307,9 +318,26 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, bench 
 		if err := b.add(bench, s, coverage); err != nil {
 			return err
 		}
-		keepImage(env, store, s.Name, img, coverage)
+		if !o.attested {
+			keepImage(env, store, s.Name, img, coverage)
+		}
 	}
 	return nil
+}
+
+// readOne reads an image and asks who vouches for it; with --attested it reads what is attested in its place.
+func (o *imageScanOptions) readOne(ctx context.Context, env *Env, arg string) (*fact.Image, *verdict.Coverage, error) {
+	if o.verifier != nil {
+		o.verifier.opened = o.Registry
+	}
+	if o.attested {
+		return o.readAttested(ctx, env, arg)
+	}
+	img, coverage, err := image.Read(ctx, arg, o.Options)
+	if err != nil {
+		return nil, nil, err
+	}
+	return img, coverage, o.attach(ctx, env, img, arg)
 }
 
 // runners reads the workloads that were given and notes which of them run the images.

@@ -14,7 +14,7 @@ import (
 )
 
 func pruneCommand(env *Env) *cobra.Command {
-	o := &scanOptions{reportFlags: reportFlags{failOn: "low", format: terminal, color: "never"}}
+	o := quietScan()
 	dry := false
 	cmd := &cobra.Command{
 		Use:   "prune [PATH...|-]",
@@ -27,12 +27,7 @@ looked at may still need them, so nothing goes as unused or mended when the cove
   coaming exception prune --baseline baseline.txt deploy/`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runPrune(cmd.Context(), env, o, args, dry) },
 	}
-	o.sourceFlags.register(cmd.Flags())
-	o.customFlags.register(cmd.Flags())
-	o.exceptionFlags.register(cmd.Flags())
-	o.settingFlags.register(cmd.Flags())
-	o.exceptionFlags.complete(cmd)
-	o.settingFlags.complete(cmd)
+	o.registerStanding(cmd)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "tell what would go, and change nothing")
 	return cmd
 }

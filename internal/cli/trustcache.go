@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,7 +29,7 @@ func (o *imageVerifyOptions) verify(ctx context.Context, env *Env, policy *trust
 	now := env.Now()
 	store, key := o.answers(env, policy, image, files)
 	if store != nil {
-		if report := recallTrust(store, key, now); report != nil {
+		if report := recallTrust(store, key, now); report != nil && !(o.bills && slices.ContainsFunc(report.Attestations, func(a fact.Attestation) bool { return isBill(&a) })) {
 			report.Name = image.Name
 			return report, nil
 		}
@@ -54,7 +55,7 @@ func (o *imageVerifyOptions) answers(env *Env, policy *trust.Policy, image *foun
 		_, _ = hash.Write([]byte(strconv.Itoa(len(text)) + ":")) // a hash never fails
 		_, _ = hash.Write(text)
 	}
-	for _, word := range []string{"trust 1", env.Version, image.Repository, image.Digest, image.MediaType, strconv.FormatInt(image.Size, 10)} {
+	for _, word := range []string{"trust 2", env.Version, image.Repository, image.Digest, image.MediaType, strconv.FormatInt(image.Size, 10)} {
 		part([]byte(word))
 	}
 	if _, isLayout := image.source.(*trust.Layout); isLayout {

@@ -30,7 +30,7 @@ func writeTrust(out io.Writer, r *trust.Report, format string) error {
 	line("%s", printable(r.Name))
 	line("%s", r.Digest)
 	for _, d := range r.Demands {
-		line("\n%s: %s\n  %s", d.Verdict, printable(d.What), printable(d.Why))
+		line("\n%s: %s\n  %s", d.Verdict, printable(d.Name), printable(d.Why))
 	}
 	if len(r.Signatures)+len(r.Attestations) > 0 {
 		line("\nVerified:")
@@ -72,19 +72,20 @@ func kindWord(a *fact.Attestation) string {
 
 // vouch says who signed, by what means and when.
 func vouch(s *fact.Signature) string {
-	text := s.Signer + ", " + s.Form
+	var text strings.Builder
+	text.WriteString(s.Signer + ", " + s.Form)
 	if s.Identity != "" {
-		text += ", " + s.Identity + " of " + s.Issuer
+		text.WriteString(", " + s.Identity + " of " + s.Issuer)
 	} else if len(s.Key) > 16 {
-		text += ", key " + s.Key[:16]
+		text.WriteString(", key " + s.Key[:16])
 	}
 	if s.Time != "" {
-		text += ", " + s.Time + map[string]string{"log": " by the log", "timestamp": " by a timestamp", "signer": " as the signer says"}[s.Clock]
+		text.WriteString(", " + s.Time + map[string]string{"log": " by the log", "timestamp": " by a timestamp", "signer": " as the signer says"}[s.Clock])
 	}
 	for _, note := range s.Notes {
-		text += "; " + note
+		text.WriteString("; " + note)
 	}
-	return printable(text)
+	return printable(text.String())
 }
 
 func provenanceWords(p *fact.Provenance) string {

@@ -30,8 +30,14 @@ func InFile(at string, text []byte) string {
 
 // keyStores are files of keys by the end of their name and how they begin.
 var keyStores = []struct{ end, head string }{
-	{".p12", "\x30\x82"}, {".pfx", "\x30\x82"}, {".jks", "\xfe\xed\xfe\xed"}, {".keystore", "\xfe\xed\xfe\xed"}, {".keystore", "\x30\x82"}, {".jks", "\x30\x82"},
-	{".kdbx", "\x03\xd9\xa2\x9a"}, {".ppk", "PuTTY-User-Key-File"},
+	{".p12", "\x30\x82"},
+	{".pfx", "\x30\x82"},
+	{".jks", "\xfe\xed\xfe\xed"},
+	{".keystore", "\xfe\xed\xfe\xed"},
+	{".keystore", "\x30\x82"},
+	{".jks", "\x30\x82"},
+	{".kdbx", "\x03\xd9\xa2\x9a"},
+	{".ppk", "PuTTY-User-Key-File"},
 }
 
 func isKeyStore(base string, text []byte) bool {

@@ -1,8 +1,6 @@
 package fact
 
 import (
-	"strings"
-
 	"github.com/coaming/coaming/internal/document"
 )
 
@@ -152,14 +150,7 @@ func (a *assembly) containerJSON(raw []byte, c, defaults document.Value, name, f
 		return c.AppendJSON(raw)
 	}
 	raw = append(raw, '{')
-	first := true
-	key := func(name string) {
-		if !first {
-			raw = append(raw, ',')
-		}
-		first = false
-		raw = append(append(append(raw, '"'), name...), `":`...)
-	}
+	key := func(name string) { raw = appendKey(raw, name) }
 	if name != "" && !c.Get("name").Exists() {
 		key("name")
 		raw = append(append(append(raw, '"'), name...), '"')
@@ -234,21 +225,23 @@ func (a *assembly) arguments(c, args document.Value, field string, n int) []byte
 	return append(script.AppendJSON(raw), ']')
 }
 
+// appendKey writes a key of the JSON map that was begun.
+func appendKey(raw []byte, name string) []byte {
+	if raw[len(raw)-1] != '{' {
+		raw = append(raw, ',')
+	}
+	return append(document.AppendString(raw, name), ':')
+}
+
 func (a *assembly) mergeMaps(raw []byte, over, under document.Value, field string, n int, own string) []byte {
 	raw = append(raw, '{')
-	first := true
 	for _, layer := range []document.Value{over, under} {
 		for key, v := range layer.Fields() {
 			if layer != over && over.Get(key).Kind() > document.Null || layer == over && v.Kind() <= document.Null {
 				continue
 			}
-			if !first {
-				raw = append(raw, ',')
-			}
-			first = false
 			a.graft(v, "spec", field, n, own, key)
-			raw = append(quote(raw, key), ':')
-			raw = v.AppendJSON(raw)
+			raw = v.AppendJSON(appendKey(raw, key))
 		}
 	}
 	return append(raw, '}')
@@ -279,11 +272,6 @@ func (a *assembly) mergeLists(raw []byte, over, under document.Value, field stri
 	return append(raw, ']')
 }
 
-func quote(raw []byte, s string) []byte {
-	escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s)
-	return append(append(append(raw, '"'), escaped...), '"')
-}
-
 // workload is the assembled template; nil when it holds no container and leaves is Nothing.
 func (a *assembly) workload(leaves Leaves) *Workload {
 	if a.counts["containers"]+a.counts["initContainers"] == 0 && a.parts["containers"] == nil && (leaves == Nothing || len(a.fields) == 0) {
@@ -299,7 +287,7 @@ func (a *assembly) workload(leaves Leaves) *Workload {
 		if i > 0 {
 			raw = append(raw, ',')
 		}
-		raw = append(append(quote(raw, field), ':'), a.parts[field]...)
+		raw = append(append(document.AppendString(raw, field), ':'), a.parts[field]...)
 	}
 	docs, _ := document.Read(document.NewText(string(append(raw, "}}"...))), 1)
 	w := &Workload{Object: a.object, Path: []document.Step{{Key: "spec"}}, grafts: a.grafts, Leaves: leaves}

@@ -46,6 +46,9 @@ type Contents struct {
 	Health       StartProgram    `json:"health"` // the program of the health check
 	Packages     []PackageInside `json:"packages"`
 
+	// Trust is who vouches for the image; nil where nobody asked, or a policy of trust says nothing of the repository.
+	Trust *Vouching `json:"trust"`
+
 	// Unseen is why not all files were seen; "" where they were.
 	Unseen string `json:"unseen"`
 }

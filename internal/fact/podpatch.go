@@ -122,14 +122,7 @@ func (m *podMerge) maps(raw []byte, base, patch document.Value, at []document.St
 		return nil, errDirective
 	}
 	raw = append(raw, '{')
-	first := true
-	key := func(name string) {
-		if !first {
-			raw = append(raw, ',')
-		}
-		first = false
-		raw = append(document.AppendString(raw, name), ':')
-	}
+	key := func(name string) { raw = appendKey(raw, name) }
 	for name, old := range base.Fields() {
 		now := patch.Get(name)
 		if now.Exists() && now.Kind() == document.Null {

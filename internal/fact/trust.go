@@ -68,5 +68,5 @@ type Rejection struct {
 	Form  string `json:"form"`
 	Why   string `json:"why"`
 	// Stranger is who made it, where that could be verified, though nobody trusts them.
-	Stranger string `json:"stranger,omitempty"`
+	Stranger string `json:"stranger"`
 }

@@ -15,16 +15,16 @@ import (
 func readBill(path string, l *Limits) (img *fact.Image, c *verdict.Coverage, found bool, err error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
-		return nil, nil, false, nil //nolint:nilerr // whoever opens it next tells
+		return nil, nil, false, nil // whoever opens it next tells
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, nil, false, nil //nolint:nilerr // as above
+		return nil, nil, false, nil // as above
 	}
 	head := make([]byte, 4096)
 	n, err := io.ReadFull(file, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) || !sbom.Recognises(head[:n]) {
-		return nil, nil, false, nil //nolint:nilerr // as above
+		return nil, nil, false, nil // as above
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, nil, true, err

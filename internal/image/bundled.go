@@ -67,8 +67,8 @@ func marksOf(at string) []*mark {
 
 func (m *mark) called(base string) bool {
 	for _, f := range m.files {
-		begin, any := strings.CutSuffix(f, "*")
-		if base == f || any && strings.HasPrefix(base, begin) {
+		begin, open := strings.CutSuffix(f, "*")
+		if base == f || open && strings.HasPrefix(base, begin) {
 			return true
 		}
 	}

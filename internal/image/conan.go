@@ -66,11 +66,11 @@ func conanReader(at string) reader {
 // readConanInfo reads the requirements of a package in a cache of Conan 2 or of one that was deployed.
 func readConanInfo(in *input) (*find, error) {
 	f := &find{}
-	section, any := "", false
+	section, found := "", false
 	err := in.lines(func(line string) bool {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
-			section, any = line, true
+			section, found = line, true
 		} else if section == "[full_requires]" || section == "[requires]" {
 			if m := conanRef.FindStringSubmatch(line); m != nil && !strings.HasSuffix(m[2], ".Z") {
 				f.conan(line)
@@ -78,7 +78,7 @@ func readConanInfo(in *input) (*find, error) {
 		}
 		return true
 	})
-	if err == nil && !any {
+	if err == nil && !found {
 		err = errors.New("it has no section")
 	}
 	return f, err

@@ -3,6 +3,7 @@ package image
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -36,7 +37,7 @@ func startContainerd(t *testing.T) (root string, ctr func(args ...string) string
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	daemon := exec.Command("containerd", "--config", file)
+	daemon := exec.CommandContext(context.WithoutCancel(t.Context()), "containerd", "--config", file) // ended below, in its own time
 	daemon.Stdout, daemon.Stderr = &log, &log
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)
@@ -52,8 +53,8 @@ func startContainerd(t *testing.T) (root string, ctr func(args ...string) string
 		}
 		return string(out)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if exec.Command("ctr", "--address", socket, "--connect-timeout", "1s", "version").Run() == nil {
+	for end := time.Now().Add(20 * time.Second); ; <-time.After(50 * time.Millisecond) {
+		if exec.CommandContext(t.Context(), "ctr", "--address", socket, "--connect-timeout", "1s", "version").Run() == nil {
 			return root, ctr
 		}
 		if time.Now().After(end) {
@@ -81,7 +82,7 @@ func TestContainerd(t *testing.T) {
 	b["index.json"], b["oci-layout"] = b[blobFile(top.Digest)], []byte(`{"imageLayoutVersion":"1.0.0"}`)
 	dir := files(t, b)
 	archive := filepath.Join(t.TempDir(), "image.tar")
-	if out, err := exec.Command("tar", "-C", dir, "-cf", archive, ".").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "tar", "-C", dir, "-cf", archive, ".").CombinedOutput(); err != nil {
 		t.Fatal(string(out))
 	}
 	for _, namespace := range []string{"default", "k8s.io"} {

@@ -5,10 +5,8 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/fact"
 )
 
@@ -43,7 +41,7 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 		c.Unseen = cmp.Or(c.Unseen, s.notes.unseen)
 	}
 	d.users()
-	d.view.records(d.record)
+	d.records(d.record)
 	d.tools()
 	d.start()
 	c.Base = d.base()
@@ -64,11 +62,11 @@ type describer struct {
 	*fact.Contents
 	view
 
-	image  *fact.Image
-	owners map[string]string // package by file
-	names  map[string]bool   // classes of programs that are there
-	users_ map[string]*fact.Account
-	apart  bool // the package database is that of an image without a package manager
+	image    *fact.Image
+	owners   map[string]string // package by file
+	names    map[string]bool   // classes of programs that are there
+	accounts map[string]*fact.Account
+	apart    bool // the package database is that of an image without a package manager
 }
 
 // owner is the package that has a file, under any of the names that the file may have in its list.
@@ -117,42 +115,6 @@ func (d *describer) layers(m *manifest) {
 	slices.Reverse(d.Caches)
 }
 
-// users finds who the image runs as.
-func (d *describer) users() {
-	d.users_ = map[string]*fact.Account{}
-	_, layer, passwd := d.at("etc/passwd")
-	_, _, shadow := d.at("etc/shadow")
-	if passwd != nil {
-		for i := range passwd.accounts {
-			a := passwd.accounts[i]
-			a.Layer = layer
-			if a.Password == "shadow" {
-				a.Password = "locked"
-				if shadow != nil {
-					a.Password = cmp.Or(shadow.shadow[a.Name], "locked")
-				}
-			}
-			d.Accounts = append(d.Accounts, a)
-		}
-	}
-	for i := range d.Accounts {
-		if a := &d.Accounts[i]; d.users_[a.Name] == nil {
-			d.users_[a.Name] = a
-		}
-	}
-	name, _, _ := strings.Cut(d.Config.User, ":")
-	if n, err := strconv.Atoi(name); err == nil {
-		d.Config.UID, d.Config.Known = n, true
-		return
-	}
-	switch a := d.users_[name]; {
-	case a != nil:
-		d.Config.UID, d.Config.Known = a.UID, true
-	case name == "" || name == "root":
-		d.Config.UID, d.Config.Known = 0, true
-	}
-}
-
 // record puts one record where rules find it.
 func (d *describer) record(r *record, layer, by int) {
 	for _, kind := range r.secrets {
@@ -194,90 +156,6 @@ func (d *describer) record(r *record, layer, by int) {
 	}
 	d.program(r, layer)
 	d.executable(r, &f)
-}
-
-func (d *describer) searchPath() []string {
-	s := starter{view: &d.view, config: &d.Config}
-	return s.searchPath()
-}
-
-// programDirs are directories in which the name of a file is that of a program.
-var programDirs = []string{"bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "busybox", "root", "tmp", "opt/bin"}
-
-// program notes a program that is known by its name. A link counts where something stands at its end.
-func (d *describer) program(r *record, layer int) {
-	name := path.Base(r.path)
-	class, daemon := catalog.ToolOf(name), catalog.DaemonOf(name)
-	if class == "" && daemon == "" {
-		return
-	}
-	inPlace := slices.Contains(programDirs, path.Dir(r.path)) || strings.HasSuffix(path.Dir(r.path), "/bin") || strings.HasSuffix(path.Dir(r.path), "/sbin")
-	if !inPlace && class != "offensive" {
-		return
-	}
-	if r.isLink() {
-		if _, what, _, to := d.find(r.path); what != file || to == nil || to.mode.Perm()&anybodyRuns == 0 {
-			return
-		}
-	} else if r.mode.Perm()&anybodyRuns == 0 || r.program == nil && r.script == nil {
-		return
-	}
-	d.Programs = append(d.Programs, fact.Program{Program: name, Class: class, Daemon: daemon, Path: r.path, Layer: layer, Package: d.owner(r.path)})
-}
-
-// tools sorts the programs by class, and names the servers.
-func (d *describer) tools() {
-	at := map[string]int{}
-	for _, p := range d.Programs {
-		if p.Daemon != "" && !slices.Contains(d.Daemons, p.Daemon) {
-			d.Daemons = append(d.Daemons, p.Daemon)
-		}
-		if p.Class == "" {
-			continue
-		}
-		n, known := at[p.Class]
-		if !known {
-			n = len(d.Tools)
-			at[p.Class] = n
-			d.Tools = append(d.Tools, fact.Tool{Name: p.Class, Path: p.Path, Layer: p.Layer})
-		}
-		if t := &d.Tools[n]; !slices.Contains(t.Programs, p.Program) {
-			t.Programs = append(t.Programs, p.Program)
-		}
-	}
-	slices.SortFunc(d.Tools, func(a, b fact.Tool) int { return cmp.Compare(a.Name, b.Name) })
-	slices.Sort(d.Daemons)
-}
-
-// systemDirs are where nothing but the package manager writes programs.
-var systemDirs = []string{"bin/", "sbin/", "usr/bin/", "usr/sbin/", "lib/", "lib64/", "usr/lib/", "usr/lib64/", "usr/libexec/"}
-
-// tempDirs are where anybody writes.
-var tempDirs = []string{"tmp/", "var/tmp/", "dev/shm/", "run/shm/"}
-
-// executable notes a program with something odd about it.
-func (d *describer) executable(r *record, f *fact.ImageFile) {
-	e := fact.Executable{Path: r.path, Layer: f.Layer, Size: r.size, Format: "script", Package: f.Package}
-	if r.program == nil && r.script == nil {
-		return
-	}
-	if p := r.program; p != nil {
-		e.Format, e.Packed, e.Symbols = "elf", p.packed, p.symbols
-		e.Modules = d.owners["\x00go "+r.path] != ""
-	}
-	under := func(dirs []string) bool {
-		return slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(r.path, dir) })
-	}
-	e.Temp = under(tempDirs)
-	e.System = d.hasPackageFiles() && under(systemDirs) && !vendoredBelow(r.path)
-	if e.Package == "" || e.Packed != "" || e.Temp || e.Symbols > 0 {
-		d.Executables = append(d.Executables, e)
-	}
-}
-
-// vendoredBelow says whether a file belongs to a package of a language, or to a kernel's or loader's own view.
-func vendoredBelow(at string) bool {
-	return slices.ContainsFunc([]string{"/node_modules/", "/site-packages/", "/dist-packages/", "/gems/", "/__pycache__/", "/jvm/"}, func(piece string) bool { return strings.Contains("/"+at, piece) })
 }
 
 // hasPackageFiles says whether a package manager told which files are its own.

@@ -68,7 +68,7 @@ type unpacker struct {
 var unpackers = sync.Pool{New: func() any {
 	u := &unpacker{}
 	r := flate.NewReader(&u.source)
-	u.Reader, u.flate = r, r.(flate.Resetter) //nolint:errcheck // documented to be one
+	u.Reader, u.flate = r, r.(flate.Resetter) // documented to be one
 	return u
 }}
 

@@ -70,7 +70,7 @@ func readErlangApp(in *input) (*find, error) {
 // otp are the applications of Erlang/OTP and of Elixir.
 var otp = func() map[string]bool {
 	set := map[string]bool{}
-	for _, name := range strings.Fields(`asn1 common_test compiler crypto debugger dialyzer diameter edoc eldap erl_docgen erl_interface erts et eunit ftp inets jinterface
+	for name := range strings.FieldsSeq(`asn1 common_test compiler crypto debugger dialyzer diameter edoc eldap erl_docgen erl_interface erts et eunit ftp inets jinterface
 		kernel megaco mnesia observer odbc os_mon parsetools public_key reltool runtime_tools sasl snmp ssh ssl stdlib syntax_tools tftp tools wx xmerl
 		cosEvent cosEventDomain cosFileTransfer cosNotification cosProperty cosTime cosTransactions gs hipe ic orber otp_mibs percept test_server typer webtool
 		eex ex_unit iex logger mix`) {

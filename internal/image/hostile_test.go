@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -261,7 +262,7 @@ func TestHostileIndexes(t *testing.T) {
 		"wide": {func(b blobs) descriptor {
 			var list []descriptor
 			for i := range 100 {
-				d := b.image(t, runtime.GOARCH, tarOf(t, node(fmt.Sprint(i), "1")))
+				d := b.image(t, runtime.GOARCH, tarOf(t, node(strconv.Itoa(i), "1")))
 				list = append(list, index(b, d))
 			}
 			return index(b, list...)
@@ -357,8 +358,12 @@ func TestStreams(t *testing.T) {
 	layer := tarOf(t, node("a", "1"))
 	config := `{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":["` + digestOf(layer) + `","` + digestOf(layer) + `"]}}`
 	first := []tar.Header{
-		{Name: "manifest.json", Linkname: `[{"Config":"c.json","RepoTags":["shop:1"],"Layers":["x/layer.tar","y/layer.tar"]}]`}, {Name: "c.json", Linkname: config},
-		{Name: "x/layer.tar", Linkname: string(layer)}, {Name: "y/layer.tar", Typeflag: tar.TypeSymlink, Linkname: "../x/layer.tar"}, {Name: "repositories", Linkname: `{}`}, {Name: "VERSION", Linkname: "1.0"},
+		{Name: "manifest.json", Linkname: `[{"Config":"c.json","RepoTags":["shop:1"],"Layers":["x/layer.tar","y/layer.tar"]}]`},
+		{Name: "c.json", Linkname: config},
+		{Name: "x/layer.tar", Linkname: string(layer)},
+		{Name: "y/layer.tar", Typeflag: tar.TypeSymlink, Linkname: "../x/layer.tar"},
+		{Name: "repositories", Linkname: `{}`},
+		{Name: "VERSION", Linkname: "1.0"},
 	}
 	last := []tar.Header{first[2], first[3], first[1], first[0]}
 	b := blobs{}

@@ -109,7 +109,10 @@ func (h *hygiene) observe(e *entry) reader {
 		return nil
 	}
 	r.path = strings.Clone(e.path)
-	return func(in *input) (*find, error) { return nil, h.look(in, r, eyes) }
+	return func(in *input) (*find, error) {
+		h.look(in, r, eyes)
+		return nil, nil
+	}
 }
 
 func (h *hygiene) finish() { h.buffer, h.first = nil, nil }
@@ -147,23 +150,20 @@ func (n *notes) hardLink(at, target string) {
 	}
 }
 
-// look shows a file to eyes, and keeps a record of it where they saw something.
-func (h *hygiene) look(in *input, r *record, eyes []eye) error {
+// look shows a file to eyes, and keeps a record of it where they saw something. That a layer is cut off is told once for all
+// of it, not here.
+func (h *hygiene) look(in *input, r *record, eyes []eye) {
 	if h.buffer == nil {
 		h.buffer = make([]byte, 64<<10)
 	}
 	w := &watched{r: in, eyes: append([]eye{}, eyes...)}
-	err := w.finish(h.buffer)
+	_ = w.finish(h.buffer)
 	for _, e := range eyes {
 		e.tell(r)
 	}
 	if h.records[r.path] == nil && r.tells() {
 		h.note(r.path, r)
 	}
-	if err != nil {
-		return nil // the layer is cut off, which is told once for all of it
-	}
-	return nil
 }
 
 // tells says whether the content of a file told anything.

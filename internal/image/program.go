@@ -3,7 +3,6 @@ package image
 import (
 	"bufio"
 	"bytes"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -36,8 +35,8 @@ func isLoaded(base string) bool {
 type program struct {
 	in  *input
 	r   *bufio.Reader
-	elf *elfHead // nil for other forms
-	old *oldGo   // what a Go program built before Go 1.18 may need, nil for others
+	elf *goELF // nil for other forms
+	old *oldGo // what a Go program built before Go 1.18 may need, nil for others
 
 	found   []fact.Package
 	marks   []*mark
@@ -68,9 +67,9 @@ func readProgram(in *input, marks []*mark) (*find, error) {
 	if in.size > maxProgram {
 		return nil, boundError(fmt.Sprintf("%d bytes are more than the %d that are read of a program", in.size, int64(maxProgram)))
 	}
-	if string(head[:4]) == elf.ELFMAG {
+	if isELF(head) {
 		block, _ := p.r.Peek(p.r.Size())
-		if p.elf, p.problem = readElfHead(block); p.elf != nil && p.elf.isGo {
+		if p.elf, p.problem = readGoELF(block); p.elf != nil && p.elf.isGo {
 			p.old = &oldGo{}
 		}
 	}
@@ -89,7 +88,7 @@ func readProgram(in *input, marks []*mark) (*find, error) {
 // isNative knows the forms of programs by their first bytes.
 func isNative(head []byte) bool {
 	switch {
-	case string(head[:4]) == elf.ELFMAG, string(head[:2]) == "MZ":
+	case isELF(head), string(head[:2]) == "MZ":
 		return true
 	}
 	return slices.Contains([]string{"\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe"}, string(head[:4]))
@@ -201,86 +200,4 @@ func (p *program) recognise(block []byte) {
 		p.found = append(p.found, bundled(m.name, m.ecosystem, version).packages...)
 		return true
 	})
-}
-
-// elfHead is what the head of an ELF file tells.
-type elfHead struct {
-	start, end int64 // from the first to the last byte that is loaded as writable
-	isGo       bool  // Go's linker made it
-	loads      []elfLoad
-	wide       bool
-}
-
-// elfLoad is a part of the file and the address that it is loaded at.
-type elfLoad struct{ address, offset, length uint64 }
-
-// place is where in the file what is loaded at an address stands, less than 0 when nothing is.
-func (h *elfHead) place(address uint64) int64 {
-	for _, l := range h.loads {
-		if address >= l.address && address-l.address < l.length {
-			return int64(l.offset + (address - l.address)) //nolint:gosec // both at most maxProgram
-		}
-	}
-	return -1
-}
-
-// readElfHead reads the program headers, which linkers put right behind the file's own. It is nil for what is no program.
-func readElfHead(head []byte) (*elfHead, error) {
-	if len(head) < 64 {
-		return nil, nil
-	}
-	order := elfOrder(head)
-	h := &elfHead{wide: elf.Class(head[elf.EI_CLASS]) == elf.ELFCLASS64}
-	table, size, count := uint64(order.Uint32(head[28:])), int(order.Uint16(head[42:])), int(order.Uint16(head[44:]))
-	least := 32
-	if h.wide {
-		table, size, count = order.Uint64(head[32:]), int(order.Uint16(head[54:])), int(order.Uint16(head[56:]))
-		least = 56
-	}
-	if count == 0 {
-		return h, nil // an object file
-	}
-	if size < least || table > uint64(len(head)) || table+uint64(size*count) > uint64(len(head)) {
-		return nil, errors.New("the program headers of the ELF file do not stand near its beginning")
-	}
-	for i := range count {
-		if err := h.add(head, head[int(table)+i*size:]); err != nil {
-			return nil, err
-		}
-	}
-	return h, nil
-}
-
-// elfGoBuildID is the kind of the note that Go's linker leaves, which is called Go.
-const elfGoBuildID = 4
-
-// add notes one program header.
-func (h *elfHead) add(head, entry []byte) error {
-	order := elfOrder(head)
-	flags, offset, length, address := order.Uint32(entry[24:]), uint64(order.Uint32(entry[4:])), uint64(order.Uint32(entry[16:])), uint64(order.Uint32(entry[8:]))
-	if h.wide {
-		flags, offset, length, address = order.Uint32(entry[4:]), order.Uint64(entry[8:]), order.Uint64(entry[32:]), order.Uint64(entry[16:])
-	}
-	switch elf.ProgType(order.Uint32(entry)) {
-	case elf.PT_NOTE:
-		if offset < uint64(len(head)) && length < uint64(len(head)) {
-			h.isGo = h.isGo || bytes.Contains(head[offset:min(offset+length, uint64(len(head)))], append(order.AppendUint32(nil, elfGoBuildID), "Go\x00\x00"...))
-		}
-	case elf.PT_LOAD:
-		if length == 0 {
-			return nil
-		}
-		if offset > maxProgram || length > maxProgram {
-			return errors.New("the program headers of the ELF file lead out of it")
-		}
-		h.loads = append(h.loads, elfLoad{address, offset, length})
-		if elf.ProgFlag(flags)&elf.PF_W == 0 {
-			return nil
-		}
-		if from := int64(offset); h.end == 0 || from < h.start { //nolint:gosec // at most maxProgram
-			h.start = from
-		}
-		h.end = max(h.end, int64(offset+length)) //nolint:gosec // at most twice maxProgram
-	}
-	return nil
 }

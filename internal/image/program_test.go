@@ -234,12 +234,13 @@ func TestOldGo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := "Go stdlib " + strings.TrimPrefix(info.GoVersion, "go") + ", Go " + info.Main.Path + " " + info.Main.Version
+			var want strings.Builder
+			want.WriteString("Go stdlib " + strings.TrimPrefix(info.GoVersion, "go") + ", Go " + info.Main.Path + " " + info.Main.Version)
 			for _, m := range info.Deps {
-				want += ", Go " + m.Path + " " + m.Version
+				want.WriteString(", Go " + m.Path + " " + m.Version)
 			}
-			if got, err := readBinary(t, "usr/bin/shop", raw); got != want || err != nil {
-				t.Errorf("got  %s, %v\nwant %s", got, err, want)
+			if got, err := readBinary(t, "usr/bin/shop", raw); got != want.String() || err != nil {
+				t.Errorf("got  %s, %v\nwant %s", got, err, want.String())
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/fact"
@@ -117,10 +118,8 @@ func always(read reader) func(string) reader { return func(string) reader { retu
 // exactly reads files at these paths alone.
 func exactly(read reader, paths ...string) func(string) reader {
 	return func(at string) reader {
-		for _, p := range paths {
-			if at == p {
-				return read
-			}
+		if slices.Contains(paths, at) {
+			return read
 		}
 		return nil
 	}

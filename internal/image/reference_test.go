@@ -2,8 +2,7 @@ package image
 
 import (
 	"bytes"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -18,7 +17,7 @@ import (
 // serve starts a registry and returns its host. What stands before its handler may answer itself.
 func serve(t testing.TB, before func(w http.ResponseWriter, r *http.Request) bool) string {
 	t.Helper()
-	handler := ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)))
+	handler := ggcr.New(ggcr.Logger(slog.NewLogLogger(slog.DiscardHandler, 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Pushing") == "" && before != nil && before(w, r) {
 			return
@@ -32,7 +31,8 @@ func serve(t testing.TB, before func(w http.ResponseWriter, r *http.Request) boo
 // push stores the blobs at a registry: manifests by their digest, and the last descriptor under the tag, too.
 func (b blobs) push(t testing.TB, host, repository, tag string, top descriptor, manifests ...descriptor) {
 	t.Helper()
-	send := func(method, url, kind string, body []byte) *http.Response {
+	client := &http.Client{Timeout: time.Minute}
+	send := func(method, url, kind string, body []byte) {
 		r, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -41,7 +41,7 @@ func (b blobs) push(t testing.TB, host, repository, tag string, top descriptor, 
 		if kind != "" {
 			r.Header.Set("Content-Type", kind)
 		}
-		answer, err := http.DefaultClient.Do(r)
+		answer, err := client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,6 @@ func (b blobs) push(t testing.TB, host, repository, tag string, top descriptor, 
 		if answer.StatusCode >= 300 {
 			t.Fatalf("%s %s: %s", method, url, answer.Status)
 		}
-		return answer
 	}
 	base := "http://" + host + "/v2/" + repository
 	for file, text := range b {

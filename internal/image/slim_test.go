@@ -123,8 +123,8 @@ func TestSlimRootRuns(t *testing.T) {
 			}
 			// The proof must be able to fail: without its libraries it does not run.
 			for _, l := range libraries {
-				real, _ := filepath.EvalSymlinks(l)
-				_ = os.Remove(filepath.Join(root, real))
+				name, _ := filepath.EvalSymlinks(l)
+				_ = os.Remove(filepath.Join(root, name))
 			}
 			if _, err := exec.CommandContext(t.Context(), "chroot", root, program, "/").CombinedOutput(); err == nil {
 				t.Error("it runs without its libraries")

@@ -102,7 +102,9 @@ func (b *elfBuilder) bytes(machine elf.Machine) []byte {
 	le.PutUint16(out[56:], uint16(segments))
 	put := []segment{
 		{uint32(elf.PT_LOAD), uint32(elf.PF_R | elf.PF_X), 0, end},
-		{uint32(elf.PT_NULL), 0, 0, 0}, {uint32(elf.PT_NULL), 0, 0, 0}, {uint32(elf.PT_GNU_STACK), uint32(elf.PF_R | elf.PF_W), 0, 0},
+		{uint32(elf.PT_NULL), 0, 0, 0},
+		{uint32(elf.PT_NULL), 0, 0, 0},
+		{uint32(elf.PT_GNU_STACK), uint32(elf.PF_R | elf.PF_W), 0, 0},
 	}
 	if b.interpreter != "" {
 		put[1] = segment{uint32(elf.PT_INTERP), uint32(elf.PF_R), interp, len(b.interpreter) + 1}

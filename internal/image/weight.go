@@ -87,11 +87,29 @@ func (w *weights) cacheOf(at string) uint16 {
 
 // caches are where package managers keep what they downloaded: a directory, or a piece of a path, and whose it is.
 var caches = []struct{ piece, kind string }{
-	{"var/lib/apt/lists/", "apt"}, {"var/cache/apt/archives/", "apt"}, {"var/cache/apk/", "apk"}, {"etc/apk/cache/", "apk"},
-	{"var/cache/yum/", "yum"}, {"var/cache/dnf/", "dnf"}, {"var/cache/libdnf5/", "dnf"}, {"var/cache/zypp/", "zypper"}, {"var/cache/pacman/pkg/", "pacman"},
-	{"/.cache/pip/", "pip"}, {"/.npm/_cacache/", "npm"}, {"/.cache/yarn/", "yarn"}, {"usr/local/share/.cache/yarn/", "yarn"},
-	{"/.cache/pnpm/", "pnpm"}, {"/.cache/go-build/", "go"}, {"go/pkg/mod/cache/", "go"}, {"/.cargo/registry/cache/", "cargo"}, {"cargo/registry/cache/", "cargo"},
-	{"/.composer/cache/", "composer"}, {"/.cache/composer/", "composer"}, {"/.gradle/caches/", "gradle"}, {"/.cache/poetry/", "poetry"}, {"/.cache/uv/", "uv"},
+	{"var/lib/apt/lists/", "apt"},
+	{"var/cache/apt/archives/", "apt"},
+	{"var/cache/apk/", "apk"},
+	{"etc/apk/cache/", "apk"},
+	{"var/cache/yum/", "yum"},
+	{"var/cache/dnf/", "dnf"},
+	{"var/cache/libdnf5/", "dnf"},
+	{"var/cache/zypp/", "zypper"},
+	{"var/cache/pacman/pkg/", "pacman"},
+	{"/.cache/pip/", "pip"},
+	{"/.npm/_cacache/", "npm"},
+	{"/.cache/yarn/", "yarn"},
+	{"usr/local/share/.cache/yarn/", "yarn"},
+	{"/.cache/pnpm/", "pnpm"},
+	{"/.cache/go-build/", "go"},
+	{"go/pkg/mod/cache/", "go"},
+	{"/.cargo/registry/cache/", "cargo"},
+	{"cargo/registry/cache/", "cargo"},
+	{"/.composer/cache/", "composer"},
+	{"/.cache/composer/", "composer"},
+	{"/.gradle/caches/", "gradle"},
+	{"/.cache/poetry/", "poetry"},
+	{"/.cache/uv/", "uv"},
 }
 
 // cacheOf is the cache that a file is part of; the kind is "" for nearly all.

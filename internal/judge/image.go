@@ -17,7 +17,7 @@ const imageMatch = "image"
 
 // documented are the parts of an image that its own documents tell, and not its files. The others are known
 // only where every layer was read.
-var documented = []string{"name", "repository", "tag", "digest", "form", "platform", "config", "annotations", "history", "unseen"}
+var documented = []string{"name", "repository", "tag", "digest", "form", "platform", "config", "annotations", "history", "unseen", "trust"}
 
 // judgeImage asks the rules on images. What stands in a file is a fault wherever it was seen; that there is
 // nothing of a kind is known only when all was seen.
@@ -30,6 +30,9 @@ func (w *worker) judgeImage(img *fact.Image, scope rule.Scope) {
 	root := o.Root
 	scope.Nodes = root.Nodes()
 	scope.Image = rule.Lazy(func(name string) (rule.Fact, error) {
+		if name == "trust" {
+			return trustFact(img.Contents.Trust, root.Get(name))
+		}
 		if unseen := img.Contents.Unseen; unseen != "" && !isDocumented(name) {
 			return nil, &rule.NotSeen{Reason: unseen}
 		}
@@ -45,10 +48,31 @@ func (w *worker) judgeImage(img *fact.Image, scope rule.Scope) {
 	w.ask(rules, matched{value: root, kind: imageMatch, object: o, image: img}, &scope)
 }
 
+// trustFact is who vouches for an image. Whether what is missing is really not there is known only where everything
+// that stands beside the image was looked at.
+func trustFact(t *fact.Vouching, v document.Value) (rule.Fact, error) {
+	if t == nil {
+		return nil, &rule.NotSeen{Reason: "nobody asked who vouches for the image: no policy of trust says anything of it"}
+	}
+	return rule.Lazy(func(name string) (rule.Fact, error) {
+		if name == "whole" && !t.Whole {
+			return nil, &rule.NotSeen{Reason: unseenTrust(t)}
+		}
+		if part := v.Get(name); part.Exists() {
+			return rule.Of(part), nil
+		}
+		return nil, nil
+	}), nil
+}
+
+func unseenTrust(t *fact.Vouching) string {
+	return "not everything that vouches for the image could be looked at: " + t.Unseen[0]
+}
+
 // readsConfiguration says whether a rule is about how an image starts, and what its documents say: of a root directory, which
 // has neither, it is not asked.
 func readsConfiguration(r *rule.Compiled) bool {
-	parts := []string{"config", "annotations", "history", "start", "health"}
+	parts := []string{"config", "annotations", "history", "start", "health", "trust"}
 	return r.EachName != "" && slices.Contains(parts, r.EachPath[0]) ||
 		slices.ContainsFunc(parts, func(part string) bool { return r.ReadsFact(imageMatch + "." + part) })
 }
@@ -66,11 +90,21 @@ func (w *worker) judgeOpaque(img *fact.Image, why string) {
 // unseenItems answers for the items of an image that were not seen: those that were are judged, and of the
 // rest nothing is known.
 func (w *worker) unseenItems(q *question, items document.Value, keys []document.Step) {
-	if q.image == nil || q.image.Contents.Unseen == "" || isDocumented(q.eachPath[0]) {
+	if q.image == nil {
+		return
+	}
+	why := q.image.Contents.Unseen
+	if isDocumented(q.eachPath[0]) {
+		why = ""
+	}
+	if t := q.image.Contents.Trust; t != nil && !t.Whole && q.eachPath[0] == "trust" && q.eachPath[len(q.eachPath)-1] != "demands" {
+		why = unseenTrust(t)
+	}
+	if why == "" {
 		return
 	}
 	for _, r := range q.rules {
-		w.note(r, *q.matched, items, keys, unknown(r, q.image.Contents.Unseen))
+		w.note(r, *q.matched, items, keys, unknown(r, why))
 	}
 }
 

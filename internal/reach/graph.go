@@ -15,7 +15,7 @@ type Format struct {
 }
 
 // Formats are all, the one for people first.
-var Formats = []Format{{"text", writeText}, {"json", writeJSON}, {"dot", writeDOT}, {"mermaid", writeMermaid}}
+var Formats = []Format{{"text", writeText}, {"json", writeJSON}, {"dot", dot.draw}, {"mermaid", mermaid.draw}}
 
 // mostNames is how many names stand for a set where people read.
 const mostNames = 6
@@ -175,59 +175,61 @@ func groupsOf(s Set, of []int) []int {
 	return list
 }
 
-// strokes are the edges' lines: what is open, and what is unknown.
-func (e edge) strokes(draw func(ports, style string)) {
-	if !e.Open.Empty() {
-		draw(e.Open.String(), "open")
-	}
-	if !e.Unknown.Empty() {
-		draw(e.Unknown.String(), "unknown")
-	}
+// notation is how a language of graphs writes one. ports that may be open have a question mark.
+type notation struct {
+	head, tail string
+	node       func(i int, title string) string
+	edge       func(from, to int, ports string, unknown bool) string
 }
 
-func writeDOT(w io.Writer, n *Network, a *Answer) error {
+// draw writes the groups of an answer and what is open between them.
+func (d *notation) draw(w io.Writer, n *Network, a *Answer) error {
 	var b strings.Builder
-	b.WriteString("digraph reach {\n  rankdir=LR;\n  node [shape=box];\n")
+	b.WriteString(d.head)
 	groups, edges := n.groups(a.Flows)
 	for i, g := range groups {
-		fmt.Fprintf(&b, "  n%d [label=%s];\n", i, quoteDOT(n.Title(g, mostNames)))
+		b.WriteString(d.node(i, n.Title(g, mostNames)))
 	}
 	for _, e := range edges {
-		e.strokes(func(ports, style string) {
-			line := ""
-			if style == "unknown" {
-				line, ports = ", style=dashed", ports+"?"
-			}
-			fmt.Fprintf(&b, "  n%d -> n%d [label=%s%s];\n", e.from, e.to, quoteDOT(ports), line)
-		})
+		if !e.Open.Empty() {
+			b.WriteString(d.edge(e.from, e.to, e.Open.String(), false))
+		}
+		if !e.Unknown.Empty() {
+			b.WriteString(d.edge(e.from, e.to, e.Unknown.String()+"?", true))
+		}
 	}
-	b.WriteString("}\n")
+	b.WriteString(d.tail)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+var dot = notation{
+	head: "digraph reach {\n  rankdir=LR;\n  node [shape=box];\n",
+	tail: "}\n",
+	node: func(i int, title string) string { return fmt.Sprintf("  n%d [label=%s];\n", i, quoteDOT(title)) },
+	edge: func(from, to int, ports string, unknown bool) string {
+		style := ""
+		if unknown {
+			style = ", style=dashed"
+		}
+		return fmt.Sprintf("  n%d -> n%d [label=%s%s];\n", from, to, quoteDOT(ports), style)
+	},
 }
 
 func quoteDOT(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ").Replace(s) + `"`
 }
 
-func writeMermaid(w io.Writer, n *Network, a *Answer) error {
-	var b strings.Builder
-	b.WriteString("flowchart LR\n")
-	groups, edges := n.groups(a.Flows)
-	for i, g := range groups {
-		fmt.Fprintf(&b, "  n%d[\"%s\"]\n", i, plainMermaid(n.Title(g, mostNames)))
-	}
-	for _, e := range edges {
-		e.strokes(func(ports, style string) {
-			arrow := "-->"
-			if style == "unknown" {
-				arrow, ports = "-.->", ports+"?"
-			}
-			fmt.Fprintf(&b, "  n%d %s|\"%s\"| n%d\n", e.from, arrow, plainMermaid(ports), e.to)
-		})
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+var mermaid = notation{
+	head: "flowchart LR\n",
+	node: func(i int, title string) string { return fmt.Sprintf("  n%d[\"%s\"]\n", i, plainMermaid(title)) },
+	edge: func(from, to int, ports string, unknown bool) string {
+		arrow := "-->"
+		if unknown {
+			arrow = "-.->"
+		}
+		return fmt.Sprintf("  n%d %s|\"%s\"| n%d\n", from, arrow, plainMermaid(ports), to)
+	},
 }
 
 // plainMermaid writes what would end a quoted text, or begin markup, as the entities that Mermaid has for it.

@@ -155,14 +155,9 @@ func (d dice) adminRules(dir direction, actions ...string) []adminRule {
 func TestTruthAdmin(t *testing.T) {
 	const clusters, wanted = 500, 50_000
 	d := dice{rand.New(rand.NewPCG(7, 9))}
-	cases, verdicts := 0, [3]int{}
-	for c := range clusters {
-		namespaces := map[string]map[string]string{}
-		var objects []*fact.Object
-		for _, name := range []string{"one", "two", "three"} {
-			namespaces[name] = map[string]string{"kubernetes.io/metadata.name": name, "team": d.of("a", "b"), "tier": d.of("a", "b")}
-			objects = append(objects, asObject(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name, "labels": namespaces[name]}}))
-		}
+	var count tally
+	for range clusters {
+		namespaces, objects := d.namespaces(t)
 		var pods []truthPod
 		for i := range 5 {
 			p := d.pod(i)
@@ -186,7 +181,6 @@ func TestTruthAdmin(t *testing.T) {
 		}
 		baseline := &adminSpec{Subject: d.adminPods(false), Ingress: d.adminRules(ingress, "Allow", "Deny"), Egress: d.adminRules(egress, "Allow", "Deny")}
 		add("BaselineAdminNetworkPolicy", "default", baseline)
-		n := New(Input{Inventory: fact.NewInventory(objects, "1.36", false)})
 		side := func(dir direction, subject, peer, to truthPod, protocol string, port int) bool {
 			for _, spec := range admin {
 				switch spec.firstMatch(dir, subject, peer, to, namespaces, protocol, port) {
@@ -209,34 +203,18 @@ func TestTruthAdmin(t *testing.T) {
 			}
 			return baseline.firstMatch(dir, subject, peer, to, namespaces, protocol, port) != "Deny"
 		}
-		ends := slices.Clone(pods)
-		for range 3 {
-			ends = append(ends, truthPod{ip: netip.MustParseAddr(d.of(truthOutside...))})
+		ends := append(slices.Clone(pods), d.outside(3, truthOutside)...)
+		compared := comparison[truthPod]{
+			network: New(Input{Inventory: fact.NewInventory(objects, "1.36", false)}), from: ends, to: ends, times: 4, ask: d.anyPort,
+			judge: func(from, to truthPod, protocol Protocol, port int) Verdict {
+				return verdictOf(side(egress, from, to, to, protocol.String(), port) && side(ingress, to, from, to, protocol.String(), port))
+			},
+			world: func() any { return texts(objects) },
 		}
-		for _, from := range ends {
-			for _, to := range ends {
-				if from.name == to.name {
-					continue
-				}
-				a := n.Between(n.endpointOf(t, from), n.endpointOf(t, to))
-				for range 4 {
-					protocol, port := Protocol(d.IntN(3)), 78+d.IntN(8)
-					want := Closed
-					if side(egress, from, to, to, protocol.String(), port) && side(ingress, to, from, to, protocol.String(), port) {
-						want = Open
-					}
-					if got := a.At(protocol, port); got != want {
-						raw, _ := json.Marshal(map[string]any{"admin": admin, "baseline": baseline, "policies": policies, "namespaces": namespaces})
-						t.Fatalf("cluster %d: %+v to %+v on %d/%s: %s, the judge says %s\n%s", c, from, to, port, protocol, got, want, raw)
-					}
-					cases++
-					verdicts[want]++
-				}
-			}
-		}
+		compared.run(t, &count)
 	}
-	t.Logf("%d cases: %d closed, %d open", cases, verdicts[Closed], verdicts[Open])
-	if cases < wanted || min(verdicts[Closed], verdicts[Open]) < wanted/20 {
-		t.Errorf("%d cases, %v: the test compares too little", cases, verdicts)
+	if count.cases() < wanted {
+		t.Errorf("%d cases: the test compares too little", count.cases())
 	}
+	count.enough(t, wanted/20, Closed, Open)
 }

@@ -2,7 +2,6 @@ package reach
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -393,8 +392,8 @@ func (d dice) calicoCluster() *calicoCluster {
 func TestCalicoTruth(t *testing.T) {
 	wanted := truthCases(t)
 	d := dice{rand.New(rand.NewPCG(3, 1))}
-	cases, verdicts := 0, [3]int{}
-	for round := 0; cases < wanted; round++ {
+	var count tally
+	for count.cases() < wanted {
 		c := d.calicoCluster()
 		var objects []*fact.Object
 		for _, name := range []string{"one", "two", "three"} {
@@ -423,43 +422,15 @@ func TestCalicoTruth(t *testing.T) {
 		for _, p := range c.plain {
 			objects = append(objects, asObject(t, p))
 		}
-		n := New(Input{Inventory: fact.NewInventory(objects, "1.36", false)})
-		for range 3 {
-			ends = append(ends, istioPod{truthPod: truthPod{ip: netip.MustParseAddr(d.of(truthOutside...))}})
+		ends = append(ends, d.istioOutside(3, truthOutside)...)
+		compared := comparison[istioPod]{
+			network: New(Input{Inventory: fact.NewInventory(objects, "1.36", false)}), from: ends, to: ends, times: 4, ask: d.anyPort,
+			judge: func(from, to istioPod, protocol Protocol, port int) Verdict {
+				return verdictOf(c.side(egress, &from, &to, &to, protocol, port) && c.side(ingress, &to, &from, &to, protocol, port))
+			},
+			world: func() any { return texts(objects) },
 		}
-		flows := matrix(n)
-		for _, from := range ends {
-			for _, to := range ends {
-				if from.name == to.name {
-					continue
-				}
-				i, j := n.endpointOf(t, from.truthPod), n.endpointOf(t, to.truthPod)
-				a := n.Between(i, j)
-				if f := flows[[2]int{i, j}]; !f.Open.Equal(a.Open) || !f.Unknown.Equal(a.Unknown) {
-					t.Fatalf("the flows from %s to %s are %v, between them is %v", from.name, to.name, f, a)
-				}
-				for range 4 {
-					protocol, port := Protocol(d.IntN(3)), 78+d.IntN(8)
-					want := Closed
-					if c.side(egress, &from, &to, &to, protocol, port) && c.side(ingress, &to, &from, &to, protocol, port) {
-						want = Open
-					}
-					if got := a.At(protocol, port); got != want {
-						var raw []string
-						for _, p := range c.policies {
-							raw = append(raw, string(p.object(t).Root.AppendJSON(nil)))
-						}
-						plain, _ := json.Marshal([]any{c.namespaces, c.plain, fmt.Sprint(c.tiers)})
-						t.Fatalf("round %d: %+v to %+v on %d/%s: %s, the judge says %s\n%s\n%s", round, from, to, port, protocol, got, want, strings.Join(raw, "\n"), plain)
-					}
-					cases++
-					verdicts[want]++
-				}
-			}
-		}
+		compared.run(t, &count)
 	}
-	t.Logf("%d cases: %d closed, %d open", cases, verdicts[Closed], verdicts[Open])
-	if min(verdicts[Closed], verdicts[Open]) < wanted/20 {
-		t.Errorf("%v: the test compares too little", verdicts)
-	}
+	count.enough(t, wanted/20, Closed, Open)
 }

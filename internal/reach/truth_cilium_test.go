@@ -1,7 +1,6 @@
 package reach
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -335,8 +334,8 @@ func (d dice) ciliumSpec(i int) *ciliumSpec {
 func TestCiliumTruth(t *testing.T) {
 	wanted := truthCases(t)
 	d := dice{rand.New(rand.NewPCG(7, 7))}
-	cases, verdicts := 0, [3]int{}
-	for round := 0; cases < wanted; round++ {
+	var count tally
+	for count.cases() < wanted {
 		c := &ciliumCluster{namespaces: map[string]map[string]string{}}
 		var objects []*fact.Object
 		for _, name := range []string{"one", "two", "three"} {
@@ -359,55 +358,36 @@ func TestCiliumTruth(t *testing.T) {
 			objects = append(objects, asObject(t, c.policies[i]))
 		}
 		n := New(Input{Inventory: fact.NewInventory(objects, "1.36", false)})
-		for range 2 {
-			ends = append(ends, ciliumEnd{istioPod{truthPod: truthPod{ip: netip.MustParseAddr(d.of(truthOutside...))}}, "world"})
+		for _, p := range d.istioOutside(2, truthOutside) {
+			ends = append(ends, ciliumEnd{p, "world"})
 		}
 		if len(c.policies) == 0 { // whether a block holds a node's address is not known
 			ends = append(ends, ciliumEnd{what: "remote"})
 		}
 		ends = append(ends, ciliumEnd{what: "host"})
-		at := func(e ciliumEnd) int {
-			switch e.what {
-			case "host":
-				return n.node
-			case "remote":
-				return n.nodes
-			}
-			return n.endpointOf(t, e.truthPod)
+		compared := comparison[ciliumEnd]{
+			network: n, from: ends, to: ends, times: 4, ask: d.anyPort,
+			judge: func(from, to ciliumEnd, protocol Protocol, port int) Verdict {
+				return inAllWorlds(func(ask func(string) bool) bool {
+					return c.side(ask, egress, &from, &to, &to, protocol, port) && c.side(ask, ingress, &to, &from, &to, protocol, port)
+				})
+			},
+			at: func(e ciliumEnd) int {
+				switch e.what {
+				case "host":
+					return n.node
+				case "remote":
+					return n.nodes
+				}
+				return n.endpointOf(t, e.truthPod)
+			},
+			same: func(from, to ciliumEnd) bool {
+				return from.what != "pod" && to.what != "pod" || from.name == to.name && from.what == to.what
+			},
+			world: func() any { return texts(objects) },
 		}
-		flows := matrix(n)
-		for _, from := range ends {
-			for _, to := range ends {
-				if from.what != "pod" && to.what != "pod" || from.name == to.name && from.what == to.what {
-					continue
-				}
-				i, j := at(from), at(to)
-				a := n.Between(i, j)
-				if f := flows[[2]int{i, j}]; !f.Open.Equal(a.Open) || !f.Unknown.Equal(a.Unknown) {
-					t.Fatalf("the flows from %s to %s are %v, between them is %v", from.name, to.name, f, a)
-				}
-				for range 4 {
-					protocol, port := Protocol(d.IntN(3)), 78+d.IntN(8)
-					want := inAllWorlds(func(ask func(string) bool) bool {
-						return c.side(ask, egress, &from, &to, &to, protocol, port) && c.side(ask, ingress, &to, &from, &to, protocol, port)
-					})
-					if got := a.At(protocol, port); got != want {
-						var raw []string
-						for _, s := range c.specs {
-							text := s.object(t).Root.AppendJSON(nil)
-							raw = append(raw, string(text))
-						}
-						plain, _ := json.Marshal([]any{c.namespaces, c.policies})
-						t.Fatalf("round %d: %+v to %+v on %d/%s: %s, the judge says %s\n%s\n%s", round, from, to, port, protocol, got, want, strings.Join(raw, "\n"), plain)
-					}
-					cases++
-					verdicts[want]++
-				}
-			}
-		}
+		compared.run(t, &count)
 	}
-	t.Logf("%d cases: %d closed, %d unknown, %d open", cases, verdicts[Closed], verdicts[Unknown], verdicts[Open])
-	if min(verdicts[Closed], verdicts[Open]) < wanted/10 || verdicts[Unknown] < wanted/1000 {
-		t.Errorf("%v: the test compares too little", verdicts)
-	}
+	count.enough(t, wanted/10, Closed, Open)
+	count.enough(t, wanted/1000, Unknown)
 }

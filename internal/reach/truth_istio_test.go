@@ -1,7 +1,6 @@
 package reach
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -516,43 +515,19 @@ func accountPod(t testing.TB, p istioPod) *fact.Object {
 func TestIstioTruth(t *testing.T) {
 	wanted := truthCases(t)
 	d := dice{rand.New(rand.NewPCG(9, 4))}
-	cases, verdicts := 0, [3]int{}
-	for round := 0; cases < wanted; round++ {
+	var count tally
+	for count.cases() < wanted {
 		c, pods := d.istioCluster()
-		n := New(Input{Inventory: fact.NewInventory(c.objects(t, pods), "1.36", false)})
-		ends := slices.Clone(pods)
-		for range 3 {
-			ends = append(ends, istioPod{truthPod: truthPod{ip: netip.MustParseAddr(d.of(truthOutside[:5]...))}})
+		compared := comparison[istioPod]{
+			network: New(Input{Inventory: fact.NewInventory(c.objects(t, pods), "1.36", false)}),
+			from:    append(slices.Clone(pods), d.istioOutside(3, truthOutside[:5])...), to: pods, times: 6, ask: d.meshPort,
+			judge: func(from, to istioPod, protocol Protocol, port int) Verdict {
+				return inAllWorlds(func(ask func(string) bool) bool { return c.allows(ask, from, to, protocol, port) })
+			},
+			mayDoubt: func(from, to istioPod) bool { return from.namespace == "four" || to.namespace == "four" },
+			world:    func() any { return texts(c.objects(t, pods)) },
 		}
-		flows := matrix(n)
-		for _, from := range ends {
-			for _, to := range pods {
-				if from.name == to.name {
-					continue
-				}
-				i, j := n.endpointOf(t, from.truthPod), n.endpointOf(t, to.truthPod)
-				a := n.Between(i, j)
-				if f := flows[[2]int{i, j}]; !f.Open.Equal(a.Open) || !f.Unknown.Equal(a.Unknown) {
-					t.Fatalf("the flows from %s to %s are %v, between them is %v", from.name, to.name, f, a)
-				}
-				for range 6 {
-					protocol, port := TCP, 78+d.IntN(6)
-					if d.one(20) {
-						protocol = UDP
-					}
-					want := inAllWorlds(func(ask func(string) bool) bool { return c.allows(ask, from, to, protocol, port) })
-					if got := a.At(protocol, port); got != want && (from.namespace != "four" && to.namespace != "four" || got != Unknown) {
-						raw, _ := json.Marshal([]any{c.namespaces, c.policies, c.peers, c.services})
-						t.Fatalf("round %d: %+v to %+v on %d/%s: %s, the judge says %s\n%s", round, from, to, port, protocol, got, want, raw)
-					}
-					cases++
-					verdicts[want]++
-				}
-			}
-		}
+		compared.run(t, &count)
 	}
-	t.Logf("%d cases: %d closed, %d unknown, %d open", cases, verdicts[Closed], verdicts[Unknown], verdicts[Open])
-	if slices.Min(verdicts[:]) < wanted/20 {
-		t.Errorf("%v: the test compares too little", verdicts)
-	}
+	count.enough(t, wanted/20, Closed, Unknown, Open)
 }

@@ -315,7 +315,12 @@ func expected(worlds []world, ask func(world) bool) Verdict {
 			return Unknown
 		}
 	}
-	if first {
+	return verdictOf(first)
+}
+
+// verdictOf is the verdict of what is known.
+func verdictOf(open bool) Verdict {
+	if open {
 		return Open
 	}
 	return Closed
@@ -339,14 +344,9 @@ func truthWorlds(host bool) []world {
 func TestTruth(t *testing.T) {
 	const clusters, wanted = 600, 50_000
 	d := dice{rand.New(rand.NewPCG(4, 2))}
-	cases, verdicts := 0, [3]int{}
-	for c := range clusters {
-		namespaces := map[string]map[string]string{}
-		var objects []*fact.Object
-		for _, name := range []string{"one", "two", "three"} {
-			namespaces[name] = map[string]string{"kubernetes.io/metadata.name": name, "team": d.of("a", "b"), "tier": d.of("a", "b")}
-			objects = append(objects, asObject(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name, "labels": namespaces[name]}}))
-		}
+	var count tally
+	for range clusters {
+		namespaces, objects := d.namespaces(t)
 		var pods []truthPod
 		for i := range 5 {
 			pods = append(pods, d.pod(i))
@@ -357,40 +357,34 @@ func TestTruth(t *testing.T) {
 			policies = append(policies, d.policy(fmt.Sprint("policy-", i)))
 			objects = append(objects, asObject(t, policies[i]))
 		}
-		n := New(Input{Inventory: fact.NewInventory(objects, "1.36", false)})
-		ends := slices.Clone(pods)
-		for range 3 {
-			ends = append(ends, truthPod{ip: netip.MustParseAddr(d.of(truthOutside...))})
+		ends := append(slices.Clone(pods), d.outside(3, truthOutside)...)
+		compared := comparison[truthPod]{
+			network: New(Input{Inventory: fact.NewInventory(objects, "1.36", false)}), from: ends, to: ends, times: 4, ask: d.anyPort,
+			judge: func(from, to truthPod, protocol Protocol, port int) Verdict {
+				return expected(truthWorlds(from.host || to.host), func(w world) bool {
+					return truth(w, policies, namespaces, from, to, corev1.Protocol(protocol.String()), int32(port))
+				})
+			},
+			world: func() any { return texts(objects) },
 		}
-		flows := matrix(n)
-		for _, from := range ends {
-			for _, to := range ends {
-				if from.name == to.name {
-					continue
-				}
-				a := n.Between(n.endpointOf(t, from), n.endpointOf(t, to))
-				if f := flows[[2]int{n.endpointOf(t, from), n.endpointOf(t, to)}]; (from.name != "" || to.name != "") && (!f.Open.Equal(a.Open) || !f.Unknown.Equal(a.Unknown)) {
-					t.Fatalf("the flows from %s to %s are %v, between them is %v", from.name, to.name, f, a)
-				}
-				for range 4 {
-					protocol, port := Protocol(d.IntN(3)), 78+d.IntN(8)
-					want := expected(truthWorlds(from.host || to.host), func(w world) bool {
-						return truth(w, policies, namespaces, from, to, corev1.Protocol(protocol.String()), int32(port))
-					})
-					if got := a.At(protocol, port); got != want {
-						raw, _ := json.MarshalIndent(policies, "", " ")
-						t.Fatalf("cluster %d: %+v to %+v on %d/%s: %s, the judge says %s\n%s\n%v", c, from, to, port, protocol, got, want, raw, namespaces)
-					}
-					cases++
-					verdicts[want]++
-				}
-			}
-		}
+		compared.run(t, &count)
 	}
-	t.Logf("%d cases: %d closed, %d unknown, %d open", cases, verdicts[Closed], verdicts[Unknown], verdicts[Open])
-	if cases < wanted || slices.Min(verdicts[:]) < wanted/50 {
-		t.Errorf("%d cases, %v: the test compares too little", cases, verdicts)
+	if count.cases() < wanted {
+		t.Errorf("%d cases: the test compares too little", count.cases())
 	}
+	count.enough(t, wanted/50, Closed, Unknown, Open)
+}
+
+// namespaces are three, with random labels.
+func (d dice) namespaces(t testing.TB) (map[string]map[string]string, []*fact.Object) {
+	t.Helper()
+	labels := map[string]map[string]string{}
+	var objects []*fact.Object
+	for _, name := range []string{"one", "two", "three"} {
+		labels[name] = map[string]string{"kubernetes.io/metadata.name": name, "team": d.of("a", "b"), "tier": d.of("a", "b")}
+		objects = append(objects, asObject(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name, "labels": labels[name]}}))
+	}
+	return labels, objects
 }
 
 // endpointOf finds the class of a pod or of an address.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -70,7 +71,7 @@ func parseHostsTOML(text []byte, name, dir string, into Hosts) error {
 		return err
 	}
 	own := &Host{Name: name}
-	if err := doc.tomlHost.fill(own, dir); err != nil {
+	if err := doc.fill(own, dir); err != nil {
 		return err
 	}
 	for _, key := range meta.Keys() { // in the order of the file, which maps lose
@@ -97,7 +98,7 @@ func parseHostsTOML(text []byte, name, dir string, into Hosts) error {
 			return err
 		}
 		if canonical(server.Name) != name && name != "*" {
-			if err := doc.tomlHost.fill(server, dir); err != nil {
+			if err := doc.fill(server, dir); err != nil {
 				return err
 			}
 			into[name+" "+server.Name] = server
@@ -110,12 +111,7 @@ func parseHostsTOML(text []byte, name, dir string, into Hosts) error {
 }
 
 func pulls(capabilities []string) bool {
-	for _, c := range capabilities {
-		if c == "pull" {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(capabilities, "pull")
 }
 
 // hostOfURL is the host of "https://mirror.example:5000/v2/path", or of the host alone.

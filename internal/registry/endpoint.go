@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path"
 	"regexp"
@@ -150,9 +151,7 @@ func (e *endpoint) try(ctx context.Context, speaks *http.Client, n int, what str
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range header {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, header)
 	r.Header.Set("Accept-Encoding", identity)
 	answer, err := speaks.Do(r)
 	if err != nil {

@@ -208,7 +208,7 @@ func (b *blob) Read(p []byte) (int, error) {
 	if again != nil {
 		return n, b.from.masked(err)
 	}
-	_ = b.paced.Close()
+	_ = b.Close()
 	next.waited, next.paced.n = b.waited, b.paced.n
 	b.paced = next.paced
 	return n, nil

@@ -28,9 +28,9 @@ func runHelper(helper, registry string) (Credential, error) {
 	}
 	program, err := exec.LookPath("docker-credential-" + helper)
 	if err != nil {
-		return Credential{}, nil //nolint:nilerr // it stands only where docker does
+		return Credential{}, nil // it stands only where docker does
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
+	ctx, cancel := context.WithTimeout(context.Background(), helperTime) //nolint:forbidigo // what it says is kept for whoever asks later
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "get") //nolint:gosec // the program that the config file names
 	cmd.Stdin = strings.NewReader(registry)

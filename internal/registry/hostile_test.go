@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,7 +24,7 @@ func TestHostileRegistry(t *testing.T) {
 	}{
 		"a manifest of a GiB": {func(w http.ResponseWriter, r *http.Request) {
 			if manifest(r) {
-				w.Header().Set("Content-Length", fmt.Sprint(1<<30))
+				w.Header().Set("Content-Length", strconv.Itoa(1<<30))
 				_, _ = io.CopyN(w, zeros{}, 1<<30)
 			}
 		}, "of 1073741824 bytes"},
@@ -160,7 +161,7 @@ func TestPatience(t *testing.T) {
 				_, _ = fmt.Sscanf(header, "bytes=%d-", &from)
 				w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(large)-1, len(large)))
 			}
-			w.Header().Set("Content-Length", fmt.Sprint(len(large)-from))
+			w.Header().Set("Content-Length", strconv.Itoa(len(large)-from))
 			if from > 0 {
 				w.WriteHeader(http.StatusPartialContent)
 			}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -186,9 +187,7 @@ func (h *Host) tls() (*tls.Config, error) {
 // Insecure are the hosts with those allowed plain HTTP and any certificate that are named beside them.
 func (h Hosts) Insecure(names []string) Hosts {
 	all := Hosts{}
-	for name, host := range h {
-		all[name] = host
-	}
+	maps.Copy(all, h)
 	for _, name := range names {
 		other := Host{}
 		if there := all[name]; there != nil {

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,7 +34,7 @@ func digestOf(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b
 // serving is a registry in which team/shop:1 and a blob stand; before may answer itself.
 func serving(t testing.TB, before http.HandlerFunc) *httptest.Server {
 	t.Helper()
-	handler := ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)))
+	handler := ggcr.New(ggcr.Logger(slog.NewLogLogger(slog.DiscardHandler, 0)))
 	push := func(method, path, kind string, body string) {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 		r.Header.Set("Content-Type", kind)
@@ -338,10 +338,11 @@ func TestHostsFiles(t *testing.T) {
 	} {
 		var list []string
 		for _, h := range hosts.of(registry) {
-			line := h.Name
+			var line strings.Builder
+			line.WriteString(h.Name)
 			for word, is := range map[string]bool{" ns=" + h.namespace: h.namespace != ""} {
 				if is {
-					line += word
+					line.WriteString(word)
 				}
 			}
 			for _, w := range []struct {
@@ -349,10 +350,10 @@ func TestHostsFiles(t *testing.T) {
 				is   bool
 			}{{" rooted", h.rooted}, {" insecure", h.Insecure}, {" skip", h.SkipVerify}, {" ca", h.CA == filepath.Join(dir, registry, "ca.pem")}, {" cert", h.Key == filepath.Join(dir, registry, "k.pem")}} {
 				if w.is {
-					line += w.word
+					line.WriteString(w.word)
 				}
 			}
-			list = append(list, line)
+			list = append(list, line.String())
 		}
 		if got := strings.Join(list, ", "); got != want {
 			t.Errorf("%s: got %s, want %s", registry, got, want)

@@ -85,8 +85,8 @@ func (h *header) text(tag uint32) string {
 	if n == 0 {
 		return ""
 	}
-	if end := bytes.IndexByte(data, 0); end >= 0 {
-		return strings.ToValidUTF8(string(data[:end]), "?")
+	if before, _, ok := bytes.Cut(data, []byte{0}); ok {
+		return strings.ToValidUTF8(string(before), "?")
 	}
 	return ""
 }

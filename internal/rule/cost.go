@@ -77,28 +77,41 @@ func loops(e ast.Expr) int {
 			deepest = max(deepest, loops(child))
 		}
 	}
+	if e.Kind() != ast.ComprehensionKind {
+		below(children(e)...)
+		return deepest
+	}
+	f := e.AsComprehension()
+	below(f.LoopCondition(), f.LoopStep(), f.Result())
+	deepest++
+	below(f.IterRange(), f.AccuInit())
+	return deepest
+}
+
+// children are the expressions of which another one is made.
+func children(e ast.Expr) []ast.Expr {
 	switch e.Kind() {
 	case ast.CallKind:
 		if e.AsCall().IsMemberFunction() {
-			below(e.AsCall().Target())
+			return append([]ast.Expr{e.AsCall().Target()}, e.AsCall().Args()...)
 		}
-		below(e.AsCall().Args()...)
+		return e.AsCall().Args()
 	case ast.ComprehensionKind:
 		f := e.AsComprehension()
-		below(f.LoopCondition(), f.LoopStep(), f.Result())
-		deepest++
-		below(f.IterRange(), f.AccuInit())
+		return []ast.Expr{f.IterRange(), f.AccuInit(), f.LoopCondition(), f.LoopStep(), f.Result()}
 	case ast.ListKind:
-		below(e.AsList().Elements()...)
+		return e.AsList().Elements()
 	case ast.MapKind:
+		var list []ast.Expr
 		for _, entry := range e.AsMap().Entries() {
-			below(entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
+			list = append(list, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
 		}
+		return list
 	case ast.SelectKind:
-		below(e.AsSelect().Operand())
+		return []ast.Expr{e.AsSelect().Operand()}
 	case ast.StructKind, ast.IdentKind, ast.LiteralKind, ast.UnspecifiedExprKind:
 	}
-	return deepest
+	return nil
 }
 
 // ofOne are the fields of workload, ns and binding that come from the one object that is judged.

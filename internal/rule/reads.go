@@ -58,30 +58,17 @@ func (c *Compiled) collectItems(e ast.Expr, items map[string]string, reads map[s
 			c.collectItems(child, items, reads)
 		}
 	}
-	switch e.Kind() {
-	case ast.CallKind:
-		if e.AsCall().IsMemberFunction() {
-			below(e.AsCall().Target())
-		}
-		below(e.AsCall().Args()...)
-	case ast.ComprehensionKind:
-		f := e.AsComprehension()
-		below(f.IterRange(), f.AccuInit())
-		if list := c.listOf(f.IterRange(), items); list != "" {
-			items = maps.Clone(items)
-			items[f.IterVar()] = list
-		}
-		below(f.LoopCondition(), f.LoopStep(), f.Result())
-	case ast.ListKind:
-		below(e.AsList().Elements()...)
-	case ast.MapKind:
-		for _, entry := range e.AsMap().Entries() {
-			below(entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
-		}
-	case ast.SelectKind:
-		below(e.AsSelect().Operand())
-	case ast.StructKind, ast.IdentKind, ast.LiteralKind, ast.UnspecifiedExprKind:
+	if e.Kind() != ast.ComprehensionKind {
+		below(children(e)...)
+		return
 	}
+	f := e.AsComprehension()
+	below(f.IterRange(), f.AccuInit())
+	if list := c.listOf(f.IterRange(), items); list != "" {
+		items = maps.Clone(items)
+		items[f.IterVar()] = list
+	}
+	below(f.LoopCondition(), f.LoopStep(), f.Result())
 }
 
 // listOf is the path of the list that a loop walks; "" where it begins at no variable.

@@ -147,6 +147,7 @@ func (g *gathering) about(img *fact.Image, urls []*purl.URL) {
 			if img.System == nil && p.name != "" {
 				img.System = p.system()
 			}
+		case aPackage, aFile, aside:
 		}
 	}
 	if title = cmp.Or(title, g.title); title != "" && title != g.name {

@@ -2,9 +2,9 @@ package sbom
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -22,7 +22,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 		case r.n == 0:
 			r.rest = r.head
 		case r.n <= r.times:
-			r.rest = strings.ReplaceAll(r.part, "%", fmt.Sprint(r.n))
+			r.rest = strings.ReplaceAll(r.part, "%", strconv.Itoa(r.n))
 		case r.n == r.times+1:
 			r.rest = r.tail
 		default:

@@ -2,9 +2,9 @@ package sbom
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +54,7 @@ func word(r *rand.Rand) string {
 func random(r *rand.Rand) *fact.Image {
 	img := &fact.Image{Name: "shop", Form: "oci-layout", Digest: "sha256:" + strings.Repeat("ab", 32), Platform: "linux/amd64", Packages: []fact.Package{}}
 	for i := range r.IntN(4) {
-		img.Layers = append(img.Layers, fact.Layer{Digest: pick(r, "sha256:"+strings.Repeat(fmt.Sprint(i), 64), "sha512:odd")})
+		img.Layers = append(img.Layers, fact.Layer{Digest: pick(r, "sha256:"+strings.Repeat(strconv.Itoa(i), 64), "sha512:odd")})
 	}
 	img.System = pick(r, nil, &fact.System{ID: "debian", Version: "12", Codename: "bookworm", Name: "Debian GNU/Linux 12"},
 		&fact.System{ID: "alpine", Version: "3.20.3", Name: "Alpine"}, &fact.System{ID: "alpine", Version: "3.21.0_alpha20240807"},

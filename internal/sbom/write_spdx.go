@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -246,7 +247,7 @@ func (p *spdxPackage) tags(tag func(name, value string)) {
 	tag("PackageVersion", p.Version)
 	tag("PackageDownloadLocation", p.Download)
 	tag("PrimaryPackagePurpose", strings.ReplaceAll(p.Purpose, "_", "-")) // the two forms spell it so
-	tag("FilesAnalyzed", fmt.Sprint(p.FilesAnalyzed))
+	tag("FilesAnalyzed", strconv.FormatBool(p.FilesAnalyzed))
 	for _, c := range p.Checksums {
 		tag("PackageChecksum", c.Algorithm+": "+c.Value)
 	}

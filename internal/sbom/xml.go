@@ -77,9 +77,9 @@ func (m *markup) token(t xml.Token) error {
 	return nil
 }
 
-// up is the name of an element above the one that was opened last, "" beyond the root.
-func (m *markup) up(n int) string {
-	if i := len(m.path) - 1 - n; i >= 0 {
+// parent is the name of the element around the one that was opened last, "" for the root's.
+func (m *markup) parent() string {
+	if i := len(m.path) - 2; i >= 0 {
 		return m.path[i]
 	}
 	return ""
@@ -112,12 +112,12 @@ func (m *markup) start(t xml.StartElement) error {
 		m.g.is("sbom-cyclonedx-" + version)
 	case name == "component" && m.isComponent():
 		m.count++
-		c := &openComponent{depth: len(m.path), class: attribute(t, "type"), product: m.up(1) == "metadata"}
+		c := &openComponent{depth: len(m.path), class: attribute(t, "type"), product: m.parent() == "metadata"}
 		c.at, c.id = fmt.Sprintf("component %d", m.count), attribute(t, "bom-ref")
 		m.open = append(m.open, c)
-	case name == "dependency" && m.up(1) == "dependencies":
+	case name == "dependency" && m.parent() == "dependencies":
 		m.from = attribute(t, "ref")
-	case name == "dependency" && m.up(1) == "dependency":
+	case name == "dependency" && m.parent() == "dependency":
 		m.g.relate(depends, m.from, attribute(t, "ref"))
 	case m.top() != nil && name == "hash":
 		m.top().attr = attribute(t, "alg")
@@ -130,7 +130,7 @@ func (m *markup) start(t xml.StartElement) error {
 // isComponent says whether the component that was opened last is one of the bill, and not one of its tools, authors or
 // ancestors.
 func (m *markup) isComponent() bool {
-	switch m.up(1) {
+	switch m.parent() {
 	case "metadata":
 		return len(m.path) == 3
 	case "components":
@@ -148,9 +148,9 @@ func (m *markup) end(name, text string) {
 		m.g.cyclonedxAdd(c.part, c.class, &c.hint, c.product)
 	case c != nil:
 		c.field(m.path[c.depth:], text)
-	case name == "aggregate" && m.up(1) == "composition":
+	case name == "aggregate" && m.parent() == "composition":
 		m.g.aggregate(text)
-	case name == "text" && m.up(1) == "annotation":
+	case name == "text" && m.parent() == "annotation":
 		m.g.note(text)
 	}
 }

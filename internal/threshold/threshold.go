@@ -85,9 +85,25 @@ func faults(issues *cel.Issues) string {
 // String is the expression as it was written.
 func (x *Expression) String() string { return x.text }
 
-// Meets asks the expression about a failed finding.
+// Meets asks the expression about a failed finding. Where it asks for an answer that is not known (exposed ==
+// "yes"), what each of the possible answers would make of it counts: an expression that holds for one of them
+// is unknown. One that says what it means by unknown (exposed != "no") is taken by its word.
 func (x *Expression) Meets(f *verdict.Finding) verdict.Verdict {
 	values, unknown := valuesOf(f)
+	met := x.eval(values, unknown)
+	if met != verdict.Pass || f.Vulnerability == nil {
+		return met
+	}
+	for _, guess := range guesses(values) {
+		if x.eval(guess, unknown) != verdict.Pass {
+			return verdict.Unknown
+		}
+	}
+	return verdict.Pass
+}
+
+// eval is the answer for these values, of which some are not known.
+func (x *Expression) eval(values map[string]any, unknown []string) verdict.Verdict {
 	patterns := make([]*cel.AttributePatternType, 0, len(unknown))
 	for _, name := range unknown {
 		patterns = append(patterns, cel.AttributePattern(name))

@@ -26,7 +26,11 @@ func TestMeets(t *testing.T) {
 		`likelihood > 0.1 && fixed`:         {verdict.Pass, verdict.Fail, verdict.Pass},
 		`score > 7`:                         {verdict.Pass, verdict.Fail, verdict.Unknown},
 		`rule.startsWith("privileged")`:     {verdict.Fail, verdict.Pass, verdict.Pass},
-		`vulnerability && origin == "base"`: {verdict.Pass, verdict.Fail, verdict.Pass},
+		`vulnerability && origin == "base"`: {verdict.Pass, verdict.Fail, verdict.Unknown},
+		`exposed == "yes"`:                  {verdict.Pass, verdict.Unknown, verdict.Pass},
+		`exposed == "unknown"`:              {verdict.Pass, verdict.Fail, verdict.Pass},
+		`inUse == "yes" && !fixed`:          {verdict.Pass, verdict.Pass, verdict.Unknown},
+		`origin == "application"`:           {verdict.Pass, verdict.Pass, verdict.Unknown},
 		`1 / (layer - layer) == 1`:          {verdict.Unknown, verdict.Unknown, verdict.Unknown},
 	} {
 		gate, err := threshold.Parse(text)

@@ -1,6 +1,7 @@
 package threshold
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -100,4 +101,35 @@ func valuesOf(f *verdict.Finding) (values map[string]any, unknown []string) {
 		unknown = append(unknown, "exploited")
 	}
 	return values, unknown
+}
+
+// answers are the variables that may say "unknown", and what they say when it is known.
+var answers = map[string][]string{
+	"origin":  {string(verdict.OriginBase), string(verdict.OriginApplication)},
+	"exposed": {string(verdict.Yes), string(verdict.No)},
+	"inUse":   {string(verdict.Yes), string(verdict.No)},
+}
+
+// guesses are the values with every combination of answers in the place of those that are not known; none where
+// all are.
+func guesses(values map[string]any) []map[string]any {
+	list := []map[string]any{values}
+	for name, known := range answers {
+		if word, ok := values[name].(string); ok && slices.Contains(known, word) {
+			continue
+		}
+		var more []map[string]any
+		for _, word := range known {
+			for _, guess := range list {
+				guess = maps.Clone(guess)
+				guess[name] = word
+				more = append(more, guess)
+			}
+		}
+		list = more
+	}
+	if len(list) == 1 {
+		return nil
+	}
+	return list
 }

@@ -115,6 +115,7 @@ func entitiesOf(e *Evidence) ([]*entity, error) {
 	case Bundle:
 		one, err := bundleEntity(e.Body)
 		return []*entity{one}, err
+	case Notation:
 	}
 	return nil, fmt.Errorf("it is in a form that is not sigstore's: %s", e.Form)
 }

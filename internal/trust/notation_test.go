@@ -164,12 +164,13 @@ func TestNotation(t *testing.T) {
 				}
 			}
 			r := asked(t, &Signer{Notation: test.folder}, &Entry{}, test.evidence)
-			said := strings.Join(r.Unseen, " ")
+			var said strings.Builder
+			said.WriteString(strings.Join(r.Unseen, " "))
 			for _, rejected := range r.Rejected {
-				said += rejected.Why
+				said.WriteString(rejected.Why)
 			}
-			if r.Verdict() != test.want || !strings.Contains(said, test.why) {
-				t.Errorf("%s, %s: %v %q, want %v %q", media, name, r.Verdict(), said, test.want, test.why)
+			if r.Verdict() != test.want || !strings.Contains(said.String(), test.why) {
+				t.Errorf("%s, %s: %v %q, want %v %q", media, name, r.Verdict(), said.String(), test.want, test.why)
 			}
 			if test.want == verdict.Pass && (r.Signatures[0].Identity != leaf.cert.Subject.String() || r.Signatures[0].Clock != "signer") {
 				t.Errorf("%s, %s: %+v", media, name, r.Signatures)

@@ -45,12 +45,11 @@ func (s *Signer) examineEntity(w *work, c *entity) outcome {
 		return outcome{why: flat(err.Error())}
 	}
 	if (content.Certificate() == nil) != (len(s.keys) > 0) {
-		if len(s.keys) > 0 && c.mayBeKeyed() {
-			content = &bundle.PublicKey{}
-			c.content = content
-		} else {
+		if len(s.keys) == 0 || !c.mayBeKeyed() {
 			return outcome{why: "it is signed with " + map[bool]string{true: "a key", false: "a certificate"}[content.Certificate() == nil]}
 		}
+		content = &bundle.PublicKey{}
+		c.content = content
 	}
 	digest, err := digestBytes(w.subject.Digest)
 	if err != nil {
@@ -80,7 +79,7 @@ func (s *Signer) examineEntity(w *work, c *entity) outcome {
 			return outcome{why: flat(err.Error())}
 		}
 		statement.bind(s, o.certificate)
-		o.outcome.statement = statement
+		o.statement = statement
 	}
 	return o.outcome
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -219,9 +220,7 @@ func TestKeylessSignatures(t *testing.T) {
 	changed := func(e Evidence, change func(*Evidence)) Evidence {
 		copied := e
 		copied.Annotations = map[string]string{}
-		for k, text := range e.Annotations {
-			copied.Annotations[k] = text
-		}
+		maps.Copy(copied.Annotations, e.Annotations)
 		change(&copied)
 		return copied
 	}

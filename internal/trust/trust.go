@@ -8,11 +8,14 @@ package trust
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -80,9 +83,8 @@ type Report struct {
 
 // Demand is one thing that the policy asks, and whether it is so.
 type Demand struct {
-	What    string          `json:"what"`
+	fact.Demand
 	Verdict verdict.Verdict `json:"verdict"`
-	Why     string          `json:"why"`
 }
 
 // Verdict is that of all demands together: a fail outweighs an unknown, and nothing demanded is unknown.
@@ -107,7 +109,7 @@ func (p *Policy) Verify(ctx context.Context, s Subject, from Source, now time.Ti
 	r := &Report{Name: s.Name, Repository: s.Repository, Trust: fact.Trust{Digest: s.Digest, Signatures: []fact.Signature{}, Attestations: []fact.Attestation{}}}
 	entries := p.entries(s.Repository)
 	if len(entries) == 0 {
-		r.Demands = []Demand{{"a signer", verdict.Unknown, fmt.Sprintf("the policy names nobody who may sign %q", s.Repository)}}
+		r.Demands = []Demand{{fact.Demand{Name: "a signer", Why: fmt.Sprintf("the policy names nobody who may sign %q", s.Repository)}, verdict.Unknown}}
 		return r, nil
 	}
 	list, unseen, err := from.Evidence(ctx, s.Digest)
@@ -133,6 +135,57 @@ func (p *Policy) Verify(ctx context.Context, s Subject, from Source, now time.Ti
 	}
 	r.Until = w.until(r.Verdict())
 	return r, nil
+}
+
+// Unasked is the answer about an image of which nothing could be looked at, and why.
+func (p *Policy) Unasked(s Subject, why string) *Report {
+	r := &Report{Name: s.Name, Repository: s.Repository, Trust: fact.Trust{Digest: s.Digest, Unseen: []string{why}}}
+	for _, e := range p.entries(s.Repository) {
+		r.Demands = append(r.Demands, e.judge(r)...)
+	}
+	return r
+}
+
+// Names says whether the policy says anything of a repository's images.
+func (p *Policy) Names(repository string) bool { return len(p.entries(repository)) > 0 }
+
+// Within says whether a digest is the image that is asked about, or one that its index lists: what was read under a name
+// and what is verified under it may have been given to it at different times.
+func (s *Subject) Within(ctx context.Context, from Source, digest string) (bool, error) {
+	if s.Digest == digest {
+		return true, nil
+	}
+	documents, ok := from.(store)
+	if !ok {
+		return false, nil
+	}
+	text, err := documents.fetch(ctx, descriptor{MediaType: s.MediaType, Digest: s.Digest}, maxManifest)
+	if err != nil {
+		return false, err
+	}
+	var list index
+	if err := json.Unmarshal(text, &list); err != nil {
+		return false, fmt.Errorf("read %s: %w", s.Digest, err)
+	}
+	return slices.ContainsFunc(list.Manifests, func(d descriptor) bool { return d.Digest == digest }), nil
+}
+
+// RepositoryOf is the repository that a reference names, as policies match it; "" where it is no reference.
+func RepositoryOf(reference string) string {
+	ref, err := registry.ParseImage(strings.TrimPrefix(reference, "oci://"))
+	if err != nil {
+		return ""
+	}
+	return nameOf(ref.Context().Name())
+}
+
+// Vouching is the answer as rules read it; bills are those of the attestations, in their order.
+func (r *Report) Vouching(bills []fact.Bill) *fact.Vouching {
+	demands := make([]fact.Demand, 0, len(r.Demands))
+	for i := range r.Demands {
+		demands = append(demands, r.Demands[i].Demand)
+	}
+	return fact.NewVouching(&r.Trust, demands, bills)
 }
 
 // signersOf are the names of the signers that any of the entries trusts, in a fixed order.

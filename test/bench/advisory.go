@@ -20,6 +20,7 @@ import (
 
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/vulndb"
+	"github.com/coaming/coaming/test/bench/process"
 )
 
 // vulnData holds real OSV records, a folder an ecosystem.
@@ -68,7 +69,7 @@ func measureAdvisories(ctx context.Context, runs int) error {
 // index has the program make an index.
 func (b *bench) index(ctx context.Context, name, records string, runs int) (string, error) {
 	file := filepath.Join(b.dir, filepath.Base(records)+".db")
-	var all []figures
+	var all []process.Figures
 	for range runs {
 		f, err := run(ctx, b.coaming, "db", "build", records, "-o", file, "--kev", filepath.Join(vulnData, "kev.json.gz"),
 			"--cvss", filepath.Join(vulnData, "severity.tsv.gz"), "--created", "2026-11-22T00:00:00Z")
@@ -81,8 +82,8 @@ func (b *bench) index(ctx context.Context, name, records string, runs int) (stri
 	if err != nil {
 		return "", err
 	}
-	f := median(all)
-	fmt.Printf("%-34s %9.1f %9.1f %9.0f %.1f\n", name, f.wall, f.cpu, f.peak, float64(info.Size())/(1<<20))
+	f := process.Median(all)
+	fmt.Printf("%-34s %9.1f %9.1f %9.0f %.1f\n", name, f.Wall, f.CPU, f.Peak, float64(info.Size())/(1<<20))
 	return file, nil
 }
 
@@ -213,13 +214,18 @@ func multiply(dir string, times int) error {
 		return err
 	}
 	zips := make([]*zip.Writer, times)
+	files := make([]*os.File, times)
+	defer func() {
+		for _, file := range files {
+			_ = file.Close() // what counts is that the zip's end is written
+		}
+	}()
 	for i := range zips {
 		file, err := os.Create(filepath.Join(dir, strconv.Itoa(i)+".zip"))
 		if err != nil {
 			return err
 		}
-		zips[i] = zip.NewWriter(file)
-		defer func() { _ = file.Close() }() // what counts is that the zip's end is written
+		files[i], zips[i] = file, zip.NewWriter(file)
 	}
 	n := 0
 	err := eachRecord(vulnData, func(_ string, text []byte) error {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/coaming/coaming/test/bench/generate"
+	"github.com/coaming/coaming/test/bench/process"
 )
 
 // seed is that of the made-up clusters.
@@ -31,7 +32,7 @@ var questions = []question{
 // graphs measures the questions about clusters of 1,000 pods and more, each as files and as a snapshot.
 func (b *bench) graphs(ctx context.Context, most int) error {
 	type cell struct{ title, form string }
-	before := map[cell]figures{}
+	before := map[cell]process.Figures{}
 	fmt.Printf("%-8s %-9s %-20s %8s %8s %8s   %s\n", "pods", "form", "question", "cpu s", "wall s", "peak MiB", "grows as pods to the power of: cpu, wall, peak")
 	var shapes []string
 	for n := 1000; n <= most; n *= 10 {
@@ -50,10 +51,10 @@ func (b *bench) graphs(ctx context.Context, most int) error {
 				}
 				growth := ""
 				if earlier, known := before[cell{q.title, form}]; known {
-					growth = fmt.Sprintf("%.2f, %.2f, %.2f", exponent(earlier.cpu, f.cpu), exponent(earlier.wall, f.wall), exponent(earlier.peak, f.peak))
+					growth = fmt.Sprintf("%.2f, %.2f, %.2f", exponent(earlier.CPU, f.CPU), exponent(earlier.Wall, f.Wall), exponent(earlier.Peak, f.Peak))
 				}
 				before[cell{q.title, form}] = f
-				fmt.Printf("%-8d %-9s %-20s %8.2f %8.2f %8.0f   %s\n", n, form, q.title, f.cpu, f.wall, f.peak, growth)
+				fmt.Printf("%-8d %-9s %-20s %8.2f %8.2f %8.0f   %s\n", n, form, q.title, f.CPU, f.Wall, f.Peak, growth)
 			}
 		}
 	}
@@ -97,12 +98,12 @@ func writeCluster(dir string, pods int) error {
 const large = 100_000
 
 // ask is the median of the counted runs of one command, after one that fills caches; or of one run.
-func (b *bench) ask(ctx context.Context, q question, input string, often bool) (figures, error) {
+func (b *bench) ask(ctx context.Context, q question, input string, often bool) (process.Figures, error) {
 	name, args := b.floor, []string{input}
 	if q.args != nil {
 		name, args = b.coaming, q.args(input)
 	}
-	var counted []figures
+	var counted []process.Figures
 	runs := 1
 	if often {
 		runs += b.runs
@@ -110,13 +111,13 @@ func (b *bench) ask(ctx context.Context, q question, input string, often bool) (
 	for n := range runs {
 		f, err := run(ctx, name, args...)
 		if err != nil {
-			return figures{}, err
+			return process.Figures{}, err
 		}
 		if n > 0 || !often {
 			counted = append(counted, f)
 		}
 	}
-	return median(counted), nil
+	return process.Median(counted), nil
 }
 
 // exponent is how a figure grows when pods become ten times as many: 1 is linear.

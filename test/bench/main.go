@@ -14,10 +14,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/coaming/coaming/test/bench/generate"
+	"github.com/coaming/coaming/test/bench/process"
 )
 
 func main() {
@@ -131,7 +130,7 @@ func measure(ctx context.Context, runs, most int) error {
 // repeat compares a scan with the scan of the same tree right after it, which may recall what was found.
 func (b *bench) repeat(ctx context.Context, input string, runs int) error {
 	scan := []string{"scan", "--format", "json", "-o", os.DevNull, input}
-	var first, again []figures
+	var first, again []process.Figures
 	for range runs {
 		keep := "XDG_CACHE_HOME=" + filepath.Join(b.dir, "cache", strconv.Itoa(len(first)))
 		f, err := runWith(ctx, []string{keep}, b.coaming, scan...)
@@ -144,9 +143,9 @@ func (b *bench) repeat(ctx context.Context, input string, runs int) error {
 		}
 		again = append(again, f)
 	}
-	f, a := median(first), median(again)
+	f, a := process.Median(first), process.Median(again)
 	fmt.Printf("%-26s %8.3f %8.3f %8.0f | first, and kept: %.3f s CPU, %.3f s wall | repeated over first: %.3f, %.3f\n",
-		"the same, unchanged", a.cpu, a.wall, a.peak, f.cpu, f.wall, a.cpu/f.cpu, a.wall/f.wall)
+		"the same, unchanged", a.CPU, a.Wall, a.Peak, f.CPU, f.Wall, a.CPU/f.CPU, a.Wall/f.Wall)
 	return nil
 }
 
@@ -173,7 +172,7 @@ func (b *bench) startUp(ctx context.Context) error {
 	if err := os.WriteFile(tiny, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
-	var list []figures
+	var list []process.Figures
 	for range 4*b.runs + 1 {
 		f, err := run(ctx, b.coaming, "scan", tiny)
 		if err != nil {
@@ -181,8 +180,8 @@ func (b *bench) startUp(ctx context.Context) error {
 		}
 		list = append(list, f)
 	}
-	m := median(list[1:])
-	fmt.Printf("one tiny manifest, start to end: %.1f ms wall, %.1f ms cpu, %.0f MiB\n", m.wall*1e3, m.cpu*1e3, m.peak)
+	m := process.Median(list[1:])
+	fmt.Printf("one tiny manifest, start to end: %.1f ms wall, %.1f ms cpu, %.0f MiB\n", m.Wall*1e3, m.CPU*1e3, m.Peak)
 	return nil
 }
 
@@ -192,7 +191,7 @@ func (b *bench) fix(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("fix examples/shop, once: %.1f s cpu, %.1f s wall, %.0f MiB\n", f.cpu, f.wall, f.peak)
+	fmt.Printf("fix examples/shop, once: %.1f s cpu, %.1f s wall, %.0f MiB\n", f.CPU, f.Wall, f.Peak)
 	return nil
 }
 
@@ -212,14 +211,14 @@ func (b *bench) faulty(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%d pods in %.1f MiB, once: %.1f s cpu, %.0f MiB, %.0f bytes for each byte of text\n\n",
-		pods, float64(text.Len())/(1<<20), f.cpu, f.peak, f.peak*(1<<20)/float64(text.Len()))
+		pods, float64(text.Len())/(1<<20), f.CPU, f.Peak, f.Peak*(1<<20)/float64(text.Len()))
 	return nil
 }
 
 // compare runs coaming, the floor, and the floor that keeps its maps, in turn.
 func (b *bench) compare(ctx context.Context, title, input string, runs int) error {
 	commands := [][]string{{b.coaming, "scan", "--format", "json", "-o", os.DevNull, input}, {b.floor, input}, {b.floor, "-keep", input}}
-	lists := make([][]figures, len(commands))
+	lists := make([][]process.Figures, len(commands))
 	for n := range runs + 1 {
 		for i, c := range commands {
 			f, err := run(ctx, c[0], c[1:]...)
@@ -231,53 +230,23 @@ func (b *bench) compare(ctx context.Context, title, input string, runs int) erro
 			}
 		}
 	}
-	c, f, k := median(lists[0]), median(lists[1]), median(lists[2])
+	c, f, k := process.Median(lists[0]), process.Median(lists[1]), process.Median(lists[2])
 	fmt.Printf("%-26s %8.3f %8.3f %8.0f | %8.3f %8.3f %8.0f | %8.3f %8.0f | %.2f; %.2f, %.2f\n",
-		title, c.cpu, c.wall, c.peak, f.cpu, f.wall, f.peak, k.cpu, k.peak, c.cpu/f.cpu, c.cpu/k.cpu, c.peak/k.peak)
+		title, c.CPU, c.Wall, c.Peak, f.CPU, f.Wall, f.Peak, k.CPU, k.Peak, c.CPU/f.CPU, c.CPU/k.CPU, c.Peak/k.Peak)
 	return nil
 }
 
-// figures are CPU seconds (user and system), wall seconds and peak resident MiB of one process.
-type figures struct{ cpu, wall, peak float64 }
-
 // run measures one process that keeps nothing.
-func run(ctx context.Context, name string, args ...string) (figures, error) {
+func run(ctx context.Context, name string, args ...string) (process.Figures, error) {
 	return runWith(ctx, []string{"XDG_CACHE_HOME="}, name, args...)
 }
 
-func runWith(ctx context.Context, env []string, name string, args ...string) (figures, error) {
+func runWith(ctx context.Context, env []string, name string, args ...string) (process.Figures, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = slices.Concat(os.Environ(), []string{"HOME=/dev/null", "CI="}, env)
-	start := time.Now()
-	err := cmd.Run()
-	wall := time.Since(start)
+	f, err := process.Measure(cmd)
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && (exit.ExitCode() == 1 || exit.ExitCode() == 3) {
 		err = nil // findings, and what is unknown
 	}
-	if err != nil {
-		return figures{}, fmt.Errorf("run %s %v: %w", name, args, err)
-	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return figures{}, errors.New("no resource usage on this system")
-	}
-	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	return figures{cpu.Seconds(), wall.Seconds(), float64(usage.Maxrss) / 1024}, nil
-}
-
-// median is the median of each figure.
-func median(list []figures) figures {
-	pick := func(of func(figures) float64) float64 {
-		values := make([]float64, 0, len(list))
-		for _, f := range list {
-			values = append(values, of(f))
-		}
-		slices.Sort(values)
-		return values[len(values)/2]
-	}
-	return figures{
-		pick(func(f figures) float64 { return f.cpu }),
-		pick(func(f figures) float64 { return f.wall }),
-		pick(func(f figures) float64 { return f.peak }),
-	}
+	return f, err
 }

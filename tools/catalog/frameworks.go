@@ -61,20 +61,11 @@ func frameworksPage(rules []*rule.Rule) (string, error) {
 }
 
 func frameworkRow(b *strings.Builder, f *catalog.Framework, judged map[string][]string) {
-	var byRules, byHand, none int
+	byRules, byHand, none := f.Count(judged)
 	used := map[string]bool{}
 	for i := range f.Controls {
-		c := &f.Controls[i]
-		for _, id := range judged[c.ID] {
+		for _, id := range judged[f.Controls[i].ID] {
 			used[id] = true
-		}
-		switch {
-		case len(judged[c.ID]) > 0:
-			byRules++
-		case c.Manual != "":
-			byHand++
-		default:
-			none++
 		}
 	}
 	fmt.Fprintf(b, "| [%s](#%[1]s) | %d | %d | %d | %d | %d | %s |\n", f.ID, len(f.Controls), byRules, byHand, none, len(used), workbench.Plain(f.Source))

@@ -89,14 +89,14 @@ func second(i *images, app string, level int, shared ...descriptor) error {
 func small(dir, root string, level int) error {
 	tree := dir + "-root"
 	const installed = "C:Q1\nP:%s\nV:%s\nA:x86_64\no:%[1]s\nF:%s\nR:%s\n\n"
-	database := ""
+	var database strings.Builder
 	for _, file := range []string{"usr/bin/bash", "usr/bin/sed", "usr/bin/tar", "usr/bin/curl", "usr/bin/gzip", "usr/lib/x86_64-linux-gnu/libc.so.6", "usr/lib/x86_64-linux-gnu/libssl.so.3"} {
 		if err := copyFile(filepath.Join(root, file), filepath.Join(tree, file)); err != nil {
 			continue // another architecture
 		}
-		database += fmt.Sprintf(installed, strings.SplitN(filepath.Base(file), ".", 2)[0], "1.2.3-r4", filepath.Dir(file), filepath.Base(file))
+		fmt.Fprintf(&database, installed, strings.SplitN(filepath.Base(file), ".", 2)[0], "1.2.3-r4", filepath.Dir(file), filepath.Base(file))
 	}
-	for name, text := range map[string]string{"lib/apk/db/installed": database, "etc/os-release": "ID=alpine\nVERSION_ID=3.20.3\n"} {
+	for name, text := range map[string]string{"lib/apk/db/installed": database.String(), "etc/os-release": "ID=alpine\nVERSION_ID=3.20.3\n"} {
 		file := filepath.Join(tree, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
 			return err

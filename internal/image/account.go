@@ -1,0 +1,45 @@
+package image
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+
+	"github.com/coaming/coaming/internal/fact"
+)
+
+// users finds who the image runs as.
+func (d *describer) users() {
+	d.accounts = map[string]*fact.Account{}
+	_, layer, passwd := d.at("etc/passwd")
+	_, _, shadow := d.at("etc/shadow")
+	if passwd != nil {
+		for i := range passwd.accounts {
+			a := passwd.accounts[i]
+			a.Layer = layer
+			if a.Password == "shadow" {
+				a.Password = "locked"
+				if shadow != nil {
+					a.Password = cmp.Or(shadow.shadow[a.Name], "locked")
+				}
+			}
+			d.Accounts = append(d.Accounts, a)
+		}
+	}
+	for i := range d.Accounts {
+		if a := &d.Accounts[i]; d.accounts[a.Name] == nil {
+			d.accounts[a.Name] = a
+		}
+	}
+	name, _, _ := strings.Cut(d.Config.User, ":")
+	if n, err := strconv.Atoi(name); err == nil {
+		d.Config.UID, d.Config.Known = n, true
+		return
+	}
+	switch a := d.accounts[name]; {
+	case a != nil:
+		d.Config.UID, d.Config.Known = a.UID, true
+	case name == "" || name == "root":
+		d.Config.UID, d.Config.Known = 0, true
+	}
+}
