@@ -249,16 +249,31 @@ func TestRebase(t *testing.T) {
 		next                   *fact.Image
 		clears, leaves, brings int // clears 0: no advice
 	}{
-		{"all is mended", []fact.Package{deb("libssl3", "openssl", "3.0.1-1", 0), deb("zlib1g", "zlib", "1.2-1", 0)},
-			onBase("next", "sha256:next", deb("libssl3", "openssl", "3.0.4-1", 0), deb("zlib1g", "zlib", "1.3-1", 0)), 3, 0, 0},
-		{"the image's own is newer than both bases'", []fact.Package{deb("libssl3", "openssl", "3.0.4-1", 1), deb("zlib1g", "zlib", "1.2-1", 0)},
-			onBase("next", "sha256:next", deb("libssl3", "openssl", "3.0.2-1", 0), deb("zlib1g", "zlib", "1.3-1", 0)), 1, 0, 0},
-		{"the base's is newer than the image's own", []fact.Package{deb("libssl3", "openssl", "3.0.2-1", 1), deb("zlib1g", "zlib", "1.2-1", 0)},
-			onBase("next", "sha256:next", deb("libssl3", "openssl", "3.0.4-1", 0), deb("zlib1g", "zlib", "1.3-1", 0)), 2, 0, 0},
-		{"what the image adds stays", []fact.Package{deb("libssl3", "openssl", "3.0.1-1", 0), deb("zlib1g", "zlib", "1.2-1", 0), deb("curl", "curl", "8.0-1", 1)},
-			onBase("next", "sha256:next", deb("libssl3", "openssl", "3.0.4-1", 0), deb("zlib1g", "zlib", "1.3-1", 0)), 3, 1, 0},
-		{"it brings as many as it clears", []fact.Package{deb("zlib1g", "zlib", "1.2-1", 0)},
-			onBase("next", "sha256:next", deb("curl", "curl", "8.0-1", 0)), 0, 0, 0},
+		{
+			"all is mended",
+			[]fact.Package{deb("libssl3", "openssl", "3.0.1-1", 0), deb("zlib1g", "zlib", "1.2-1", 0)},
+			onBase("next", "sha256:next", deb("libssl3", "openssl", "3.0.4-1", 0), deb("zlib1g", "zlib", "1.3-1", 0)), 3, 0, 0,
+		},
+		{
+			"the image's own is newer than both bases'",
+			[]fact.Package{deb("libssl3", "openssl", "3.0.4-1", 1), deb("zlib1g", "zlib", "1.2-1", 0)},
+			onBase("next", "sha256:next", deb("libssl3", "openssl", "3.0.2-1", 0), deb("zlib1g", "zlib", "1.3-1", 0)), 1, 0, 0,
+		},
+		{
+			"the base's is newer than the image's own",
+			[]fact.Package{deb("libssl3", "openssl", "3.0.2-1", 1), deb("zlib1g", "zlib", "1.2-1", 0)},
+			onBase("next", "sha256:next", deb("libssl3", "openssl", "3.0.4-1", 0), deb("zlib1g", "zlib", "1.3-1", 0)), 2, 0, 0,
+		},
+		{
+			"what the image adds stays",
+			[]fact.Package{deb("libssl3", "openssl", "3.0.1-1", 0), deb("zlib1g", "zlib", "1.2-1", 0), deb("curl", "curl", "8.0-1", 1)},
+			onBase("next", "sha256:next", deb("libssl3", "openssl", "3.0.4-1", 0), deb("zlib1g", "zlib", "1.3-1", 0)), 3, 1, 0,
+		},
+		{
+			"it brings as many as it clears",
+			[]fact.Package{deb("zlib1g", "zlib", "1.2-1", 0)},
+			onBase("next", "sha256:next", deb("curl", "curl", "8.0-1", 0)), 0, 0, 0,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := subject("1", c.own...)

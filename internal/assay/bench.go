@@ -2,6 +2,7 @@ package assay
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -64,9 +65,7 @@ func (b *Bench) rule(list []advisory.Package, products []string) ([]*ruling, err
 			return nil, err
 		}
 		b.mu.Lock()
-		for p, r := range fresh {
-			b.rulings[p] = r
-		}
+		maps.Copy(b.rulings, fresh)
 		b.mu.Unlock()
 	}
 	b.mu.RLock()

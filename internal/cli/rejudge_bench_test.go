@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -63,7 +62,7 @@ func BenchmarkRejudge(b *testing.B) {
 
 func run(args ...string) (code int, out *bytes.Buffer) {
 	out = &bytes.Buffer{}
-	code = cli.Run(context.Background(), cli.Env{
+	code = cli.Run(b.Context(), cli.Env{
 		Args: args, Stdout: out, Stderr: io.Discard, Stdin: &bytes.Buffer{}, Now: time.Now, Name: "coaming", Getenv: func(string) string { return "" },
 	})
 	return code, out

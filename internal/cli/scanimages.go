@@ -37,7 +37,7 @@ func (f *workloadImageFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.images, "images", false, "look into the images that the workloads name, too: their registries are asked, each image once")
 	flags.StringArrayVar(&f.from, "images-from", nil, "with --images: ask no registry, and take the images from this OCI layout, archive, or folder of such: `PATH`; may be given several times")
 	flags.BoolVar(&f.pullSecrets, "image-pull-secrets", false, "with --images: log in to registries with the pull secrets that the manifests hold, each for the workloads that name it")
-	f.registryFlags.add(flags)
+	f.add(flags)
 	f.advisoryFlags.register(flags)
 	f.holdFlags.register(flags)
 	f.registerOff(flags)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/coaming/coaming/internal/fact"
@@ -30,11 +31,12 @@ var form = sync.OnceValue(func() string {
 func shape(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Struct:
-		text := "{"
-		for i := range t.NumField() {
-			text += t.Field(i).Name + " " + shape(t.Field(i).Type) + ";"
+		var text strings.Builder
+		text.WriteString("{")
+		for field := range t.Fields() {
+			text.WriteString(field.Name + " " + shape(field.Type) + ";")
 		}
-		return text + "}"
+		return text.String() + "}"
 	case reflect.Slice, reflect.Pointer, reflect.Map:
 		return t.Kind().String() + " " + shape(t.Elem())
 	default:

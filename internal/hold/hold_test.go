@@ -2,9 +2,9 @@ package hold_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,7 +80,7 @@ func TestBoundHolds(t *testing.T) {
 	s := &hold.Store{Dir: t.TempDir(), Most: 16 * 4096}
 	old := time.Now().Add(-48 * time.Hour)
 	for i := range 400 {
-		if err := s.Put(hold.Layer, fmt.Sprint(i), bytes.Repeat([]byte("x"), 900)); err != nil {
+		if err := s.Put(hold.Layer, strconv.Itoa(i), bytes.Repeat([]byte("x"), 900)); err != nil {
 			t.Fatal(err)
 		}
 		list, _ := files(t, s.Dir)
@@ -114,7 +114,7 @@ func TestSeveralAtOnce(t *testing.T) {
 				t.Error(err)
 			}
 			for i := range 50 {
-				key := fmt.Sprint(i % 10)
+				key := strconv.Itoa(i % 10)
 				if err := s.Put(hold.Image, key, []byte("content of "+key)); err != nil {
 					t.Error(err)
 				}

@@ -48,7 +48,7 @@ func field(v reflect.Value, i int) reflect.Value {
 func isKept(f reflect.StructField) bool { return f.Tag.Get("keep") != "-" }
 
 func appendValue(out []byte, v reflect.Value) ([]byte, error) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // what is left out is refused below
 	case reflect.Bool:
 		if v.Bool() {
 			return append(out, 1), nil
@@ -98,12 +98,12 @@ func orderByte(v reflect.Value) byte {
 
 // appendHeld writes what a slice, a map or a pointer that is not nil holds, behind its length and one more.
 func appendHeld(out []byte, v reflect.Value) ([]byte, error) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // what is left out is refused below
 	case reflect.Pointer:
 		return appendValue(append(out, 1), v.Elem())
 	case reflect.Slice:
 		out = binary.AppendUvarint(out, uint64(v.Len())+1)
-		if hashes, ok := v.Interface().([]uint64); ok {
+		if hashes, ok := reflect.TypeAssert[[]uint64](v); ok {
 			for _, h := range hashes {
 				out = binary.LittleEndian.AppendUint64(out, h)
 			}
@@ -181,7 +181,7 @@ func (d *decoder) value(v reflect.Value, depth int) error {
 	if depth > maxNesting {
 		return errCodec
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // what is left out is refused below
 	case reflect.Bool:
 		raw, err := d.take(1)
 		if err == nil {

@@ -176,7 +176,7 @@ func whereIn(v *verdict.Vulnerability) string {
 	var parts []string
 	if v.Place != "" {
 		parts = append(parts, cut(visible(v.Place), maxPlace))
-	} else if len(v.Installed) > 0 && !(len(v.Installed) == 1 && v.Installed[0] == v.Package) {
+	} else if len(v.Installed) > 0 && (len(v.Installed) != 1 || v.Installed[0] != v.Package) {
 		parts = append(parts, "installed as "+visible(strings.Join(v.Installed[:min(len(v.Installed), shownPerList)], ", ")))
 	}
 	layer := fmt.Sprintf("layer %d", v.Layer)
