@@ -53,14 +53,14 @@ func BenchmarkRejudge(b *testing.B) {
 	}
 	b.ResetTimer()
 	for b.Loop() {
-		code, out := run("image", "rejudge", "--store", dir, "--db", db)
+		code, out := run(b, "image", "rejudge", "--store", dir, "--db", db)
 		if code != 1 || !bytes.Contains(out.Bytes(), []byte("10000 images judged again")) && !bytes.Contains(out.Bytes(), []byte("10,000 images judged again")) {
 			b.Fatalf("exit %d: %.200s", code, out.String())
 		}
 	}
 }
 
-func run(args ...string) (code int, out *bytes.Buffer) {
+func run(b *testing.B, args ...string) (code int, out *bytes.Buffer) {
 	out = &bytes.Buffer{}
 	code = cli.Run(b.Context(), cli.Env{
 		Args: args, Stdout: out, Stderr: io.Discard, Stdin: &bytes.Buffer{}, Now: time.Now, Name: "coaming", Getenv: func(string) string { return "" },
@@ -88,7 +88,7 @@ func smallIndex(b *testing.B) string {
 		}
 	}
 	file := filepath.Join(b.TempDir(), "small.db")
-	if code, out := run("db", "build", dir, "-o", file); code != 0 {
+	if code, out := run(b, "db", "build", dir, "-o", file); code != 0 {
 		b.Fatalf("exit %d: %.200s", code, out.String())
 	}
 	return file
