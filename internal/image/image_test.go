@@ -156,7 +156,7 @@ func TestRootDoesNotFollowLinks(t *testing.T) {
 		}
 	}
 	img, c := mustRead(t, root, Options{})
-	if len(img.Packages) != 0 || img.System == nil || img.System.ID != "alpine" || !c.Complete() {
+	if len(img.Packages) != 0 || img.System == nil || img.System.ID != "alpine" || len(c.Gaps) != 1 { // the gap: Alpine without its database
 		t.Errorf("got %s, %+v, gaps %v", told(img), img.System, c.Gaps)
 	}
 }
