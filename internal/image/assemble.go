@@ -62,6 +62,7 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		p.Files = slices.Compact(p.Files)
 		p.Ecosystem = purl.Distribution(img.System)
 	}
+	a.linked()
 	a.missing()
 	markOwned(img.Packages)
 	markSince(img.Packages, strata)

@@ -80,7 +80,7 @@ func (a *assembly) missing() {
 			}
 		}
 	}
-	if a.ledger.tells(func(file string) bool { return slices.Contains(databases(), file) }) {
+	if a.ledger.tells(isDatabase) {
 		return
 	}
 	what := "its package manager is not known"
@@ -93,6 +93,45 @@ func (a *assembly) missing() {
 		remedy:  "Keep the package database in the image, or give an SBOM of what is inside.",
 	})
 }
+
+// linked tells of package databases that stand behind a symbolic link, their own or that of a directory above them. Links are
+// not followed: what is behind them is not read, unless it is itself where a database is looked for.
+func (a *assembly) linked() {
+	v := viewOf(a.strata...)
+	for _, at := range databases() {
+		link, layer, target := v.firstLink(at)
+		if target == "" {
+			continue
+		}
+		behind, ok := v.resolve(at)
+		if !ok || isDatabase(behind) {
+			continue
+		}
+		if what, _, _ := v.at(behind); what == nothing {
+			continue // the link leads to nothing that a package manager could read
+		}
+		a.ledger.add(gap{
+			layer: layer, file: at, code: verdict.GapUnreadable,
+			message: fmt.Sprintf("%.200s is a link to %.200q, which was not followed: the packages behind it are not known", link, target),
+			remedy:  "Keep the package database in its own place, without links.",
+		})
+	}
+}
+
+// firstLink is the first symbolic link on the way to a path, its layer and what it holds, "" where there is none.
+func (t *view) firstLink(name string) (at string, layer int, target string) {
+	for i := 1; i <= len(name); i++ {
+		if i < len(name) && name[i] != '/' {
+			continue
+		}
+		if _, layer, r := t.at(name[:i]); r != nil && r.isLink() {
+			return name[:i], layer, r.link
+		}
+	}
+	return "", -1, ""
+}
+
+func isDatabase(at string) bool { return slices.Contains(databases(), at) }
 
 // databases are the paths at which package databases are looked for.
 var databases = sync.OnceValue(func() []string {

@@ -53,3 +53,33 @@ func TestMissingDatabases(t *testing.T) {
 		})
 	}
 }
+
+// TestLinkedDatabases asks that no link hides packages without a word, and that links between the places of databases are none of it.
+func TestLinkedDatabases(t *testing.T) {
+	link := func(name, to string) tar.Header {
+		return tar.Header{Name: name, Linkname: to, Typeflag: tar.TypeSymlink}
+	}
+	const dpkgText, apkText = "Package: a\nStatus: install ok installed\nVersion: 1\n\n", "P:a\nV:1\n\n"
+	for name, tt := range map[string]struct {
+		entries []tar.Header
+		want    string // part of the one gap, "" for none
+	}{
+		"a directory":        {[]tar.Header{release("debian"), link("var/lib/dpkg", "/usr/lib/sysimage/dpkg"), written("usr/lib/sysimage/dpkg/status", dpkgText)}, `var/lib/dpkg is a link to "/usr/lib/sysimage/dpkg"`},
+		"a file":             {[]tar.Header{release("alpine"), link("lib/apk/db/installed", "/data/inst"), written("data/inst", apkText)}, `lib/apk/db/installed is a link to "/data/inst"`},
+		"far above":          {[]tar.Header{link("var", "data"), written("data/lib/dpkg/status", dpkgText)}, `var is a link to "data"`},
+		"in two hops":        {[]tar.Header{link("var", "x"), link("x", "data"), written("data/lib/dpkg/status", dpkgText)}, `var is a link to "x"`},
+		"beside a decoy":     {[]tar.Header{release("alpine"), written("lib/apk/db/installed", apkText), link("var/lib/dpkg/status", "/d"), written("d", dpkgText)}, `var/lib/dpkg/status is a link`},
+		"merged usr":         {[]tar.Header{release("alpine"), link("lib", "usr/lib"), written("usr/lib/apk/db/installed", apkText)}, ""},
+		"nothing behind it":  {[]tar.Header{link("var/lib/dpkg", "/gone")}, ""},
+		"one that was taken": {[]tar.Header{link("var", "data"), written("data/lib/dpkg/status", dpkgText), written("var", "")}, ""},
+		"a circle":           {[]tar.Header{release("debian"), link("var", "var")}, "no database of dpkg"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, c := mustRead(t, layout(t, tarOf(t, tt.entries...)), Options{})
+			got := messages(c)
+			if tt.want == "" && len(got) > 0 || tt.want != "" && (len(got) != 1 || !strings.Contains(got[0], tt.want)) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
