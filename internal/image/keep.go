@@ -42,7 +42,7 @@ func (b *blob) key(o *Options) string {
 	if b.plain {
 		what = "tar"
 	}
-	return fmt.Sprintf("%s %s %+v %q", what, b.digest, o.Limits, slices.Sorted(maps.Keys(o.Known)))
+	return fmt.Sprintf("%s %s %.80s %+v %q", what, b.digest, b.diffID, o.Limits, slices.Sorted(maps.Keys(o.Known)))
 }
 
 // catalogued is what a layer tells, from the keeper where it has it. A layer that could not be read whole is not kept.
