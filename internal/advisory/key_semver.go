@@ -18,6 +18,9 @@ const semverRelease = 0xff
 
 func appendSemver(dst []byte, version string, numbers int) ([]byte, bool) {
 	rest := strings.TrimPrefix(version, "v")
+	if rest == "" {
+		return dst, false
+	}
 	for i := range numbers {
 		n := digits(rest)
 		if n == 0 && rest != "" && (i == 0 || isDigit(rest[0]) || rest[0] == '.') {

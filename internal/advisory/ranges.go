@@ -24,7 +24,7 @@ func readEvents(order *scheme, list []map[string]string, over bool) ([]interval,
 				return nil, fmt.Errorf("an event %s without a version", kind)
 			case kind == "introduced" && version == "0":
 				version = ""
-			case !order.valid(version):
+			case !order.places(version):
 				return nil, fmt.Errorf("%.100q is no version", version)
 			}
 			events = append(events, event{kind, version})

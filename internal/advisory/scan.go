@@ -25,7 +25,7 @@ func (m *matcher) installed(a *asked) installed {
 		return v
 	}
 	v.key, v.keyed = v.order.makeKey(m.key[:0], v.version)
-	v.unstated = !v.keyed && (v.version == "" || v.version == "(devel)" || !v.order.valid(v.version))
+	v.unstated = v.version == "" || !v.keyed && (v.version == "(devel)" || !v.order.valid(v.version))
 	if v.order == rpmScheme {
 		v.modular = plain
 		if label := m.q.Packages[a.of].Module; label != "" || isModular(v.version) {

@@ -13,16 +13,18 @@ import (
 func readApk(in *input) (*find, error) {
 	f := &find{}
 	p := fact.Package{Ecosystem: apk}
-	dir := ""
+	dir, begun := "", false
+	var odd oddities
 	flush := func() {
-		if p.Name != "" && p.Version != "" {
+		if begun {
+			odd.check(p.Name, p.Version)
 			if p.Source == "" {
 				p.Source = p.Name
 			}
 			p.SourceVersion = p.Version
 			f.packages = append(f.packages, p)
 		}
-		p, dir = fact.Package{Ecosystem: apk}, ""
+		p, dir, begun = fact.Package{Ecosystem: apk}, "", false
 	}
 	err := in.lines(func(line string) bool {
 		key, value, ok := strings.Cut(line, ":")
@@ -30,8 +32,12 @@ func readApk(in *input) (*find, error) {
 			flush()
 		}
 		if !ok {
+			if line != "" {
+				odd.lines++
+			}
 			return true
 		}
+		begun = true
 		switch key {
 		case "P":
 			p.Name = value
@@ -57,7 +63,7 @@ func readApk(in *input) (*find, error) {
 		return true
 	})
 	flush()
-	return f, err
+	return odd.settle(f, err)
 }
 
 // apkNames are names without the versions behind them: "so:libc.musl-x86_64.so.1 busybox>=1.36". A conflict ("!name") is no need.

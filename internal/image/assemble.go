@@ -11,13 +11,25 @@ import (
 	"github.com/coaming/coaming/internal/verdict"
 )
 
+// assembly is an image whose parts are put together.
+type assembly struct {
+	image    *fact.Image
+	strata   []*stratum
+	ledger   *ledger
+	release  string          // the os-release that counts
+	like     []string        // its ID_LIKE
+	managers map[string]bool // of packages of a distribution that were found
+}
+
 // assemble puts together what the layers leave to be seen.
 func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
+	a := &assembly{image: img, strata: strata, ledger: l, managers: map[string]bool{}}
 	owned := map[string][]string{} // files by the package that has them
 	best := -1
 	visible(strata, func(at string, layer int, f *find) {
 		if f.system != nil && slices.Index(releaseFiles, at) > best {
 			img.System, best = f.system, slices.Index(releaseFiles, at)
+			a.release, a.like = at, f.like
 		}
 		if f.owner != "" {
 			owned[f.owner] = append(owned[f.owner], f.owned...)
@@ -41,6 +53,7 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		if !managed(p) {
 			continue
 		}
+		a.managers[p.Ecosystem] = true
 		p.Files = append(p.Files, owned[p.Name+":"+p.Architecture]...)
 		if files := owned[p.Name]; p.Files == nil {
 			p.Files = slices.Clone(files)
@@ -49,6 +62,8 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		p.Files = slices.Compact(p.Files)
 		p.Ecosystem = purl.Distribution(img.System)
 	}
+	a.linked()
+	a.missing()
 	markOwned(img.Packages)
 	markSince(img.Packages, strata)
 	img.Packages = slices.DeleteFunc(img.Packages, func(p fact.Package) bool { return p.Kind == binaryKind && p.Owner != "" })

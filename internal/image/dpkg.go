@@ -46,11 +46,15 @@ func readOwned(in *input, name, separator string) (*find, error) {
 func readDpkgStatus(in *input) (*find, error) {
 	f := &find{}
 	fields := map[string]string{}
+	var odd oddities
+	begun := false
 	flush := func() {
-		if p, ok := dpkgPackage(fields); ok {
+		if p, ok := dpkgPackage(fields); ok && begun {
+			odd.check(p.Name, p.Version)
 			f.packages = append(f.packages, p)
 		}
 		clear(fields)
+		begun = false
 	}
 	err := in.lines(func(line string) bool {
 		if strings.TrimSpace(line) == "" {
@@ -58,6 +62,10 @@ func readDpkgStatus(in *input) (*find, error) {
 			return true
 		}
 		key, value, ok := strings.Cut(line, ":")
+		if !ok && line[0] != ' ' && line[0] != '\t' {
+			odd.lines++
+		}
+		begun = begun || ok
 		if ok && line[0] != ' ' && line[0] != '\t' {
 			switch key = strings.ToLower(key); key {
 			case "package", "version", "source", "status", "architecture", "depends", "pre-depends", "provides", "installed-size", "origin", "vendor", "maintainer":
@@ -67,7 +75,7 @@ func readDpkgStatus(in *input) (*find, error) {
 		return true
 	})
 	flush()
-	return f, err
+	return odd.settle(f, err)
 }
 
 // dpkgPackage makes a package of a paragraph, unless none of its files are there.
@@ -93,7 +101,7 @@ func dpkgPackage(fields map[string]string) (fact.Package, bool) {
 			p.SourceVersion = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(version), ")"))
 		}
 	}
-	return p, p.Name != "" && p.Version != ""
+	return p, true
 }
 
 // relations are the names of a field of relations (deb-control(5)): "libc6 (>= 2.36), perl:any | awk" is "libc6" and "perl|awk".

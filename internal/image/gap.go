@@ -38,6 +38,13 @@ func (l *ledger) add(g gap) {
 	l.gaps = append(l.gaps, g)
 }
 
+// tells says whether one of the gaps that are told is of a file that is meant.
+func (l *ledger) tells(meant func(file string) bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.gaps, func(g gap) bool { return meant(g.file) })
+}
+
 // addMore counts gaps that are not told one by one.
 func (l *ledger) addMore(n int) {
 	l.mu.Lock()

@@ -191,6 +191,12 @@ func about(name string, m *manifest) *fact.Image {
 // finish puts together what the layers of an image told.
 func finish(name string, m *manifest, strata []*stratum, o *Options, l *ledger) (*fact.Image, *verdict.Coverage, error) {
 	img := about(name, m)
+	if n := len(m.config.RootFS.DiffIDs); n > 0 && n != len(m.layers) {
+		l.add(gap{
+			layer: -1, code: verdict.GapUnreadable, message: fmt.Sprintf("the configuration names %d layers (diff_ids), and the manifest %d: no engine starts it", n, len(m.layers)),
+			remedy: "Pull or save the image again.",
+		})
+	}
 	assemble(img, strata, o, l)
 	describe(img, m, strata)
 	if o.described != nil {

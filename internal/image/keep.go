@@ -47,7 +47,7 @@ func (b *blob) key(o *Options) string {
 	if o.Known != nil {
 		known = o.Known
 	}
-	return fmt.Sprintf("%s %s %+v %s", what, b.digest, o.Limits, known.sum)
+	return fmt.Sprintf("%s %s %.80s %+v %s", what, b.digest, b.diffID, o.Limits, known.sum)
 }
 
 // stands says whether what is kept of a layer is of the bytes that stand here: a file's name is nobody's word for

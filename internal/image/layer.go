@@ -32,7 +32,7 @@ func readLayers(ctx context.Context, layers []blob, o *Options, l *ledger) ([]*s
 }
 
 // errDigest says that a layer is not the one that the manifest names.
-var errDigest = errors.New("its digest is not the one in the manifest")
+var errDigest = errors.New("its digest is not the one that the image names")
 
 // readLayer reads one layer. A layer that ends early counts as far as it goes; one whose digest is wrong not at all.
 func readLayer(ctx context.Context, b *blob, number int, o *Options, l *ledger) *stratum {
@@ -97,6 +97,9 @@ func (s sums) check(b *blob) error {
 	if got != b.digest {
 		return fmt.Errorf("%w: it has %s, and %.80s in the manifest", errDigest, got, b.digest)
 	}
+	if b.diffID != "" && s.plain != "" && s.plain != b.diffID {
+		return fmt.Errorf("%w: it unpacks to %s, and to %.80s in the configuration (diff_ids), so that no engine starts it", errDigest, s.plain, b.diffID)
+	}
 	return nil
 }
 
@@ -132,7 +135,7 @@ func pass(ctx context.Context, b *blob, into *stratum) (sums, error) {
 	defer tarred.Close() //nolint:errcheck // nothing was written
 	limits := &into.options.Limits
 	unpacked := &summed{r: tarred, ctx: ctx, most: limits.Bytes, stored: stored, ratio: limits.Ratio}
-	if b.plain || b.digest == "" {
+	if b.plain || b.digest == "" || b.diffID != "" {
 		unpacked.sum = sha256.New()
 	}
 	passing := readAhead(unpacked)

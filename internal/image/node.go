@@ -32,10 +32,11 @@ func readNode(in *input) (*find, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nodePackage(text)
+	return nodePackage(in.path, text)
 }
 
-func nodePackage(text []byte) (*find, error) {
+// nodePackage reads the package.json at a path. Without a name, the package is called as its directory, as Node.js finds it.
+func nodePackage(at string, text []byte) (*find, error) {
 	var p struct {
 		Name, Version word
 		License       nodeLicence
@@ -44,10 +45,15 @@ func nodePackage(text []byte) (*find, error) {
 	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), &p); err != nil {
 		return nil, fmt.Errorf("it is no package.json: %w", err)
 	}
-	if p.Name == "" || p.Version == "" {
-		return nil, nil // npm installs none without
+	if p.Name == "" {
+		dir := path.Dir(at)
+		if p.Name = word(path.Base(dir)); strings.HasPrefix(path.Base(path.Dir(dir)), "@") {
+			p.Name = word(path.Base(path.Dir(dir))) + "/" + p.Name
+		}
 	}
-	return one("npm", string(p.Name), string(p.Version)).under(cmp.Or(string(p.License), string(p.Licenses))), nil
+	var odd oddities
+	odd.check(string(p.Name), string(p.Version))
+	return odd.settle(one("npm", string(p.Name), string(p.Version)).under(cmp.Or(string(p.License), string(p.Licenses))), nil)
 }
 
 // yarnReader knows what yarn keeps its packages in where there is no node_modules.
@@ -68,7 +74,7 @@ func readYarn(in *input) (*find, error) {
 		if err != nil {
 			return err
 		}
-		found, err := nodePackage(text)
+		found, err := nodePackage(f.Name, text)
 		if found != nil {
 			all.packages = append(all.packages, within(f.Name, found.packages)...)
 		}

@@ -54,13 +54,16 @@ type observer interface {
 
 // newObservers are all that watch a layer. Who wants to see what is in images enters here.
 func newObservers(s *stratum) []observer {
-	return []observer{catalogue{}, newHygiene(s)}
+	return []observer{catalogue{s}, newHygiene(s)}
 }
 
 // catalogue looks for packages and the distribution.
-type catalogue struct{}
+type catalogue struct{ layer *stratum }
 
-func (catalogue) observe(e *entry) reader {
+func (c catalogue) observe(e *entry) reader {
+	if !e.mode.IsDir() {
+		c.layer.foreign(e.path)
+	}
 	if e.hard {
 		return nil // stratum.link finds what it shares
 	}

@@ -12,6 +12,7 @@ var releaseFiles = []string{"usr/lib/os-release", "etc/os-release"}
 func readRelease(in *input) (*find, error) {
 	s := &fact.System{}
 	edition, version := "", ""
+	var like []string
 	err := in.lines(func(line string) bool {
 		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
 		if !ok {
@@ -21,6 +22,8 @@ func readRelease(in *input) (*find, error) {
 		switch key {
 		case "ID":
 			s.ID = strings.ToLower(value)
+		case "ID_LIKE":
+			like = strings.Fields(strings.ToLower(value))
 		case "VERSION_ID":
 			s.Version = value
 		case "VERSION_CODENAME":
@@ -43,7 +46,7 @@ func readRelease(in *input) (*find, error) {
 	if *s == (fact.System{}) {
 		return nil, err
 	}
-	return &find{system: s}, err
+	return &find{system: s, like: like}, err
 }
 
 // unquote takes away the quotes of a shell's assignment.

@@ -40,6 +40,7 @@ type stratum struct {
 type find struct {
 	packages []fact.Package
 	system   *fact.System
+	like     []string // ID_LIKE of the system
 	owner    string   // the package that owned belongs to
 	owned    []string // paths
 }
@@ -66,7 +67,7 @@ func (s *stratum) keep(at string, f *find) {
 func (f *find) join(other *find) {
 	f.packages = append(f.packages, other.packages...)
 	if other.system != nil {
-		f.system = other.system
+		f.system, f.like = other.system, other.like
 	}
 	if other.owner != "" {
 		f.owner, f.owned = other.owner, append(f.owned, other.owned...)
