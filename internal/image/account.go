@@ -2,6 +2,8 @@ package image
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +14,7 @@ import (
 func (d *describer) users() {
 	d.accounts = map[string]*fact.Account{}
 	_, layer, passwd := d.at("etc/passwd")
-	_, _, shadow := d.at("etc/shadow")
+	_, shadowLayer, shadow := d.at("etc/shadow")
 	if passwd != nil {
 		for i := range passwd.accounts {
 			a := passwd.accounts[i]
@@ -29,6 +31,13 @@ func (d *describer) users() {
 	for i := range d.Accounts {
 		if a := &d.Accounts[i]; d.accounts[a.Name] == nil {
 			d.accounts[a.Name] = a
+		}
+	}
+	if shadow != nil { // what names its accounts may come later, or from elsewhere
+		for _, name := range slices.Sorted(maps.Keys(shadow.shadow)) {
+			if password := shadow.shadow[name]; password == "none" && name != "" && d.accounts[name] == nil {
+				d.Accounts = append(d.Accounts, fact.Account{Name: name, UID: -1, GID: -1, Password: password, Layer: shadowLayer, Path: "etc/shadow"})
+			}
 		}
 	}
 	name, _, _ := strings.Cut(d.Config.User, ":")
