@@ -148,14 +148,17 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 // lowest says that the system is Debian 12.
 func pushed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: pushed REFERENCE PACKAGE[@VERSION]...")
+		ts.Fatalf("usage: pushed REFERENCE PACKAGE[@VERSION]... (debian@RELEASE is a layer of the distribution)")
 	}
 	image := empty.Image
-	for i, arg := range args[1:] {
+	for _, arg := range args[1:] {
 		module, version, _ := strings.Cut(arg, "@")
 		files := map[string]string{"app/node_modules/" + module + "/package.json": fmt.Sprintf(`{"name":%q,"version":%q}`, module, cmp.Or(version, "1.0.0"))}
-		if i == 0 {
-			files["etc/os-release"] = "ID=debian\nVERSION_ID=\"12\"\n"
+		if module == "debian" {
+			files = map[string]string{
+				"etc/os-release":      fmt.Sprintf("ID=debian\nVERSION_ID=%q\n", version),
+				"var/lib/dpkg/status": "Package: base-files\nStatus: install ok installed\nArchitecture: all\nVersion: 12.4\n",
+			}
 		}
 		var layer bytes.Buffer
 		w := tar.NewWriter(&layer)
