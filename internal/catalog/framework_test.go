@@ -189,7 +189,7 @@ func TestParseFrameworkRefuses(t *testing.T) {
 		head + "controls:\n- {id: x, title: T, rules: [a, a]}":       "twice",
 		head + "controls:\n- {title: T}":                             "is missing",
 		head + "controls:\n- {id: x, title: T, like: 1}":             "like is no map",
-		head + "controls: [":                                         "f: line",
+		head + "controls: [": "f: line",
 	} {
 		if _, err := catalog.ParseFramework("f", text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one about %q", text, err, want)
