@@ -64,7 +64,7 @@ Exit codes are those of 'image scan', of all the images together.`,
 }
 
 func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err error) {
-	errs := o.holdFlags.check()
+	errs := o.check()
 	if o.format != "text" && o.format != "json" {
 		errs = append(errs, fmt.Errorf("--format: %q is none of text, json", o.format))
 	}

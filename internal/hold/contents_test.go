@@ -1,7 +1,7 @@
 package hold_test
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,7 +29,7 @@ func TestContents(t *testing.T) {
 		t.Error("what was never kept is there")
 	}
 	for i := range 40 {
-		c.Files = append(c.Files, fact.ImageFile{Path: fmt.Sprint(i) + strings.Repeat("x", 1<<20)})
+		c.Files = append(c.Files, fact.ImageFile{Path: strconv.Itoa(i) + strings.Repeat("x", 1<<20)})
 	}
 	if err := s.PutContents("large", c); err != nil || s.GetContents("large", packages) != nil {
 		t.Errorf("over the bound: %v", err)
