@@ -45,20 +45,11 @@ func subjectOf(f *verdict.Finding) identity {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// compareExactly holds a snapshot to its cluster: everything but where it was read.
-func compareExactly(t *testing.T, live, snapshot *verdict.Result) {
-	t.Helper()
-	if diff := cmp.Diff(fingerprints(live), fingerprints(snapshot)); diff != "" {
-		t.Errorf("findings (-cluster +snapshot):\n%s", diff)
-	}
-	if diff := cmp.Diff(live.Tally, snapshot.Tally); diff != "" {
-		t.Errorf("tally (-cluster +snapshot):\n%s", diff)
-	}
+// unlike says in what two judgements of the same cluster differ: nothing, where they are the same.
+func unlike(live, snapshot *verdict.Result) string {
 	l, s := live.Coverage, snapshot.Coverage
 	l.Sources, s.Sources = nil, nil
-	if diff := cmp.Diff(l, s); diff != "" {
-		t.Errorf("coverage (-cluster +snapshot):\n%s", diff)
-	}
+	return cmp.Diff(fingerprints(live), fingerprints(snapshot)) + cmp.Diff(live.Tally, snapshot.Tally) + cmp.Diff(l, s)
 }
 
 // fingerprints is every finding with its verdict, sorted.
