@@ -122,6 +122,9 @@ func debootstrap(ctx context.Context, root string) error {
 		return nil
 	}
 	fmt.Fprintln(os.Stderr, "making a Debian of about 2 GB in", root, "(minutes, once)")
+	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { // #nosec G301 -- debootstrap's user of packages reads in it
+		return err
+	}
 	if err := runIn(ctx, ".", root, "debootstrap", "--variant=minbase", "--include="+packages, release, root); err != nil {
 		return err
 	}
