@@ -223,9 +223,9 @@ func (x *Index) find(e *Ecosystem, at int, hash uint32, name string) ([]byte, er
 		if err != nil {
 			return nil, err
 		}
-		c := cursor{rest: entry}
-		if string(c.bytes()) == name {
-			return c.rest, nil
+		c := cursorOf(entry)
+		if string(c.Bytes()) == name {
+			return c.Rest, nil
 		}
 	}
 	return nil, nil

@@ -3,6 +3,8 @@ package advisory
 import (
 	"encoding/binary"
 	"hash/crc32"
+
+	"github.com/coaming/coaming/internal/varint"
 )
 
 // The index is one file, little-endian, made once and never changed:
@@ -119,83 +121,23 @@ func (e *encoder) ref(r ref, last *ref) {
 	*last = r
 }
 
-// cursor reads bytes that may be damaged: after the first fault it gives zeros and is bad.
-type cursor struct {
-	rest []byte
-	bad  bool
-}
+// cursor reads what an encoder wrote, from bytes that may be damaged. Texts are valid as long as the file is mapped.
+type cursor struct{ varint.Reader }
 
-func (c *cursor) number() uint64 {
-	if len(c.rest) > 0 && c.rest[0] < 0x80 {
-		n := c.rest[0]
-		c.rest = c.rest[1:]
-		return uint64(n)
-	}
-	n, size := binary.Uvarint(c.rest)
-	if size <= 0 {
-		c.fail()
-		return 0
-	}
-	c.rest = c.rest[size:]
-	return n
-}
-
-func (c *cursor) byte() byte {
-	if len(c.rest) == 0 {
-		c.fail()
-		return 0
-	}
-	b := c.rest[0]
-	c.rest = c.rest[1:]
-	return b
-}
-
-// bytes are valid as long as the file is mapped.
-func (c *cursor) bytes() []byte {
-	n := c.number()
-	if n > uint64(len(c.rest)) {
-		c.fail()
-		return nil
-	}
-	b := c.rest[:n:n]
-	c.rest = c.rest[n:]
-	return b
-}
+func cursorOf(raw []byte) cursor { return cursor{varint.Reader{Rest: raw}} }
 
 // texts passes over a list of texts, and gives it as it stands.
 func (c *cursor) texts() []byte {
-	from := c.rest
-	for range c.count() {
-		c.skip()
+	from := c.Rest
+	for range c.Count() {
+		c.Skip()
 	}
-	return from[:len(from)-len(c.rest)]
-}
-
-// count is a number of things that each take a byte at least.
-func (c *cursor) count() int {
-	n := c.number()
-	if n > uint64(len(c.rest)) {
-		c.fail()
-		return 0
-	}
-	return int(n)
+	return from[:len(from)-len(c.Rest)]
 }
 
 // ref is a place; one that lies nowhere is refused when it is read.
 func (c *cursor) ref(last *ref) ref {
-	n := c.number()
-	last.offset += last.length + (n>>1 ^ -(n & 1))
-	last.length = c.number()
+	last.offset += last.length + uint64(c.Signed())
+	last.length = c.Number()
 	return *last
 }
-
-// skip passes over a text.
-func (c *cursor) skip() {
-	if n := c.number(); n <= uint64(len(c.rest)) {
-		c.rest = c.rest[n:]
-	} else {
-		c.fail()
-	}
-}
-
-func (c *cursor) fail() { c.rest, c.bad = nil, true }

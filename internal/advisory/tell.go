@@ -22,14 +22,14 @@ func (m *matcher) tell() error {
 		if err != nil {
 			return err
 		}
-		c, last := cursor{rest: raw}, ref{}
-		if h.names = c.count(); len(m.places)+h.names > mostNames {
+		c, last := cursorOf(raw), ref{}
+		if h.names = c.Count(); len(m.places)+h.names > mostNames {
 			return damaged("over %d vulnerabilities in one answer", mostNames)
 		}
 		for range h.names {
 			m.places = append(m.places, c.ref(&last))
 		}
-		if h.rest = c.rest; c.bad {
+		if h.rest = c.Rest; c.Bad {
 			return damaged("a record")
 		}
 	}
@@ -69,10 +69,10 @@ const linear = 32
 
 // found adds the vulnerabilities of a record to the findings of its package.
 func (m *matcher) found(h *hit, places []ref) error {
-	c := cursor{rest: h.rest}
-	id, day, summary, score, vector := c.bytes(), c.number(), c.bytes(), float64(c.byte())/10, c.bytes()
+	c := cursorOf(h.rest)
+	id, day, summary, score, vector := c.Bytes(), c.Number(), c.Bytes(), float64(c.Byte())/10, c.Bytes()
 	severity := rating(h.head & ratingMask)
-	if c.bad || len(c.rest) > 0 || severity > rating(verdict.Critical)+1 || h.head&claimReserved != 0 || day > 1<<20 {
+	if !c.Whole() || severity > rating(verdict.Critical)+1 || h.head&claimReserved != 0 || day > 1<<20 {
 		return damaged("a record of %.100q", id)
 	}
 	advisory := m.text.string(id)
@@ -111,9 +111,9 @@ func (m *matcher) found(h *hit, places []ref) error {
 
 // imports adds the packages of a Go module that a record names.
 func (m *matcher) imports(list []string, raw []byte) []string {
-	c := cursor{rest: raw}
-	for range c.count() {
-		if path := c.bytes(); !slices.Contains(list, string(path)) {
+	c := cursorOf(raw)
+	for range c.Count() {
+		if path := c.Bytes(); !slices.Contains(list, string(path)) {
 			list = append(list, m.text.string(path))
 		}
 	}
@@ -141,20 +141,20 @@ func (m *matcher) finding(of int, place ref) (*Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := cursor{rest: raw}
-	f := Finding{Package: of, Vulnerability: m.text.string(c.bytes()), Likelihood: -1}
-	if n := c.count(); n > 0 {
+	c := cursorOf(raw)
+	f := Finding{Package: of, Vulnerability: m.text.string(c.Bytes()), Likelihood: -1}
+	if n := c.Count(); n > 0 {
 		f.Aliases = m.text.strings(n)
 		for range n {
-			f.Aliases = append(f.Aliases, m.text.string(c.bytes()))
+			f.Aliases = append(f.Aliases, m.text.string(c.Bytes()))
 		}
 	}
-	f.Exploited = c.byte() != 0
-	if l := c.number(); l < noLikelihood {
+	f.Exploited = c.Byte() != 0
+	if l := c.Number(); l < noLikelihood {
 		f.Likelihood = float64(l) / (noLikelihood - 1)
 	}
-	g.other = append(g.other, rated{c.byte(), c.bytes()})
-	if c.bad || len(c.rest) > 0 || f.Vulnerability == "" {
+	g.other = append(g.other, rated{c.Byte(), c.Bytes()})
+	if !c.Whole() || f.Vulnerability == "" {
 		return nil, damaged("a name")
 	}
 	g.add(f, place.offset)
