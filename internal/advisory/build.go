@@ -154,6 +154,9 @@ func (b *Builder) Write(w io.Writer, created time.Time, sequence int64) (*About,
 	all := b.vulnerabilities(records)
 	p.count(all)
 	entries := gather(records)
+	p.open(entries, all)
+	entries = slices.DeleteFunc(entries, func(e *entry) bool { return len(e.claims) == 0 })
+	p.tellUnnamed(records)
 	places := p.packRecords(entries, all)
 	p.packPackages(entries, places)
 	if err := p.write(w); err != nil {
@@ -224,7 +227,8 @@ func (p *packed) packRecords(entries []*entry, all map[string]*vulnerability) ma
 	return places
 }
 
-func (p *packed) packRecord(r *Record, all map[string]*vulnerability) {
+// vulnerabilitiesOf are those that a record is about.
+func vulnerabilitiesOf(r *Record, all map[string]*vulnerability) []*vulnerability {
 	names := r.names
 	if r.alias || len(names) == 0 {
 		names = []string{r.ID}
@@ -235,6 +239,11 @@ func (p *packed) packRecord(r *Record, all map[string]*vulnerability) {
 			about = append(about, v)
 		}
 	}
+	return about
+}
+
+func (p *packed) packRecord(r *Record, all map[string]*vulnerability) {
+	about := vulnerabilitiesOf(r, all)
 	places := make([]ref, len(about))
 	for i, v := range about {
 		places[i] = p.name(v)

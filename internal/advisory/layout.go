@@ -26,7 +26,7 @@ import (
 // cost of what is read and not of what is there. The seal is checked when a file is taken over.
 const (
 	formatMajor = 2
-	formatMinor = 0
+	formatMinor = 1
 	blockSize   = 4096
 	sealSize    = 32
 	keySize     = 16
@@ -94,6 +94,8 @@ type About struct {
 	Scores          int         `json:"scores"`      // vulnerabilities with a CVSS score
 	Sources         []Source    `json:"sources"`
 	Ecosystems      []Ecosystem `json:"ecosystems"`
+	// Doubts are the records that leave open which versions have what they are about; packages that they name are unknown.
+	Doubts []Doubt `json:"doubts,omitempty"`
 }
 
 // section is a part of the file.

@@ -25,7 +25,7 @@ func (m *matcher) installed(a *asked) installed {
 		return v
 	}
 	v.key, v.keyed = v.order.makeKey(m.key[:0], v.version)
-	v.unstated = v.version == "" || !v.keyed && (v.version == "(devel)" || !v.order.valid(v.version))
+	v.unstated = !v.order.mayBe(v.version) || !v.keyed && !v.order.places(v.version)
 	if v.order == rpmScheme {
 		v.modular = plain
 		if label := m.q.Packages[a.of].Module; label != "" || isModular(v.version) {
@@ -79,7 +79,7 @@ func (m *matcher) scanOne(a *asked) error {
 	v := m.installed(a)
 	if v.unstated {
 		m.doubt(a.of, a.kind.ecosystem, fmt.Sprintf("%.100q of %.100s is no version", m.q.Packages[a.of].Version, m.q.Packages[a.of].Name))
-		return nil
+		v.order, v.keyed = nil, false // a record may list it all the same
 	}
 	c := cursorOf(entry)
 	if end := c.Byte(); end != endless {
@@ -106,6 +106,11 @@ func (m *matcher) scanOne(a *asked) error {
 // claim reads what one record says of a package, and notes it when it holds for the installed version.
 func (m *matcher) claim(c *cursor, of int, v *installed, last *ref) {
 	h := hit{of: of, order: v.order, record: c.ref(last), head: c.Byte()}
+	if h.head&isOpen != 0 {
+		if h.lack = lack(c.Byte()); h.lack == complete || h.lack >= lacks {
+			c.Fail()
+		}
+	}
 	concerns := true
 	if h.head&isStreamed != 0 {
 		concerns = v.reads(c) && v.modular != plain
@@ -126,7 +131,10 @@ func (m *matcher) claim(c *cursor, of int, v *installed, last *ref) {
 			in = true
 		}
 	}
-	if in && concerns && v.failed == nil && !c.Bad {
+	if in {
+		h.lack = complete
+	}
+	if (in || h.lack != complete) && concerns && v.failed == nil && !c.Bad {
 		m.hits = append(m.hits, h)
 	}
 }
