@@ -142,6 +142,9 @@ func (b *Builder) Write(w io.Writer, created time.Time, sequence int64) (*About,
 			records = append(records, r)
 		}
 	}
+	if s := created.Unix(); s < 0 || s > lastSecond {
+		return nil, fmt.Errorf("an index cannot be made in the year %d", created.Year())
+	}
 	if len(records) == 0 {
 		return nil, errors.New("no advisories: an index of none would call everything unknown")
 	}

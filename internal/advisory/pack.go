@@ -49,15 +49,17 @@ func (p *packed) packPackages(entries []*entry, places map[*Record]ref) {
 		p.packEntry(e, places)
 		e.place = ref{uint64(start), uint64(len(p.pkgs) - start)}
 		for _, c := range e.claims {
-			for _, changed := range []time.Time{c.record.Modified, c.record.published} {
-				if newest[e.ecosystem].Before(changed) {
-					newest[e.ecosystem] = changed
-				}
+			if c.record.Modified.IsZero() {
+				count.Undated++
+			} else if newest[e.ecosystem].Before(c.record.Modified) {
+				newest[e.ecosystem] = c.record.Modified
 			}
 		}
 	}
 	for i := range counts {
-		counts[i].Newest = newest[counts[i].Name].UTC().Format(time.DateOnly)
+		if at, dated := newest[counts[i].Name]; dated {
+			counts[i].Newest = at.UTC().Format(time.DateOnly)
+		}
 	}
 	p.about.Ecosystems = counts
 	p.packKeys(entries)
