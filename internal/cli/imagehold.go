@@ -137,3 +137,40 @@ func records(store *hold.Store, kind hold.Kind, yield func(entry string, r *hold
 func imageKey(name string, img *fact.Image) string {
 	return strings.Join([]string{name, img.Digest, img.ID, img.Platform}, "\n")
 }
+
+// tryStored puts the stored images of those names to the advisories.
+func (o *imageScanOptions) tryStored(env *Env, b *assayed, names []string) error {
+	store := o.store(env)
+	if store == nil {
+		return errNoStore
+	}
+	if exists(trustFile) {
+		b.coverage.Exclusions = append(b.coverage.Exclusions, verdict.Exclusion{
+			What: "who vouches for the images, which " + trustFile + " demands", Reason: "--stored: who vouches for an image is asked anew each time, and is not stored",
+		})
+	}
+	found := map[string]bool{}
+	err := records(store, hold.Image, func(entry string, r *hold.Record) error {
+		for _, name := range names {
+			if meant(r, []string{name}) {
+				found[name] = true
+				if !found[entry] {
+					found[entry] = true
+					r.Image.Contents = store.GetContents(imageKey(r.Name, &r.Image), r.Image.Packages)
+					return b.add(subjectOf(r, o.products), &r.Coverage)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		if !found[name] {
+			errs = append(errs, &verdict.RemedyError{Err: fmt.Errorf("there is no stored image %q", name), Remedy: "'coaming image rejudge' lists what is stored."})
+		}
+	}
+	return errors.Join(errs...)
+}

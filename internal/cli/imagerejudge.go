@@ -22,6 +22,7 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/hold"
 	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/report"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/threshold"
 	"github.com/coaming/coaming/internal/verdict"
@@ -64,7 +65,7 @@ Exit codes are those of 'image scan', of all the images together.`,
 }
 
 func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err error) {
-	errs := o.check()
+	errs := append(o.holdFlags.check(), o.askFlags.check())
 	if o.format != "text" && o.format != "json" {
 		errs = append(errs, fmt.Errorf("--format: %q is none of text, json", o.format))
 	}
@@ -81,11 +82,11 @@ func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err
 			return err
 		}
 	}
-	bench, done, err := o.bench(env)
+	bench, err := o.openBench(env)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, bench.close()) }()
 	rows, err := o.judge(ctx, env, bench, names)
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err
 	if o.format == "json" {
 		write = writeRejudgedJSON
 	}
-	if err := errors.Join(write(w, rows), w.Flush()); err != nil {
+	if err := errors.Join(write(w, &rejudgement{rows, bench.about, exists(trustFile)}), w.Flush()); err != nil {
 		return err
 	}
 	code := verdict.ExitClean
@@ -122,6 +123,7 @@ type rejudged struct {
 	High       int    `json:"high"`
 	Medium     int    `json:"medium"`
 	Low        int    `json:"low"`
+	Unrated    int    `json:"unrated"` // of which nobody has said how grave they are
 	Exploited  int    `json:"exploited"`
 	Fixable    int    `json:"fixable"`
 	Unknown    int    `json:"unknown"`
@@ -132,7 +134,7 @@ type rejudged struct {
 }
 
 // judge puts every stored image that is meant to the advisories, on all cores.
-func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench, names []string) ([]rejudged, error) {
+func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *bench, names []string) ([]rejudged, error) {
 	store := o.store(env)
 	if store == nil {
 		return nil, errNoStore
@@ -220,7 +222,7 @@ func subjectOf(r *hold.Record, products []string) *assay.Subject {
 	}
 }
 
-func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r *hold.Record) (*rejudged, error) {
+func (o *rejudgeOptions) row(env *Env, bench *bench, store *hold.Store, r *hold.Record) (*rejudged, error) {
 	s := subjectOf(r, o.products)
 	count, findings, err := o.count(bench, s)
 	if err != nil {
@@ -243,12 +245,13 @@ func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r 
 	row.Unknown += len(r.Coverage.Gaps)
 	res := verdict.Result{Findings: findings, Coverage: r.Coverage}
 	res.Coverage.Evaluations = len(findings) + passed
+	res.Coverage.Gaps = slices.Concat(r.Coverage.Gaps, bench.gaps)
 	row.Exit = res.Exit(o.gate, o.allowUnknown)
 	return row, nil
 }
 
 // count is what advisories come to of an image, and the findings that the gate has to see: all of them where it is an expression.
-func (o *rejudgeOptions) count(bench *assay.Bench, s *assay.Subject) (*assay.Count, []verdict.Finding, error) {
+func (o *rejudgeOptions) count(bench *bench, s *assay.Subject) (*assay.Count, []verdict.Finding, error) {
 	if _, plain := o.gate.(verdict.Severity); plain {
 		count, err := bench.Count(s)
 		if err != nil {
@@ -266,29 +269,37 @@ func (o *rejudgeOptions) count(bench *assay.Bench, s *assay.Subject) (*assay.Cou
 func (r *rejudged) add(c *assay.Count) {
 	r.Critical += c.Failed[verdict.Critical]
 	r.High += c.Failed[verdict.High]
-	r.Medium += c.Failed[verdict.Medium]
+	r.Medium += c.Failed[verdict.Medium] - c.Unrated
 	r.Low += c.Failed[verdict.Low]
+	r.Unrated += c.Unrated
 	r.Exploited += c.Exploited
 	r.Fixable += c.Fixable
 	r.Unknown += c.Unknown
 	r.Exempt += c.Exempt
 }
 
-func writeRejudgedJSON(w io.Writer, rows []rejudged) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(struct {
-		Images []rejudged `json:"images"`
-	}{rows})
+// rejudgement is the whole answer.
+type rejudgement struct {
+	Images     []rejudged          `json:"images"`
+	Advisories *verdict.Advisories `json:"advisories,omitempty"`
+	// trust says that a policy of trust is there and was not asked.
+	trust bool
 }
 
-func writeRejudged(w io.Writer, rows []rejudged) error {
+func writeRejudgedJSON(w io.Writer, r *rejudgement) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
+}
+
+func writeRejudged(w io.Writer, all *rejudgement) error {
+	rows := all.Images
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "IMAGE\tDIGEST\tREAD\tPACKAGES\tCRITICAL\tHIGH\tMEDIUM\tLOW\tEXPLOITED\tFIXABLE\tUNKNOWN\tEXEMPT\tEXIT")
+	_, _ = fmt.Fprintln(table, "IMAGE\tDIGEST\tREAD\tPACKAGES\tCRITICAL\tHIGH\tMEDIUM\tLOW\tUNRATED\tEXPLOITED\tFIXABLE\tUNKNOWN\tEXEMPT\tEXIT")
 	for _, r := range rows {
 		digest := strings.TrimPrefix(r.Digest, "sha256:")
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", printable(r.Image), printable(digest[:min(12, len(digest))]), r.Catalogued,
-			r.Packages, r.Critical, r.High, r.Medium, r.Low, r.Exploited, r.Fixable, r.Unknown, r.Exempt, r.Exit)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", printable(r.Image), printable(digest[:min(12, len(digest))]), r.Catalogued,
+			r.Packages, r.Critical, r.High, r.Medium, r.Low, r.Unrated, r.Exploited, r.Fixable, r.Unknown, r.Exempt, r.Exit)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -299,9 +310,15 @@ func writeRejudged(w io.Writer, rows []rejudged) error {
 			undescribed++
 		}
 	}
+	if all.trust {
+		_, _ = fmt.Fprintf(w, "\nWho vouches for the images, which %s demands, was not asked: that is not stored.\n", trustFile)
+	}
 	if undescribed > 0 {
 		_, _ = fmt.Fprintf(w, "\nOf %s nothing is stored that the rules on images could read: scan them again.\n", counted(undescribed, "image"))
 	}
 	_, err := fmt.Fprintf(w, "\n%s judged again\n", counted(len(rows), "image"))
+	if a := all.Advisories; a != nil && err == nil {
+		_, err = fmt.Fprintln(w, "advisories "+report.AdvisoriesText(a))
+	}
 	return err
 }

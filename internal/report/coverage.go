@@ -51,14 +51,14 @@ func (p *printer) coverage() {
 		p.text("  from           ", dim, visible(join(c.Sources)), plain)
 	}
 	if c.Advisories != nil {
-		p.text("  advisories     ", dim, advisoriesText(c.Advisories), plain)
+		p.text("  advisories     ", dim, AdvisoriesText(c.Advisories), plain)
 	}
 	p.gaps(c.Gaps)
 	p.exclusions(c.Exclusions)
 }
 
-// advisoriesText is of which day the advisories are that packages were put to.
-func advisoriesText(a *verdict.Advisories) string {
+// AdvisoriesText is of which day the advisories are that packages were put to.
+func AdvisoriesText(a *verdict.Advisories) string {
 	text := fmt.Sprintf("made %s, %s old, sequence %d, %s", a.Created.UTC().Format(time.DateOnly), count(a.Days, "day"), a.Sequence, count(a.Records, "record"))
 	if a.Stale != "" {
 		text += "; what passes is unknown: " + visible(a.Stale)

@@ -38,7 +38,7 @@ func CSV(w io.Writer, res *verdict.Result, _ Meta) error {
 	t.end()
 	t.findings(recordFinding, res.Findings)
 	if a := res.Coverage.Advisories; a != nil {
-		t.row(map[string]string{"record": recordAdvisories, "message": advisoriesText(a), "reason": a.Stale})
+		t.row(map[string]string{"record": recordAdvisories, "message": AdvisoriesText(a), "reason": a.Stale})
 	}
 	for i := range res.Coverage.Gaps {
 		t.gap(&res.Coverage.Gaps[i])

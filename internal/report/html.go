@@ -115,7 +115,7 @@ func (p *pageHTML) head(meta Meta) {
 		Total: verdict.Tally{Practice: "all"},
 	}
 	if c.Advisories != nil {
-		h.Advisories = advisoriesText(c.Advisories)
+		h.Advisories = AdvisoriesText(c.Advisories)
 	}
 	if p.nothingJudged() != "" {
 		h.Tone = "unknown"

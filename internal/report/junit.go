@@ -167,7 +167,7 @@ func (j *junit) coverage() suite {
 	}
 	if a := j.res.Coverage.Advisories; a != nil {
 		s.add(nil, func() {
-			j.testcase("coverage.advisories", advisoriesText(a))
+			j.testcase("coverage.advisories", AdvisoriesText(a))
 			j.out.WriteString("/>\n")
 		})
 	}

@@ -84,7 +84,7 @@ func (p *pageMD) head() {
 		p.put("\nLooked into " + count(c.Images, "image") + " with " + count(c.Packages, "package") + ".\n")
 	}
 	if c.Advisories != nil {
-		p.put("\nAdvisories: " + marked(advisoriesText(c.Advisories)) + ".\n")
+		p.put("\nAdvisories: " + marked(AdvisoriesText(c.Advisories)) + ".\n")
 	}
 }
 

@@ -140,7 +140,7 @@ func (s *policyStream) cluster(res *verdict.Result, findings []*verdict.Finding)
 		s.add(s.finding(f))
 	}
 	if a := res.Coverage.Advisories; a != nil && a.Stale == "" {
-		s.add(policyResult{Source: toolName, Policy: "coverage", Rule: "advisories", Result: "pass", Message: advisoriesText(a)})
+		s.add(policyResult{Source: toolName, Policy: "coverage", Rule: "advisories", Result: "pass", Message: AdvisoriesText(a)})
 	}
 	for i := range res.Coverage.Gaps {
 		g := &res.Coverage.Gaps[i]

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/coaming/coaming/internal/assay"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -49,6 +51,8 @@ func frameworksPage(rules []*rule.Rule) (string, error) {
 	for _, r := range rules {
 		infos = append(infos, r.Info())
 	}
+	infos = append(infos, assay.Rule)
+	slices.SortFunc(infos, func(a, b verdict.RuleInfo) int { return strings.Compare(a.ID, b.ID) })
 	var b strings.Builder
 	b.WriteString(frameworksHead)
 	for _, f := range all {
