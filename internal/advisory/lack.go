@@ -36,7 +36,7 @@ func (l lack) why() string {
 }
 
 // noPackage is why a record can be about nothing that is asked.
-const noPackage = "that name no package"
+const noPackage = "naming no package"
 
 // Doubt is a kind of records that leave something open.
 type Doubt struct {
@@ -73,7 +73,7 @@ func (p *packed) open(entries []*entry, all map[string]*vulnerability) {
 			c.open = c.about.lack != complete && slices.ContainsFunc(vulnerabilitiesOf(c.record, all), func(v *vulnerability) bool { return !closed[v] })
 			if t := (told{c.about.lack, c.record.ID}); c.open && !seen[t] {
 				seen[t] = true
-				p.tellOpen("that name a package "+c.about.lack.why(), fmt.Sprintf("%s (%s %s)", c.record.ID, e.ecosystem, e.name))
+				p.tellOpen("naming a package "+c.about.lack.why(), fmt.Sprintf("%s (%s %s)", c.record.ID, e.ecosystem, e.name))
 			}
 		}
 		e.claims = slices.DeleteFunc(e.claims, func(c claim) bool {

@@ -62,7 +62,7 @@ func TestOpenRecordsAreTold(t *testing.T) {
 		`{"id":"A-2",`+ofFoo+`,"ranges":[{"type":"GIT","events":[{"introduced":"0"}]}]},{"package":{"ecosystem":"npm","name":"bar"},"ranges":[{"type":"GIT","events":[{"introduced":"0"}]}]}]}`,
 		`{"id":"A-3","affected":[{"ranges":[{"type":"GIT","events":[{"introduced":"0"}]}]}]}`,
 		`{"id":"A-4",`+ofFoo+`,"versions":["1.0.0"]}]}`)
-	want := map[string]string{"that name a package by ranges of commits alone": "A-1 A-2", noPackage: "A-3"}
+	want := map[string]string{"naming a package by ranges of commits alone": "A-1 A-2", noPackage: "A-3"}
 	if len(x.About.Doubts) != len(want) {
 		t.Errorf("%+v", x.About.Doubts)
 	}

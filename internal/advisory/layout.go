@@ -78,10 +78,10 @@ type Source struct {
 type Ecosystem struct {
 	Name     string `json:"name"`
 	Packages int    `json:"packages"`
-	Records  int    `json:"records"` // package by package
-	Newest   string `json:"newest"`  // the day the newest of its records was last changed; "" where none says when
+	Records  int    `json:"records"`           // package by package
+	Newest   string `json:"newest"`            // the day the newest of its records was last changed; "" where none says when
 	Undated  int    `json:"undated,omitempty"` // of Records, those that do not say when they were last changed
-	First    int    `json:"first"`   // its first key
+	First    int    `json:"first"`             // its first key
 }
 
 // About says what an index holds.

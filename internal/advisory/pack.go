@@ -156,12 +156,12 @@ const (
 
 // How the first byte of a claim says what it has, above the rating.
 const (
-	ratingMask    = 7
-	isNoMatter    = 8
-	isStreamed    = 16
-	isPlain       = 32
-	isImported    = 64
-	isOpen        = 128
+	ratingMask = 7
+	isNoMatter = 8
+	isStreamed = 16
+	isPlain    = 32
+	isImported = 64
+	isOpen     = 128
 )
 
 func (e *encoder) claim(order *scheme, c claim) {

@@ -53,7 +53,6 @@ func ruleInfos() ([]verdict.RuleInfo, error) {
 		infos = append(infos, r.Info())
 	}
 	infos = append(infos, assay.Rule)
-	slices.SortFunc(infos, func(a, b verdict.RuleInfo) int { return strings.Compare(a.ID, b.ID) })
 	return infos, nil
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/assay"
@@ -52,7 +51,6 @@ func frameworksPage(rules []*rule.Rule) (string, error) {
 		infos = append(infos, r.Info())
 	}
 	infos = append(infos, assay.Rule)
-	slices.SortFunc(infos, func(a, b verdict.RuleInfo) int { return strings.Compare(a.ID, b.ID) })
 	var b strings.Builder
 	b.WriteString(frameworksHead)
 	for _, f := range all {
