@@ -102,6 +102,23 @@ func TestNoOrder(t *testing.T) {
 	}
 }
 
+// TestListedNames asks that what is no version is found where the records list it, and unknown where one does not.
+func TestListedNames(t *testing.T) {
+	for name, of := range map[string]struct {
+		records []string
+		want    [2]int // findings and unknowns
+	}{
+		"listed beside a range": {[]string{`{"id":"A-1",` + ofFoo + `,"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],"versions":["a3","1.0.0"]}]}`}, [2]int{1, 0}},
+		"not listed":            {[]string{`{"id":"A-1",` + ofFoo + `,"versions":["a4"]}]}`}, [2]int{0, 1}},
+		"listed by one of two":  {[]string{`{"id":"A-1",` + ofFoo + `,"versions":["a3"]}]}`, `{"id":"A-2",` + ofFoo + `,"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}]}]}`}, [2]int{1, 1}},
+	} {
+		a := askOne(t, indexOf(t, of.records...), "npm", "foo", "a3")
+		if got := [2]int{len(a.Findings), len(a.Unknown)}; got != of.want {
+			t.Errorf("%s: %v findings and unknowns, want %v", name, got, of.want)
+		}
+	}
+}
+
 func TestIsVersion(t *testing.T) {
 	for ecosystem, of := range map[string]struct{ yes, no string }{
 		"npm":       {"1.0.0 v1 1.2.3-rc.1+b", "latest * x ^1.0 >=1.2 1.x||2 ~1.2"},

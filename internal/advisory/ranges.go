@@ -134,14 +134,15 @@ func (i *interval) contains(order *scheme, version string) (bool, error) {
 	return n < 0 || n == 0 && i.end == inclusive, err
 }
 
-// uncovered are the versions that lie in none of the intervals: what the ranges say need not be said twice.
+// uncovered are the versions that lie in none of the intervals: what the ranges say need not be said twice. Of one that is none ("a3") the
+// list alone says it.
 func uncovered(order *scheme, intervals []interval, versions []string) []string {
 	var left []string
 	for _, v := range versions {
 		if len(v) == 0 || len(v) > maxName {
 			continue
 		}
-		covered := order != nil && slices.ContainsFunc(intervals, func(i interval) bool {
+		covered := order != nil && order.valid(v) && slices.ContainsFunc(intervals, func(i interval) bool {
 			in, err := i.contains(order, v)
 			return err == nil && in
 		})

@@ -16,6 +16,7 @@ type installed struct {
 	stream   string // of its module, "" when it is not known
 	failed   error  // of the first comparison that could not be made
 	unstated bool   // whether the version is none
+	unlisted bool   // whether a record does not list it
 }
 
 // installed reads the version of a package, into the matcher's room for a key.
@@ -78,8 +79,7 @@ func (m *matcher) scanOne(a *asked) error {
 	}
 	v := m.installed(a)
 	if v.unstated {
-		m.doubt(a.of, a.kind.ecosystem, fmt.Sprintf("%.100q of %.100s is no version", m.q.Packages[a.of].Version, m.q.Packages[a.of].Name))
-		v.order, v.keyed = nil, false // a record may list it all the same
+		v.order, v.keyed = nil, false // records may list it all the same
 	}
 	c := cursorOf(entry)
 	if end := c.Byte(); end != endless {
@@ -96,6 +96,9 @@ func (m *matcher) scanOne(a *asked) error {
 	}
 	if !c.Whole() {
 		return damaged("the entry of %.100s", a.name)
+	}
+	if v.unstated && v.unlisted {
+		m.doubt(a.of, a.kind.ecosystem, fmt.Sprintf("%.100q of %.100s is no version", m.q.Packages[a.of].Version, m.q.Packages[a.of].Name))
 	}
 	if v.failed != nil {
 		m.doubt(a.of, a.kind.ecosystem, fmt.Sprintf("%.100s: %v", a.name, v.failed))
@@ -133,6 +136,8 @@ func (m *matcher) claim(c *cursor, of int, v *installed, last *ref) {
 	}
 	if in {
 		h.lack = complete
+	} else if concerns {
+		v.unlisted = true
 	}
 	if (in || h.lack != complete) && concerns && v.failed == nil && !c.Bad {
 		m.hits = append(m.hits, h)
