@@ -25,6 +25,9 @@ type Bench struct {
 	particular bool
 	// NoKEV says that the index has no catalogue of exploited vulnerabilities, so that nobody knows which are.
 	NoKEV bool
+	// Stale is why nobody knows what was published since the index was made; "" where it is young enough. What it says still counts, and
+	// what has no finding is unknown.
+	Stale string
 
 	asking  sync.Mutex // one question at a time
 	mu      sync.RWMutex
