@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -98,9 +99,9 @@ func filled(s string, values map[string]string) string {
 // fill is one part with its values. A text that is nothing but a placeholder becomes the number or the switch that the
 // value is, where the API wants one.
 func fill(v document.Value, part string, values map[string]string) (any, error) {
-	last := ""
-	for _, literal := range []bool{false, true} {
-		tree := plant(v, values, literal)
+	literal := map[string]bool{}
+	for {
+		tree := plant(v, values, "", literal)
 		text, err := json.Marshal(tree)
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", part, err)
@@ -113,35 +114,46 @@ func fill(v document.Value, part string, values map[string]string) (any, error) 
 		if len(misfits) == 0 {
 			return tree, nil
 		}
-		last = misfits[0].Message
+		if len(literal) > 0 {
+			return nil, fmt.Errorf("%s %s with its values: %s", part, v.Get("name").Str(), misfits[0].Message)
+		}
+		for _, m := range misfits {
+			literal[place(m.At.Steps())] = true
+		}
 	}
-	return nil, fmt.Errorf("%s %s with its values: %s", part, v.Get("name").Str(), last)
 }
 
-// plant copies a value, with its placeholders replaced; literal reads what stands alone as the number or switch that it is.
-func plant(v document.Value, values map[string]string, literal bool) any {
+// place is a path in a part as one text.
+func place(steps []document.Step) string {
+	at := ""
+	for _, s := range steps {
+		if at += "/" + escape(s.Key); s.Key == "" {
+			at += strconv.Itoa(s.Index)
+		}
+	}
+	return at
+}
+
+// plant copies a value, with its placeholders replaced; what stands alone at a literal place is read as the number or
+// switch that it is.
+func plant(v document.Value, values map[string]string, at string, literal map[string]bool) any {
 	switch v.Kind() {
 	case document.Map:
 		out := map[string]any{}
 		for key, entry := range v.Fields() {
-			out[key] = plant(entry, values, literal)
+			out[key] = plant(entry, values, at+"/"+escape(key), literal)
 		}
 		return out
 	case document.List:
 		out := []any{}
-		for _, item := range v.Items() {
-			out = append(out, plant(item, values, literal))
+		for i, item := range v.Items() {
+			out = append(out, plant(item, values, at+"/"+strconv.Itoa(i), literal))
 		}
 		return out
 	case document.String:
 		text := filled(v.Text(), values)
-		if m := placeholder.FindString(v.Text()); literal && m == v.Text() {
-			if text == "true" || text == "false" {
-				return text == "true"
-			}
-			if text != "" && strings.Trim(text, "0123456789") == "" && (len(text) == 1 || text[0] != '0') && len(text) < 19 {
-				return json.Number(text)
-			}
+		if literal[at] && placeholder.FindString(v.Text()) == v.Text() {
+			return literally(text)
 		}
 		return text
 	case document.Bool:
@@ -151,6 +163,17 @@ func plant(v document.Value, values map[string]string, literal bool) any {
 	case document.Missing, document.Null:
 	}
 	return nil
+}
+
+// literally is the number or the switch that a text is, else the text.
+func literally(text string) any {
+	if text == "true" || text == "false" {
+		return text == "true"
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return json.Number(strconv.FormatInt(n, 10))
+	}
+	return text
 }
 
 // names are the names of the items of a list.
