@@ -19,15 +19,11 @@ import (
 
 // wanted are the rules whose fixes the plan asks for at a place, and of these those that it names to the letter: whoever
 // names a rule agrees to what its fix asks a person.
-func (in *Injector) wanted(at enforcement.Place, refused Refused) (wanted, named map[string]bool, unsure bool) {
+func (in *Injector) wanted(at enforcement.Place, refused Refused) (wanted, named map[string]bool) {
 	wanted, named = map[string]bool{}, map[string]bool{}
 	for i := range in.Plan.Defaults {
 		e := &in.Plan.Defaults[i]
-		holds, known := e.Where.Holds(at)
-		if !known {
-			unsure = true
-		}
-		if !holds || !known {
+		if holds, known := e.Where.Holds(at); !holds || !known {
 			continue
 		}
 		for _, id := range in.fixable {
@@ -39,13 +35,13 @@ func (in *Injector) wanted(at enforcement.Place, refused Refused) (wanted, named
 			}
 		}
 	}
-	return wanted, named, unsure
+	return wanted, named
 }
 
 // defaults makes the fixes of rules that clear their findings, each proved as 'coaming fix' proves: on a copy that judge
 // judges again, by every rule. What is not proved is not made.
 func (in *Injector) defaults(ctx context.Context, o *fact.Object, at enforcement.Place, server string, refused Refused) (document.Value, map[string]string, error) {
-	wanted, named, _ := in.wanted(at, refused)
+	wanted, named := in.wanted(at, refused)
 	if len(wanted) == 0 {
 		return o.Root, nil, nil
 	}

@@ -160,7 +160,7 @@ func (in *Injector) Change(ctx context.Context, o *fact.Object, at enforcement.P
 	}
 	refused := refusal(o, base)
 	after, why, err := in.defaults(ctx, o, at, server, refused)
-	errs := []error{err}
+	errs := []error{err, in.unsure(at)}
 	if why == nil {
 		why = map[string]string{}
 	}
@@ -178,9 +178,9 @@ func (in *Injector) Change(ctx context.Context, o *fact.Object, at enforcement.P
 		}
 	}
 	if o.GroupKind() == "Pod" || in.IntoTemplates {
-		more, err := weave(p, in.sidecarsOf(p, at, refused), server)
+		w, err := weave(p, in.sidecarsOf(p, at, refused), server)
 		errs = append(errs, err)
-		maps.Copy(why, more)
+		maps.Copy(why, w.why)
 	}
 	c, err := p.change(why)
 	return c, errors.Join(append(errs, err)...)

@@ -23,14 +23,15 @@ type weaving struct {
 	native   bool
 	injected map[string]string // by the pod's annotation: template -> version
 	all      []*Sidecar        // of the pod, sorted by name
-	why      map[string]string
+	why      map[string]string   // by topic
+	notes    map[string][]string // by template: what differed of one that was there
 }
 
 // weave puts sidecars into a pod, each whole or not at all; the error tells of those that are not in it.
-func weave(p *pod, all []*Sidecar, server string) (why map[string]string, err error) {
+func weave(p *pod, all []*Sidecar, server string) (*weaving, error) {
 	w := &weaving{
 		pod: p, native: catalog.Reached(server, NativeSince), injected: versions(p.annotation(InjectedKey)),
-		all: slices.Clone(all), why: map[string]string{},
+		all: slices.Clone(all), why: map[string]string{}, notes: map[string][]string{},
 	}
 	slices.SortFunc(w.all, func(a, b *Sidecar) int { return strings.Compare(a.Name, b.Name) })
 	var errs []error
@@ -44,10 +45,10 @@ func weave(p *pod, all []*Sidecar, server string) (why map[string]string, err er
 			continue
 		}
 		if err := w.add(s); err != nil {
-			return nil, fmt.Errorf("sidecar %s: %w", s.Name, err)
+			return w, fmt.Errorf("sidecar %s: %w", s.Name, err)
 		}
 	}
-	return w.why, errors.Join(errs...)
+	return w, errors.Join(errs...)
 }
 
 // suits is an error for a pod that no sidecar suits.
@@ -197,6 +198,7 @@ func (w *weaving) add(s *Sidecar) error {
 	errs := []error{w.addContainers(s), w.addVolumes(s), w.addToPrograms(s)}
 	for _, key := range slices.Sorted(maps.Keys(s.annotations)) {
 		if w.at(w.path("metadata", "annotations", key)...) != s.annotations[key] {
+			w.note(s, "annotation "+key)
 			errs = append(errs, w.put(s.annotations[key], w.path("metadata", "annotations", key)...))
 		}
 	}
@@ -207,6 +209,14 @@ func (w *weaving) add(s *Sidecar) error {
 		w.why["sidecar "+s.Name] = s.reason()
 	}
 	return errors.Join(errs...)
+}
+
+// note keeps what differed of a sidecar: the part and the field.
+func (w *weaving) note(s *Sidecar, what string) {
+	if !strings.HasSuffix(what, "missing") {
+		what += " is not what the template says"
+	}
+	w.notes[s.Name] = append(w.notes[s.Name], what)
 }
 
 // reason is the line that tells why a pod has the sidecar.
@@ -227,8 +237,10 @@ func (w *weaving) addContainers(s *Sidecar) error {
 			at := w.indexOf(field, nameOf(c))
 			switch {
 			case at < 0:
+				w.note(s, "container "+nameOf(c)+" is missing")
 				errs = append(errs, w.insert(c, w.place(s, field, nameOf(c)), w.path("spec", field)...))
 			case differs(c, w.at(w.item(field, at)...), "") != "":
+				w.note(s, "container "+nameOf(c)+differs(c, w.at(w.item(field, at)...), ""))
 				errs = append(errs, w.put(c, w.item(field, at)...))
 			}
 		}
@@ -282,8 +294,10 @@ func (w *weaving) addVolumes(s *Sidecar) error {
 		at := w.indexOf("volumes", nameOf(v))
 		switch {
 		case at < 0:
+			w.note(s, "volume "+nameOf(v)+" is missing")
 			errs = append(errs, w.insert(v, len(w.list(w.path("spec", "volumes")...)), w.path("spec", "volumes")...))
 		case differs(v, w.at(w.item("volumes", at)...), "") != "":
+			w.note(s, "volume "+nameOf(v)+differs(v, w.at(w.item("volumes", at)...), ""))
 			errs = append(errs, w.put(v, w.item("volumes", at)...))
 		}
 	}
@@ -298,8 +312,10 @@ func (w *weaving) addToPrograms(s *Sidecar) error {
 			at := indexOf(list(c["env"]), nameOf(e))
 			switch {
 			case at < 0:
+				w.note(s, "variable "+nameOf(e)+" of container "+nameOf(c)+" is missing")
 				errs = append(errs, w.insert(e, len(list(c["env"])), w.item(field, i, "env")...))
 			case differs(e, list(c["env"])[at], "") != "":
+				w.note(s, "variable "+nameOf(e)+" of container "+nameOf(c))
 				errs = append(errs, w.put(e, w.item(field, i, "env", strconv.Itoa(at))...))
 			}
 		}
@@ -307,8 +323,10 @@ func (w *weaving) addToPrograms(s *Sidecar) error {
 			at := w.mounted(s, c, m)
 			switch {
 			case at < 0:
+				w.note(s, "mount "+mountPath(m)+" of container "+nameOf(c)+" is missing")
 				errs = append(errs, w.insert(m, len(list(c["volumeMounts"])), w.item(field, i, "volumeMounts")...))
 			case differs(m, list(c["volumeMounts"])[at], "") != "":
+				w.note(s, "mount "+mountPath(m)+" of container "+nameOf(c))
 				errs = append(errs, w.put(m, w.item(field, i, "volumeMounts", strconv.Itoa(at))...))
 			}
 		}
