@@ -147,7 +147,7 @@ func (o *policyExportOptions) exempt(env *Env) error {
 	for _, note := range exempted.Notes {
 		_, _ = fmt.Fprintln(env.Stderr, note)
 	}
-	o.options.Conditions = func(r *rule.Rule) []policy.Condition { return exempted.Conditions(r.ID) }
+	o.options.Exempted = exempted
 	return nil
 }
 
