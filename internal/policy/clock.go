@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/coaming/coaming/internal/rule"
 )
 
 // A policy has no clock, and yet its exceptions end by themselves:
@@ -45,33 +47,36 @@ type variant struct {
 	late   bool
 }
 
-// variants are the policies of a rule: one, or two where something is excused and the leases tell when that ends.
-func (p *compiled) variants(o Options, failurePolicy string, further []Condition) ([]variant, error) {
-	about := describe(p.rule)
-	spec := policySpec{
-		FailurePolicy:    failurePolicy,
-		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(p.rule.Match, o.Version, false)},
-	}
+// spec is the policy of the rule but for what exceptions and a plan make of it.
+func (p *compiled) spec(o Options) (policySpec, error) {
+	spec := policySpec{MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(p.rule.Match, o.Version, false)}}
 	if p.rule.Match.Fact == "object" {
 		spec.MatchConstraints.ExcludeResourceRules = unheard
 	}
 	v, err := p.validation()
 	if err != nil {
-		return nil, err
+		return policySpec{}, err
 	}
-	spec.Validations, spec.Variables = []validation{v}, p.variables
-	excused := o.Exempted.of(p.rule.ID)
-	spec.MatchConditions = slices.Concat(p.conditions(), further, making(excused))
-	list := []variant{{policy: Manifest{policyVersion, "ValidatingAdmissionPolicy", about, spec}}}
+	spec.Validations, spec.Variables, spec.MatchConditions = []validation{v}, p.variables, p.conditions()
+	return spec, nil
+}
+
+// variants are the policies of a rule: one, or two where something is excused and the leases tell when that ends.
+func variants(r *rule.Rule, base policySpec, o Options, failurePolicy string, further []Condition) []variant {
+	excused := o.Exempted.of(r.ID)
+	base.FailurePolicy = failurePolicy
+	spec := base
+	spec.MatchConditions = slices.Concat(base.MatchConditions, further, making(excused))
+	list := []variant{{policy: Manifest{policyVersion, "ValidatingAdmissionPolicy", describe(r), spec}}}
 	if len(excused) == 0 || o.NoLeases {
-		return list, nil
+		return list
 	}
-	late := spec
+	late := base
 	late.ParamKind = &paramKind{"coordination.k8s.io/v1", "Lease"}
-	late.MatchConditions = slices.Concat(p.conditions(), further, changing(excused))
-	changed := describe(p.rule)
+	late.MatchConditions = slices.Concat(base.MatchConditions, further, changing(excused))
+	changed := describe(r)
 	changed.Name += lateSuffix
-	return append(list, variant{Manifest{policyVersion, "ValidatingAdmissionPolicy", changed, late}, true}), nil
+	return append(list, variant{Manifest{policyVersion, "ValidatingAdmissionPolicy", changed, late}, true})
 }
 
 const policyVersion = "admissionregistration.k8s.io/v1"

@@ -79,6 +79,9 @@ func (x *Exempted) Conditions(rule string) []Condition {
 	return list
 }
 
+// Rules are the ids of the rules that are excused of something.
+func (x *Exempted) Rules() []string { return slices.Sorted(maps.Keys(x.byRule)) }
+
 func (x *Exempted) of(rule string) []exemption {
 	if x == nil {
 		return nil

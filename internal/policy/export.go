@@ -43,15 +43,16 @@ func Validating(r *rule.Rule, o Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	variants, err := p.variants(o, "Fail", nil) // what cannot be decided is not let in
+	spec, err := p.spec(o)
 	if err != nil {
 		return "", err
 	}
 	var list []Manifest
-	for _, v := range variants {
+	made := variants(r, spec, o, "Fail", nil) // what cannot be decided is not let in
+	for _, v := range made {
 		list = append(list, v.policy)
 	}
-	for _, v := range variants {
+	for _, v := range made {
 		list = append(list, v.binding(v.policy.Metadata.Name, o.Actions, o.matchResources()))
 	}
 	return YAML(list...)

@@ -27,7 +27,11 @@ func Planned(r *rule.Rule, plan *enforcement.Plan, o Options) ([]Manifest, error
 	if err != nil {
 		return nil, err
 	}
-	w := planned{compiled: p, options: o, counts: map[string]int{}}
+	spec, err := p.spec(o)
+	if err != nil {
+		return nil, err
+	}
+	w := planned{rule: r, spec: spec, options: o, counts: map[string]int{}}
 	bounds := w.bound(regions, plan.Of(r, enforcement.Place{LabelsKnown: true}))
 	for _, b := range bounds {
 		w.mixed = w.mixed || b.Fail != bounds[0].Fail
@@ -57,7 +61,8 @@ const (
 
 // planned collects the manifests of one rule.
 type planned struct {
-	*compiled
+	rule               *rule.Rule
+	spec               policySpec
 	options            Options
 	classes            []string // the distinct policies, by what they differ in
 	made               [][]variant // the policies of each
@@ -115,10 +120,6 @@ func reach(m rule.Match) (inside, outside bool) {
 
 // bind adds a binding, with the policies that it binds where they are not there yet.
 func (w *planned) bind(b bound) error {
-	variants, err := w.policiesOf(b)
-	if err != nil {
-		return err
-	}
 	match, err := b.match()
 	if err != nil {
 		return err
@@ -129,7 +130,7 @@ func (w *planned) bind(b bound) error {
 	if n := w.counts[mode]; n > 1 {
 		name = fmt.Sprintf("%s-%d", name, n)
 	}
-	for _, v := range variants {
+	for _, v := range w.policiesOf(b) {
 		w.bindings = append(w.bindings, v.binding(name, actionsOf[b.Mode], match))
 	}
 	return nil
@@ -141,27 +142,20 @@ var actionsOf = map[enforcement.Mode][]string{
 }
 
 // policiesOf are the policies for a binding: one or two for each set of patterns and each failure policy.
-func (w *planned) policiesOf(b bound) ([]variant, error) {
+func (w *planned) policiesOf(b bound) []variant {
 	class := fmt.Sprint(b.Fail, b.patterns)
 	if i := slices.Index(w.classes, class); i >= 0 {
-		return w.made[i], nil
+		return w.made[i]
 	}
 	var further []Condition
 	for i, p := range b.patterns {
 		further = append(further, p.condition(fmt.Sprintf("namespace-%d", i+1)))
 	}
-	p, err := compile(w.rule, w.options) // its variables are written once
-	if err != nil {
-		return nil, err
-	}
 	failurePolicy := "Ignore"
 	if b.Fail {
 		failurePolicy = "Fail"
 	}
-	list, err := p.variants(w.options, failurePolicy, further)
-	if err != nil {
-		return nil, err
-	}
+	list := variants(w.rule, w.spec, w.options, failurePolicy, further)
 	w.classes = append(w.classes, class)
 	for i := range list {
 		m := &list[i].policy.Metadata
@@ -169,7 +163,7 @@ func (w *planned) policiesOf(b bound) ([]variant, error) {
 		w.policies = append(w.policies, list[i].policy)
 	}
 	w.made = append(w.made, list)
-	return list, nil
+	return list
 }
 
 // match is which requests the binding is for.

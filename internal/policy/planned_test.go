@@ -159,14 +159,12 @@ func randomPlan(random *rand.Rand) string {
 // and none where the rule is off.
 func TestBindingsPartitionNamespaces(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 5))
-	rules := []*rule.Rule{ruleOf(t, "host-pid"), ruleOf(t, "role-wildcard")}
+	rules := []*rule.Rule{ruleOf(t, "host-pid"), ruleOf(t, "binding-everyone")}
 	o := Options{Version: catalog.Newest}
 	var requests []request
 	for _, name := range []string{"shop", "ops", "team-a", "team-b", "x-a", "a", "default", "kube-system", "coaming-system"} {
 		for _, set := range []map[string]string{nil, {"env": "prod"}, {"env": "dev", "tier": "one"}, {"env": "prod", "tier": "one"}, {"tier": "two"}} {
-			for _, kind := range []string{"Pod", "Namespace"} {
-				requests = append(requests, request{name, set, kind})
-			}
+			requests = append(requests, request{name, set, "Pod"}, request{name, set, "Namespace"})
 		}
 	}
 	requests = append(requests, request{kind: "ClusterRole"})
