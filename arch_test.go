@@ -80,13 +80,16 @@ var besides = map[string][]string{
 	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place
 	// Who installs makes the authority that the gate's certificates are made of.
 	"internal/install": {"internal/certificate"},
-	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known
+	"internal/fact":    {"internal/document"}, // an object is a document of which kind and name are known
 }
 
 // alone lists rooms that import less than their floor allows.
 var alone = map[string][]string{
 	"cmd/coaming": {"internal/cli"}, // about 20 lines: whatever else it wants belongs in cli
 }
+
+// carried are packages outside of the house that hold files for the binary, and no code.
+var carried = []string{"deploy"}
 
 // pure is the highest floor that does no I/O and reads no clock: same input, same output.
 const pure = 2
@@ -159,6 +162,9 @@ func TestRoomsImportOnlyFromBelow(t *testing.T) {
 			}
 			to := room(rest + "/file.go")
 			if to == from {
+				continue
+			}
+			if to == "" && slices.Contains(carried, rest) {
 				continue
 			}
 			if to == "" {
