@@ -156,8 +156,7 @@ func (o *dbBuildOptions) run(ctx context.Context, env *Env, paths []string) erro
 // tellDoubts names the records that leave open which versions have what they are about.
 func tellDoubts(env *Env, about *advisory.About) {
 	for _, d := range about.Doubts {
-		_, _ = fmt.Fprintf(env.Stderr, "left open: %s
-", doubtText(&d))
+		_, _ = fmt.Fprintf(env.Stderr, "left open: %s\n", doubtText(&d))
 	}
 }
 
