@@ -153,7 +153,7 @@ func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				r := recordOf(store, entries[i])
+				r := store.ReadRecord(entries[i])
 				if r == nil || !meant(r, names) {
 					continue
 				}
@@ -189,19 +189,6 @@ func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench
 
 var errNoStore = &verdict.RemedyError{Err: errors.New("there is no folder in which images are stored"), Remedy: "Name one with --store."}
 
-// recordOf is a stored image; nil when it went away or is not whole.
-func recordOf(store *hold.Store, entry string) *hold.Record {
-	_, raw := store.Read(entry)
-	if raw == nil {
-		return nil
-	}
-	r := &hold.Record{}
-	if r.UnmarshalBinary(raw) != nil {
-		return nil
-	}
-	return r
-}
-
 // meant says whether an image goes by one of the names: its own, with a tag or without, its digest or its id.
 func meant(r *hold.Record, names []string) bool {
 	if len(names) == 0 {
@@ -230,7 +217,7 @@ func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r 
 	row.add(count)
 	passed := count.Passed
 	if o.hygiene {
-		r.Image.Contents = store.GetContents(imageKey(r.Name, &r.Image), r.Image.Packages)
+		r.Image.Contents = store.GetContents(hold.ImageKey(r.Name, &r.Image), r.Image.Packages)
 		row.Undescribed = r.Image.Contents == nil
 	}
 	if r.Image.Contents != nil {

@@ -320,7 +320,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, bench 
 			return err
 		}
 		if !o.attested {
-			keepImage(env, store, s.Name, img, coverage)
+			store.KeepImage(recordOf(env, s.Name, img, coverage))
 		}
 	}
 	return nil
@@ -390,13 +390,13 @@ func (o *imageScanOptions) tryStored(env *Env, b *assayed, bench *assay.Bench, n
 		return errNoStore
 	}
 	found := map[string]bool{}
-	err := records(store, hold.Image, func(entry string, r *hold.Record) error {
+	err := store.Records(hold.Image, func(entry string, r *hold.Record) error {
 		for _, name := range names {
 			if meant(r, []string{name}) {
 				found[name] = true
 				if !found[entry] {
 					found[entry] = true
-					r.Image.Contents = store.GetContents(imageKey(r.Name, &r.Image), r.Image.Packages)
+					r.Image.Contents = store.GetContents(hold.ImageKey(r.Name, &r.Image), r.Image.Packages)
 					return b.add(bench, subjectOf(r, o.products), &r.Coverage)
 				}
 			}
