@@ -44,13 +44,14 @@ var floors = map[string]int{
 	"internal/sbom":      2,
 	"internal/assay":     2,
 
-	"internal/purl":      1,
-	"internal/rbac":      1,
-	"internal/rule":      1,
-	"internal/catalog":   1,
-	"internal/exception": 1,
-	"internal/signature": 1,
-	"internal/threshold": 1,
+	"internal/purl":        1,
+	"internal/rbac":        1,
+	"internal/rule":        1,
+	"internal/catalog":     1,
+	"internal/exception":   1,
+	"internal/signature":   1,
+	"internal/threshold":   1,
+	"internal/enforcement": 1,
 
 	"internal/fact":       0,
 	"internal/verdict":    0,
@@ -64,6 +65,8 @@ var besides = map[string][]string{
 	"cmd/coaming":      {"internal/cli"},  // main is os.Exit(cli.Run(...))
 	"internal/catalog": {"internal/rule"}, // the built-in rules are rules
 	"internal/rule":    {"internal/rbac"}, // what RBAC rules grant is known in one place
+	// A plan speaks of rules, of frameworks and of gates.
+	"internal/enforcement": {"internal/rule", "internal/catalog", "internal/threshold"},
 	// Rules ask the graph of attacks, and the network beneath it, through named facts.
 	"internal/judge": {"internal/attack", "internal/reach"},
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
