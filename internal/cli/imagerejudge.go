@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,9 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coaming/coaming/internal/assay"
-	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/hold"
-	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/threshold"
 	"github.com/coaming/coaming/internal/verdict"
@@ -200,15 +198,8 @@ func meant(r *hold.Record, names []string) bool {
 	})
 }
 
-func subjectOf(r *hold.Record, products []string) *assay.Subject {
-	return &assay.Subject{
-		Image: &r.Image, Name: r.Name, Products: products,
-		Location: verdict.Location{Source: "image:" + r.Image.Name, File: filepath.ToSlash(r.Image.Name)},
-	}
-}
-
 func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r *hold.Record) (*rejudged, error) {
-	s := subjectOf(r, o.products)
+	s := clearance.SubjectOf(r, o.products)
 	count, findings, err := o.count(bench, s)
 	if err != nil {
 		return nil, err
@@ -221,9 +212,7 @@ func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r 
 		row.Undescribed = r.Image.Contents == nil
 	}
 	if r.Image.Contents != nil {
-		inventory := fact.NewInventory(nil, "", false)
-		inventory.Images = []*fact.Image{&r.Image}
-		res := judge.Judge(judge.Input{Inventory: inventory, Rules: o.rules, Coverage: r.Coverage, Now: env.Now(), Width: 1})
+		res := clearance.JudgeRules(r, o.rules, rule.Settings{}, env.Now())
 		row.add((&assay.Tried{Findings: res.Findings}).Count())
 		findings, passed = append(findings, res.Findings...), passed+res.Coverage.Evaluations
 	}

@@ -28,6 +28,8 @@ const (
 	Layer Kind = "layers"
 	Image Kind = "images"
 	Base  Kind = "bases" // images that others are built on
+	// Resolved is what references named when their registries were asked for them.
+	Resolved Kind = "resolved"
 )
 
 // DefaultBytes is what is kept of each kind when nobody says otherwise.
