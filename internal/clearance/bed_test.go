@@ -229,10 +229,21 @@ func rules(t testing.TB, ids ...string) []*rule.Compiled {
 	return compiled
 }
 
+// connect asks the registry, with what else is set.
+func (b *bed) connect(set func(*registry.Client)) func() (*registry.Client, error) {
+	return func() (*registry.Client, error) {
+		c := &registry.Client{Timeout: 2 * time.Second, Backoff: time.Millisecond}
+		if set != nil {
+			set(c)
+		}
+		return c, nil
+	}
+}
+
 // settings are those of a clearance on this bed.
 func (b *bed) settings() Settings {
 	return Settings{
-		Client: &registry.Client{Timeout: 2 * time.Second, Backoff: time.Millisecond}, Store: &hold.Store{Dir: filepath.Join(b.dir, "store")},
+		Connect: b.connect(nil), Store: &hold.Store{Dir: filepath.Join(b.dir, "store")},
 		Program: "test", Version: "test", Index: b.index(), Rules: rules(b.t, "image-root-user"), Plan: b.plan("unseen: deny"), Now: b.now,
 	}
 }

@@ -40,13 +40,13 @@ func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.P
 	jobs := make([]*job, len(images))
 	open := false
 	for i, image := range images {
-		list[i], jobs[i] = c.answer(image, at.Namespace, asks)
+		list[i], jobs[i] = c.answer(ctx, image, at.Namespace, asks)
 		open = open || jobs[i] != nil && asks == waited
 	}
 	if !open {
 		return list
 	}
-	ctx, cancel := context.WithTimeout(ctx, setting.Wait)
+	waiting, cancel := context.WithTimeout(ctx, setting.Wait)
 	defer cancel()
 	for i, j := range jobs {
 		if j == nil {
@@ -54,11 +54,11 @@ func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.P
 		}
 		select {
 		case <-j.done:
-		case <-ctx.Done():
+		case <-waiting.Done():
 			c.counts.waitedInVain.Add(1)
 		}
 		c.queue.leave(j)
-		if list[i] = c.recall(images[i]); list[i].State == Queued {
+		if list[i] = c.recall(ctx, images[i]); list[i].State == Queued {
 			list[i].Why = fmt.Sprintf("nobody has looked into it yet, though the request waited up to %s", setting.Wait)
 		}
 	}
@@ -66,8 +66,8 @@ func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.P
 }
 
 // answer is what is known of one image; where nothing is, it is queued.
-func (c *Clearance) answer(image, namespace string, asks class) (Cleared, *job) {
-	known := c.recall(image)
+func (c *Clearance) answer(ctx context.Context, image, namespace string, asks class) (Cleared, *job) {
+	known := c.recall(ctx, image)
 	c.counts.answers[known.State].Add(1)
 	if known.State != Queued {
 		return known, nil
@@ -84,7 +84,7 @@ func (c *Clearance) answer(image, namespace string, asks class) (Cleared, *job) 
 }
 
 // recall is what is known of one image, from memory or from the store.
-func (c *Clearance) recall(image string) Cleared {
+func (c *Clearance) recall(ctx context.Context, image string) Cleared {
 	r, err := parse(image)
 	if err == nil {
 		err = c.allowed(&r)
@@ -105,7 +105,7 @@ func (c *Clearance) recall(image string) Cleared {
 			return c.orFailure(&r, Cleared{State: Queued, Why: fmt.Sprintf("what its tag names was asked for %s ago, too long to be believed", age.Round(time.Second))})
 		}
 	}
-	k := c.knownAs(&r, digest)
+	k := c.knownAs(ctx, &r, digest)
 	switch {
 	case k == nil:
 		return c.orFailure(&r, queued)
@@ -128,8 +128,8 @@ func (c *Clearance) orFailure(r *reference, queued Cleared) Cleared {
 }
 
 // Want queues images that somebody will ask for: those that pods in a namespace run. What is known already costs nothing.
-func (c *Clearance) Want(images []string, namespace string) {
+func (c *Clearance) Want(ctx context.Context, images []string, namespace string) {
 	for _, image := range images {
-		_, _ = c.answer(image, namespace, running) // what finds no room is asked for when it is needed
+		_, _ = c.answer(ctx, image, namespace, running) // what finds no room is asked for when it is needed
 	}
 }

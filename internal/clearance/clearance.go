@@ -28,8 +28,10 @@ import (
 
 // Settings is all that a clearance depends on. What is 0 has the default that is named.
 type Settings struct {
-	// Client is how registries are asked, with the gate's own credentials: pull secrets of pods are never read.
-	Client *registry.Client
+	// Connect makes what registries are asked with: the gate's own credentials, for pull secrets of pods are never read. It is
+	// called again when one of the files of Watched has changed.
+	Connect func() (*registry.Client, error)
+	Watched []string
 	// Registries are the only ones that are asked, as globs over REGISTRY/NAME ("registry.example.com/*"); empty for all.
 	Registries []string
 	// Platforms are those of the cluster's nodes, "linux/arm64"; empty is linux on this machine's architecture. An image is
@@ -89,6 +91,7 @@ type Clearance struct {
 	queue  *queue
 	memory *memory
 	bench  bench
+	connection *connection
 	// generation is of the index and the day: what was judged under another is judged again.
 	generation atomic.Uint64
 	judging    singleflight.Group
@@ -103,8 +106,8 @@ const maxJudges = 2
 
 // New makes a clearance. Run does its work.
 func New(s Settings) (*Clearance, error) {
-	if s.Client == nil || s.Plan == nil {
-		return nil, errors.New("a clearance needs a client for registries, and a plan")
+	if s.Connect == nil || s.Plan == nil {
+		return nil, errors.New("a clearance needs to know how registries are asked, and a plan")
 	}
 	s.defaults()
 	if s.Log == nil {
@@ -115,7 +118,7 @@ func New(s Settings) (*Clearance, error) {
 	}
 	c := &Clearance{
 		Settings: s, queue: newQueue(s.Queue, s.Now), memory: newMemory(s.Memory), judges: make(chan struct{}, maxJudges),
-		failures: map[string]*failure{}, policy: policyKey(s.Policy, s.Files),
+		failures: map[string]*failure{}, connection: &connection{connect: s.Connect, files: s.Watched}, policy: policyKey(s.Policy, s.Files),
 	}
 	for _, r := range s.Rules {
 		if r.Match.Fact == "image" {
@@ -131,7 +134,8 @@ func New(s Settings) (*Clearance, error) {
 			return nil, err
 		}
 	}
-	return c, c.reopen()
+	_, err := c.connection.client()
+	return c, errors.Join(err, c.reopen())
 }
 
 // Run looks into images until its context ends, and then closes what it had open. It is called once.
@@ -145,5 +149,6 @@ func (c *Clearance) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		err = nil // who ended it knows
 	}
+	c.connection.close()
 	return errors.Join(err, c.bench.close())
 }

@@ -174,7 +174,10 @@ func TestCredentials(t *testing.T) {
 	})
 	for password, want := range map[string]State{"hunter22": Known, "hunter23": Failed} {
 		c := b.clearance(func(s *Settings) {
-			s.Client.Credentials, s.Store = registry.For{Registry: b.host, Credential: registry.Password("anna", password)}, nil
+			s.Store = nil
+			s.Connect = b.connect(func(c *registry.Client) {
+				c.Credentials = registry.For{Registry: b.host, Credential: registry.Password("anna", password)}
+			})
 		})
 		c.ask(image)
 		c.drain(t.Context())
@@ -230,7 +233,7 @@ func TestFailuresAreBounded(t *testing.T) {
 		return true
 	})
 	c := b.clearance(func(s *Settings) { s.Store, s.Registries = nil, []string{"nobody"} }) // without a request for each
-	for i := range mostFailures + 1000 {
+	for i := range mostFailures + 100 {
 		b.pass(time.Millisecond)
 		r, err := parse(fmt.Sprintf("%s/flood/a%d:1", b.host, i))
 		if err != nil {
@@ -275,8 +278,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestBreakingImage(t *testing.T) {
 	b := newBed(t)
 	image, _ := b.push("team/shop:1", "left@1.0.0")
-	c := b.clearance()
-	c.Client.Credentials = breaking{}
+	c := b.clearance(func(s *Settings) { s.Connect = b.connect(func(c *registry.Client) { c.Credentials = breaking{} }) })
 	c.ask(image)
 	c.drain(t.Context())
 	if got := c.ask(image); got.State != Failed || !strings.Contains(got.Why, "broke off") {
@@ -293,7 +295,7 @@ func TestMirror(t *testing.T) {
 	b := newBed(t)
 	_, digest := b.push("mirror/team/shop:1", "left@1.0.0")
 	hosts := registry.Hosts{"registry.example.com": {Mirrors: []string{b.host + "/mirror"}}}
-	c := b.clearance(func(s *Settings) { s.Client.Hosts = hosts })
+	c := b.clearance(func(s *Settings) { s.Connect = b.connect(func(c *registry.Client) { c.Hosts = hosts }) })
 	c.ask("registry.example.com/team/shop:1")
 	c.drain(t.Context())
 	if got := c.ask("registry.example.com/team/shop:1"); got.State != Known || got.Digest != digest {

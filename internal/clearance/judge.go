@@ -1,6 +1,7 @@
 package clearance
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
@@ -121,14 +122,23 @@ func merge(lists [][]verdict.Finding) []verdict.Finding {
 	return all
 }
 
-// knownAs is what is known of the image of a digest, judged by what it is judged by now; nil where nothing is.
-func (c *Clearance) knownAs(r *reference, digest string) *known {
+// knownAs is what is known of the image of a digest, judged by what it is judged by now; nil where nothing is, or not before
+// the context ends.
+func (c *Clearance) knownAs(ctx context.Context, r *reference, digest string) *known {
 	key := r.at(digest)
 	if k := c.memory.image(key); k != nil && k.generation == c.generation.Load() {
 		return k
 	}
-	found, _, _ := c.judging.Do(key, func() (any, error) { return c.judgeKept(key, digest), nil })
-	return found.(*known)
+	if c.Store == nil {
+		return nil
+	}
+	select {
+	case found := <-c.judging.DoChan(key, func() (any, error) { return c.judgeKept(key, digest), nil }):
+		k, _ := found.Val.(*known)
+		return k
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // judgeKept judges what is kept of an image; nil where not all of it is.

@@ -42,6 +42,7 @@ type queue struct {
 	now     func() time.Time
 	jobs    map[string]*job // those that are looked into, too
 	pending int
+	count   map[string]int    // by namespace, of those that wait
 	served  map[string]uint64 // by namespace, when it was served last, in turns
 	turn    uint64
 	news    chan struct{} // holds one when something was added
@@ -49,7 +50,7 @@ type queue struct {
 }
 
 func newQueue(most int, now func() time.Time) *queue {
-	return &queue{most: most, now: now, jobs: map[string]*job{}, served: map[string]uint64{}, news: make(chan struct{}, 1)}
+	return &queue{most: most, now: now, jobs: map[string]*job{}, count: map[string]int{}, served: map[string]uint64{}, news: make(chan struct{}, 1)}
 }
 
 // add queues an image, or joins who asked for it before. With waits the caller must call leave.
@@ -65,7 +66,7 @@ func (q *queue) add(r reference, namespace string, c class) (*job, error) {
 		}
 		j = &job{reference: r, key: key, namespace: namespace, class: c, since: q.now(), done: make(chan struct{})}
 		q.jobs[key] = j
-		q.pending++
+		q.waits(j, 1)
 		q.wake()
 	}
 	j.class = max(j.class, c)
@@ -88,19 +89,13 @@ func (q *queue) leave(j *job) {
 // makeRoom gives up one image for one of a class that a namespace asks for: one of a lower class, or of a namespace that has
 // more in the queue than this one would have. For whom a request waits is never given up.
 func (q *queue) makeRoom(namespace string, c class) bool {
-	count := map[string]int{}
-	for _, j := range q.jobs {
-		if !j.running {
-			count[j.namespace]++
-		}
-	}
 	var victim *job
 	for _, j := range q.jobs {
-		if j.running || j.waiting > 0 || j.class > c || j.class == c && count[j.namespace] <= count[namespace]+1 {
+		if j.running || j.waiting > 0 || j.class > c || j.class == c && q.count[j.namespace] <= q.count[namespace]+1 {
 			continue
 		}
 		if victim == nil || cmp.Or(
-			cmp.Compare(j.class, victim.class), cmp.Compare(count[victim.namespace], count[j.namespace]), // of whoever has the most
+			cmp.Compare(j.class, victim.class), cmp.Compare(q.count[victim.namespace], q.count[j.namespace]), // of whoever has the most
 			cmp.Compare(j.wants, victim.wants), victim.since.Compare(j.since), cmp.Compare(j.key, victim.key), // what was wanted least and last
 		) < 0 {
 			victim = j
@@ -117,9 +112,17 @@ func (q *queue) makeRoom(namespace string, c class) bool {
 func (q *queue) remove(j *job) {
 	delete(q.jobs, j.key)
 	if !j.running {
-		q.pending--
+		q.waits(j, -1)
 	}
 	close(j.done)
+}
+
+// waits counts an image that waits, or does no longer.
+func (q *queue) waits(j *job, n int) {
+	q.pending += n
+	if q.count[j.namespace] += n; q.count[j.namespace] == 0 {
+		delete(q.count, j.namespace)
+	}
 }
 
 func (q *queue) wake() {
@@ -160,7 +163,7 @@ func (q *queue) take() *job {
 		}
 	}
 	best.running = true
-	q.pending--
+	q.waits(best, -1)
 	q.forget()
 	q.served[best.namespace] = q.turn
 	if q.pending > 0 {

@@ -44,15 +44,7 @@ func (r *reference) key() string {
 // at is what an image of the same repository is known by. Two repositories with one digest are two: findings name the repository.
 func (r *reference) at(digest string) string { return r.repository.Name() + "@" + digest }
 
-// identifier is what the registry is asked for.
-func (r *reference) identifier() string {
-	if r.digest != "" {
-		return r.digest
-	}
-	return r.tag
-}
-
-// errNotAsked is that the settings leave the registry out.
+// allowed says why a registry is not asked.
 func (c *Clearance) allowed(r *reference) error {
 	if len(c.Registries) == 0 {
 		return nil

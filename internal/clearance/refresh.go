@@ -66,7 +66,7 @@ func (c *Clearance) judgeAgain(ctx context.Context) {
 		if k == nil || k.generation == generation {
 			continue
 		}
-		if r, err := parse(key); err == nil && c.knownAs(&r, k.digest) == nil {
+		if r, err := parse(key); err == nil && c.knownAs(ctx, &r, k.digest) == nil {
 			c.again(key, "") // without a store it is read again
 		}
 	}

@@ -15,38 +15,38 @@ import (
 // soon is when who vouches for an image is asked again where the answer was that nobody knows.
 const soon = 30 * time.Second
 
-// vouch asks who vouches for an image of a digest that was read; nil where nobody is asked, or the policy says nothing of it.
+// vouch asks who vouches for the image, as it was read for one platform; nil where nobody is asked, or the policy says nothing of it.
 // until is when it must be asked again.
-func (c *Clearance) vouch(ctx context.Context, r *reference, digest string, img *fact.Image) (v *fact.Vouching, until time.Time, err error) {
-	name := r.repository.Digest(digest).Name()
-	if c.Policy == nil || !c.Policy.Names(trust.RepositoryOf(name)) {
+func (v *visit) vouch(ctx context.Context, img *fact.Image) (by *fact.Vouching, until time.Time, err error) {
+	name := v.repository.Digest(v.digest).Name()
+	if v.Policy == nil || !v.Policy.Names(trust.RepositoryOf(name)) {
 		return nil, time.Time{}, nil
 	}
-	report, err := c.report(ctx, name, img)
+	report, err := v.report(ctx, name, img)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	until, err = time.Parse(time.RFC3339, report.Until)
-	if least := c.Now().Add(soon); err != nil || until.Before(least) {
+	if least := v.Now().Add(soon); err != nil || until.Before(least) {
 		until = least
 	}
 	return report.Of(img), until, nil
 }
 
-func (c *Clearance) report(ctx context.Context, name string, img *fact.Image) (*trust.Report, error) {
+func (v *visit) report(ctx context.Context, name string, img *fact.Image) (*trust.Report, error) {
 	unasked := trust.Subject{Name: name, Repository: trust.RepositoryOf(name), Digest: img.Digest}
-	beside, subject, err := trust.OpenRegistry(ctx, c.Client, name)
+	beside, subject, err := trust.OpenRegistry(ctx, v.client, name)
 	if err != nil {
-		return c.Policy.Unasked(unasked, err.Error()), ctx.Err()
+		return v.Policy.Unasked(unasked, err.Error()), ctx.Err()
 	}
 	same, err := subject.Within(ctx, beside, img.Digest)
 	if err == nil && !same {
 		err = errors.New("the image is none of those that the digest names")
 	}
 	if err != nil {
-		return c.Policy.Unasked(unasked, err.Error()), ctx.Err()
+		return v.Policy.Unasked(unasked, err.Error()), ctx.Err()
 	}
-	report, err := c.Policy.Verify(ctx, subject, trust.Both(beside, c.Files), c.Now())
+	report, err := v.Policy.Verify(ctx, subject, trust.Both(beside, v.Files), v.Now())
 	if err != nil {
 		return nil, fmt.Errorf("ask who vouches for %s: %w", name, err)
 	}

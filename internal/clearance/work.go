@@ -9,6 +9,7 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/hold"
 	"github.com/coaming/coaming/internal/image"
+	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -33,7 +34,7 @@ func (c *Clearance) lookInto(ctx context.Context, j *job) {
 	}()
 	inner, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	err := c.find(inner, &j.reference)
+	err := c.visit(inner, &j.reference)
 	switch {
 	case err == nil:
 		c.forgive(j.key)
@@ -45,50 +46,70 @@ func (c *Clearance) lookInto(ctx context.Context, j *job) {
 	}
 }
 
-// find finds out what a reference names, and looks into it where that is not known.
-func (c *Clearance) find(ctx context.Context, r *reference) error {
+// visit is one image that a worker looks into.
+type visit struct {
+	*Clearance
+	*reference
+
+	client *registry.Client
+	digest string // of the manifest, or of the index of the platforms' manifests
+}
+
+// visit finds out what a reference names, and looks into it where that is not known.
+func (c *Clearance) visit(ctx context.Context, r *reference) error {
 	if err := c.allowed(r); err != nil {
 		return err
 	}
-	digest := r.digest
-	if digest == "" {
-		repository, err := c.Client.Repository(r.repository)
-		if err != nil {
-			return err
-		}
-		top, err := repository.Manifest(ctx, r.identifier())
-		if err != nil {
-			return err
-		}
-		c.counts.resolved.Add(1)
-		digest = top.Digest
-		// Only then: until the image is known, the one that the tag named before still is. Where it does not come to be known, that is known.
-		defer c.keepTag(r, digest)
+	client, err := c.connection.client()
+	if err != nil {
+		return err
 	}
-	k := c.knownAs(r, digest)
+	v := &visit{Clearance: c, reference: r, client: client, digest: r.digest}
+	if v.digest == "" {
+		if v.digest, err = v.resolve(ctx); err != nil {
+			return err
+		}
+		// Only then: until the image is known, the one that the tag named before still is. Where it does not come to be known, that is known.
+		defer c.keepTag(r, v.digest)
+	}
+	k := c.knownAs(ctx, r, v.digest)
 	switch {
 	case k == nil:
-		return c.read(ctx, r, digest)
+		return v.read(ctx)
 	case !k.until.IsZero() && c.Now().After(k.until):
-		return c.askAgain(ctx, r, digest)
+		return v.askAgain(ctx)
 	}
 	return nil
 }
 
-// read reads the image of a digest on all platforms, asks who vouches for it, judges it and keeps what it holds.
-func (c *Clearance) read(ctx context.Context, r *reference, digest string) error {
-	records, err := c.readPlatforms(ctx, r, digest)
+// resolve asks what the tag names.
+func (v *visit) resolve(ctx context.Context) (string, error) {
+	repository, err := v.client.Repository(v.repository)
+	if err != nil {
+		return "", err
+	}
+	top, err := repository.Manifest(ctx, v.tag)
+	if err != nil {
+		return "", err
+	}
+	v.counts.resolved.Add(1)
+	return top.Digest, nil
+}
+
+// read reads the image on all platforms, asks who vouches for it, judges it and keeps what it holds.
+func (v *visit) read(ctx context.Context) error {
+	records, err := v.readPlatforms(ctx)
 	if err != nil {
 		return err
 	}
-	return c.settle(ctx, r, digest, records, c.Now())
+	return v.settle(ctx, records, v.Now())
 }
 
 // settle asks who vouches for an image that was read, judges it and keeps what it holds.
-func (c *Clearance) settle(ctx context.Context, r *reference, digest string, records []*hold.Record, read time.Time) error {
+func (v *visit) settle(ctx context.Context, records []*hold.Record, read time.Time) error {
 	on := &kept{Read: read}
 	for _, record := range records {
-		vouching, until, err := c.vouch(ctx, r, digest, &record.Image)
+		vouching, until, err := v.vouch(ctx, &record.Image)
 		if err != nil {
 			return err
 		}
@@ -97,51 +118,51 @@ func (c *Clearance) settle(ctx context.Context, r *reference, digest string, rec
 		}
 		if record.Image.Contents != nil {
 			record.Image.Contents.Trust = nil
-			c.Store.KeepImage(record)
+			v.Store.KeepImage(record)
 			record.Image.Contents.Trust = vouching
 		}
 		on.Platforms = append(on.Platforms, keptPlatform{Key: hold.ImageKey(record.Name, &record.Image), Vouching: vouching})
 	}
-	c.judges <- struct{}{}
-	k, err := c.judgeAll(records, digest)
-	<-c.judges
+	v.judges <- struct{}{}
+	k, err := v.judgeAll(records, v.digest)
+	<-v.judges
 	if err != nil {
 		return err
 	}
 	k.read, k.until = on.Read, on.Until
-	key := r.at(digest)
-	c.keep(key, on)
-	c.memory.put(key, k)
+	key := v.at(v.digest)
+	v.keep(key, on)
+	v.memory.put(key, k)
 	return nil
 }
 
 // askAgain asks who vouches for an image that is kept.
-func (c *Clearance) askAgain(ctx context.Context, r *reference, digest string) error {
-	on := c.kept(r.at(digest))
+func (v *visit) askAgain(ctx context.Context) error {
+	on := v.kept(v.at(v.digest))
 	if on == nil {
-		return c.read(ctx, r, digest)
+		return v.read(ctx)
 	}
 	var records []*hold.Record
 	for i := range on.Platforms {
-		record := c.Store.Image(on.Platforms[i].Key)
+		record := v.Store.Image(on.Platforms[i].Key)
 		if record == nil || record.Image.Contents == nil {
-			return c.read(ctx, r, digest)
+			return v.read(ctx)
 		}
 		records = append(records, record)
 	}
-	return c.settle(ctx, r, digest, records, on.Read)
+	return v.settle(ctx, records, on.Read)
 }
 
 // readPlatforms reads the images of a digest: what an index has for none of the platforms cannot run, and is not judged.
-func (c *Clearance) readPlatforms(ctx context.Context, r *reference, digest string) ([]*hold.Record, error) {
-	platforms := c.Platforms
+func (v *visit) readPlatforms(ctx context.Context) ([]*hold.Record, error) {
+	platforms := v.Platforms
 	if len(platforms) == 0 {
 		platforms = []string{""}
 	}
 	var records []*hold.Record
 	var elsewhere error
 	for _, platform := range platforms {
-		record, err := c.readImage(ctx, r, digest, platform)
+		record, err := v.readImage(ctx, platform)
 		switch {
 		case errors.Is(err, image.ErrOtherPlatform):
 			elsewhere = err
@@ -158,22 +179,22 @@ func (c *Clearance) readPlatforms(ctx context.Context, r *reference, digest stri
 	return records, nil
 }
 
-func (c *Clearance) readImage(ctx context.Context, r *reference, digest, platform string) (*hold.Record, error) {
-	o := image.Options{Platform: platform, Registry: c.Client, Stored: c.Stored}
-	if k := c.Store.Keeper(c.Program); k != nil {
+func (v *visit) readImage(ctx context.Context, platform string) (*hold.Record, error) {
+	o := image.Options{Platform: platform, Registry: v.client, Stored: v.Stored}
+	if k := v.Store.Keeper(v.Program); k != nil {
 		o.Keeper = k
 	}
-	begun := c.Now()
-	img, coverage, err := image.ReadReference(ctx, r.repository.Digest(digest), o)
+	begun := v.Now()
+	img, coverage, err := image.ReadReference(ctx, v.repository.Digest(v.digest), o)
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.counts.read(c.Now().Sub(begun))
+	v.counts.read(v.Now().Sub(begun))
 	for n := range coverage.Gaps {
 		coverage.Gaps[n].Kinds = []string{fact.ImageKind}
 	}
-	return &hold.Record{Image: *img, Name: r.repository.Name(), Coverage: verdict.Coverage{Gaps: coverage.Gaps}, Catalogued: c.Now().UTC(), By: c.Version}, nil
+	return &hold.Record{Image: *img, Name: v.repository.Name(), Coverage: verdict.Coverage{Gaps: coverage.Gaps}, Catalogued: v.Now().UTC(), By: v.Version}, nil
 }
