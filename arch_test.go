@@ -31,6 +31,7 @@ var floors = map[string]int{
 	"internal/image":    3,
 	"internal/registry": 3,
 	"internal/trust":    3,
+	"internal/clearance": 3,
 
 	"internal/certificate": 3,
 	"internal/install":     3,
@@ -75,6 +76,8 @@ var besides = map[string][]string{
 	"internal/judge": {"internal/attack", "internal/reach"},
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
+	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
+	"internal/clearance": {"internal/hold", "internal/image", "internal/registry", "internal/trust", "internal/vulndb"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
@@ -113,7 +116,7 @@ var homes = map[string][]string{
 	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype"},
-	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image"}, // image: names of images
+	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image", "internal/clearance"}, // the last two: names of images
 	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
 	"github.com/sigstore":                    {"internal/trust"},

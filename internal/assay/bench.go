@@ -43,6 +43,20 @@ func NewBench(index Index, today string, vex []advisory.Statement) *Bench {
 	}
 }
 
+// Rulings is about how many packages it remembers the answer.
+func (b *Bench) Rulings() int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return len(b.rulings)
+}
+
+// Anew is a bench for the same that remembers nothing.
+func (b *Bench) Anew() *Bench {
+	fresh := NewBench(b.index, b.today, b.vex)
+	fresh.NoKEV = b.NoKEV
+	return fresh
+}
+
 // ruling is what is published about one package; nothing changes it once it is made.
 type ruling struct {
 	findings []advisory.Finding
