@@ -36,6 +36,13 @@ type Index struct {
 	places   map[string]int  // of the ecosystems in About
 }
 
+// Opened are about the parts that Open reads of an index with that many bytes: its head with what it says about itself,
+// and its sums, which stand before the seal.
+func Opened(size uint64) []Span {
+	sums := min(size, size/blockSize*4+2*blockSize)
+	return []Span{{0, min(size, 16*blockSize)}, {(size - sums) / blockSize * blockSize, sums}}
+}
+
 // Open takes the bytes of an index, which must not change or go away as long as it is asked.
 func Open(file []byte) (*Index, error) {
 	x := &Index{file: file}

@@ -86,8 +86,8 @@ func (b *Bench) Try(s *Subject) (*Tried, error) {
 		}
 		switch {
 		case open:
-		case b.Stale != "":
-			k := doubt{groups[i].question.Ecosystem, b.Stale}
+		case b.Stale() != "":
+			k := doubt{groups[i].question.Ecosystem, b.Stale()}
 			doubts[k] = append(doubts[k], i)
 		default:
 			t.Passed++

@@ -367,7 +367,7 @@ func TestCount(t *testing.T) {
 
 func stale(t *testing.T) *assay.Bench {
 	b := assay.NewBench(index(t), today, nil)
-	b.Stale = "the index is old"
+	b.Standing = &verdict.Advisories{Stale: "the index is old"}
 	return b
 }
 
@@ -380,7 +380,7 @@ func TestStale(t *testing.T) {
 		t.Fatalf("%d passed of the fresh one, %d of the old one; %d findings and %d", before.Passed, after.Passed, len(before.Findings), len(after.Findings))
 	}
 	at := slices.IndexFunc(after.Findings, func(f verdict.Finding) bool { return f.Verdict == verdict.Unknown })
-	if at < 0 || after.Findings[at].Reason != old.Stale || !strings.Contains(after.Findings[at].Message, "bare, zlib") {
+	if at < 0 || after.Findings[at].Reason != old.Stale() || !strings.Contains(after.Findings[at].Message, "bare, zlib") {
 		t.Errorf("%+v", after.Findings)
 	}
 	a, err := fresh.Advise(s, before)

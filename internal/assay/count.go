@@ -90,8 +90,8 @@ func (b *Bench) Count(s *Subject) (*Count, error) {
 			c.Left++
 			continue
 		case len(r.findings)+len(r.unknown) > 0:
-		case b.Stale != "":
-			note(i, b.Stale)
+		case b.Stale() != "":
+			note(i, b.Stale())
 			continue
 		default:
 			c.Passed++

@@ -3,14 +3,13 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/assay"
+	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/verdict"
-	"github.com/coaming/coaming/internal/vulndb"
 )
 
 // askFlags say which index of advisories is asked, and how old it may be.
@@ -29,11 +28,6 @@ func (f *askFlags) check() error {
 		return fmt.Errorf("--db-max-age: %d is below 0", f.maxAge)
 	}
 	return nil
-}
-
-// standing is what reports tell of an index that is asked now.
-func (f *askFlags) standing(env *Env, db *vulndb.DB) *verdict.Advisories {
-	return db.About.Standing(env.Now(), f.maxAge)
 }
 
 // staleGap is the gap that an index leaves which is too old. It hides packages, and nothing else that rules are about.
@@ -61,8 +55,7 @@ func (f *advisoryFlags) register(flags *pflag.FlagSet) {
 type bench struct {
 	*assay.Bench
 
-	about *verdict.Advisories // nil where no index is there
-	gaps  []verdict.Gap       // that the index leaves by its age
+	gaps  []verdict.Gap // that the index leaves by its age
 	close func() error
 }
 
@@ -77,29 +70,26 @@ func (f *advisoryFlags) openBench(env *Env) (*bench, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	today := env.Now().UTC().Format(time.DateOnly)
-	db, err := f.installed(env)
+	path, err := f.installed(env)
 	if err != nil {
 		return nil, err
 	}
-	if db == nil {
-		return &bench{Bench: assay.NewBench(nil, today, vex), close: func() error { return nil }}, nil
+	opened, end, err := clearance.OpenBench(path, env.Now(), f.maxAge, vex)
+	if err != nil {
+		return nil, err
 	}
-	b := &bench{Bench: assay.NewBench(db.Index, today, vex), about: f.standing(env, db), close: db.Close}
-	b.NoKEV = db.About.Exploited == 0
-	if b.Stale = b.about.Stale; b.Stale != "" {
-		b.gaps = []verdict.Gap{staleGap(db.Path, b.Stale)}
+	b := &bench{Bench: opened, close: end}
+	if why := opened.Stale(); why != "" {
+		b.gaps = []verdict.Gap{staleGap(path, why)}
 	}
 	return b, nil
 }
 
-// installed is the index that was named, or the one that is there; nil when none is.
-func (f *advisoryFlags) installed(env *Env) (*vulndb.DB, error) {
-	if f.path == "" {
-		path, err := f.file(env)
-		if err != nil || !exists(path) {
-			return nil, nil //nolint:nilerr,nilnil // no index is no error: what it would answer is unknown
-		}
+// installed is where the index stands that was named, or the one that is there; "" when none is.
+func (f *advisoryFlags) installed(env *Env) (string, error) {
+	path, err := f.file(env)
+	if f.path == "" && (err != nil || !exists(path)) {
+		return "", nil // no index is no error: what it would answer is unknown
 	}
-	return f.open(env)
+	return path, err
 }

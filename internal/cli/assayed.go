@@ -35,7 +35,7 @@ func (f *advisoryFlags) newAssayed(env *Env, published bool) (*assayed, error) {
 		return nil, err
 	}
 	b.found.Rules = []verdict.RuleInfo{assay.Rule}
-	b.coverage.Advisories, b.coverage.Gaps = b.bench.about, b.bench.gaps
+	b.coverage.Advisories, b.coverage.Gaps = b.bench.Standing, b.bench.gaps
 	return b, nil
 }
 

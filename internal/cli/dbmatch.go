@@ -111,7 +111,7 @@ func (o *dbMatchOptions) run(ctx context.Context, env *Env, args []string) (err 
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", db.Path, err)
 	}
-	about := o.standing(env, db)
+	about := db.About.Standing(env.Now(), o.maxAge)
 	doubtVersions(answer, q.Packages, names)
 	if about.Stale != "" {
 		answer.Doubt(q.Packages, about.Stale)

@@ -219,7 +219,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, args [
 			return err
 		}
 		if !o.attested {
-			keepImage(env, store, s.Name, img, coverage)
+			store.KeepImage(recordOf(env, s.Name, img, coverage))
 		}
 	}
 	return nil

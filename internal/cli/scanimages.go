@@ -141,7 +141,7 @@ func (b *assayed) addPulled(env *Env, store *hold.Store, list []named, pulled []
 		if err := b.add(s, p.coverage); err != nil {
 			return err
 		}
-		keepImage(env, store, p.name, p.img, p.coverage)
+		store.KeepImage(recordOf(env, p.name, p.img, p.coverage))
 	}
 	b.coverage.Sources = nil // what was read is what names them
 	return nil

@@ -1,7 +1,7 @@
 // Package hold keeps on disk what was catalogued, by digest: what each layer of an image adds and hides, so that a layer
 // is read once whatever images share it, and what each image holds, so that new advisories are put to it without
 // the image. Several processes may use one folder at once. What is not whole and unchanged is not there; what
-// was not asked for longest goes when a bound is passed. Only internal/cli imports it.
+// was not asked for longest goes when a bound is passed. internal/cli and internal/clearance import it.
 package hold
 
 import (
@@ -30,6 +30,8 @@ const (
 	Layer Kind = "layers"
 	Image Kind = "images"
 	Base  Kind = "bases" // images that others are built on
+	// Resolved is what references named when their registries were asked for them.
+	Resolved Kind = "resolved"
 )
 
 // DefaultBytes is what is kept of each kind when nobody says otherwise.
