@@ -182,7 +182,10 @@ func gapPlace(g *verdict.Gap) string {
 
 // placeOf is the file that tells of a package, and where in it that stands.
 func placeOf(p *fact.Package) string {
-	if p.Within == "" {
+	switch {
+	case p.Kind == "locked":
+		return p.Place + " (not seen installed)"
+	case p.Within == "":
 		return p.Place
 	}
 	return p.Place + "!/" + p.Within

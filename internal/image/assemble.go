@@ -19,6 +19,15 @@ type assembly struct {
 	release  string          // the os-release that counts
 	like     []string        // its ID_LIKE
 	managers map[string]bool // of packages of a distribution that were found
+	asides   []placed        // packages of Node.js outside of node_modules, of which links may lead to some
+	locks    []placed        // what lock files name
+}
+
+// placed is what a file tells, and where it stands.
+type placed struct {
+	at       string
+	layer    int
+	packages []fact.Package
 }
 
 // assemble puts together what the layers leave to be seen.
@@ -34,6 +43,12 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 		if f.owner != "" {
 			owned[f.owner] = append(owned[f.owner], f.owned...)
 		}
+		if len(f.aside) > 0 {
+			a.asides = append(a.asides, placed{at, layer, f.aside})
+		}
+		if len(f.locked) > 0 {
+			a.locks = append(a.locks, placed{at, layer, f.locked})
+		}
 		for _, p := range f.packages {
 			if len(img.Packages) >= o.Limits.Packages {
 				return
@@ -42,6 +57,8 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 			img.Packages = append(img.Packages, p)
 		}
 	})
+	a.follow()
+	a.lock(o.Limits.Packages)
 	if len(img.Packages) >= o.Limits.Packages {
 		l.add(gap{layer: -1, code: verdict.GapTooLarge, message: fmt.Sprintf("there are more than %d packages", o.Limits.Packages), remedy: "Read parts of the image by themselves."})
 	}

@@ -43,6 +43,8 @@ type find struct {
 	like     []string // ID_LIKE of the system
 	owner    string   // the package that owned belongs to
 	owned    []string // paths
+	locked   []fact.Package // that a lock file names, installed or not
+	aside    []fact.Package // that are installed where a link named node_modules leads to them
 }
 
 func newStratum(number int, o *Options, l *ledger) *stratum {
@@ -66,6 +68,7 @@ func (s *stratum) keep(at string, f *find) {
 // join adds what another observer found at the same path.
 func (f *find) join(other *find) {
 	f.packages = append(f.packages, other.packages...)
+	f.locked, f.aside = append(f.locked, other.locked...), append(f.aside, other.aside...)
 	if other.system != nil {
 		f.system, f.like = other.system, other.like
 	}
