@@ -115,15 +115,16 @@ func readPnpmLock(in *input) ([]fact.Package, error) {
 // pnpmPackage is the package of a key, without a name where it is none of the registry.
 func pnpmPackage(key string) fact.Package {
 	key, _, _ = strings.Cut(strings.TrimPrefix(key, "/"), "(")
-	before, _, _ := strings.Cut(key, "_") // what it is installed beside
-	at := strings.LastIndexByte(before, '@')
-	if slash := strings.LastIndexByte(before, '/'); at <= 0 || slash > at {
-		at = slash
+	from := 0
+	if strings.HasPrefix(key, "@") {
+		from = strings.IndexByte(key, '/') + 1
 	}
+	at := strings.IndexAny(key[from:], "/@")
 	if at <= 0 || strings.Contains(key, ":") {
 		return fact.Package{}
 	}
-	return fact.Package{Ecosystem: "npm", Name: before[:at], Version: before[at+1:]}
+	version, _, _ := strings.Cut(key[from+at+1:], "_") // what it is installed beside
+	return fact.Package{Ecosystem: "npm", Name: key[:from+at], Version: version}
 }
 
 // complete leaves out what has no name or no version.
