@@ -54,7 +54,10 @@ A word is a path where a file or directory of that name stands. Otherwise REGIST
 image in that registry, which is then asked; oci:// before it always does. containerd://REF reads containerd's own store,
 docker-daemon://REF asks Docker's engine, and - is an archive on standard input.
 
-Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown).`,
+When it is stopped (Ctrl-C, a time limit), what had been read until then is listed, and that it was stopped.
+
+Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown), or it was
+stopped.`,
 		Example: `  docker save -o shop.tar shop:1.4 && coaming image list shop.tar
   coaming image list layout/ --platform linux/arm64 --format json
   coaming image list registry.example/shop:1.4 --auth-file config.json
@@ -117,7 +120,7 @@ func runImageList(ctx context.Context, env *Env, o *imageListOptions, path strin
 	if err := errors.Join(write(w, img, coverage), w.Flush()); err != nil {
 		return err
 	}
-	if !coverage.Complete() && !o.allowUnknown {
+	if ctx.Err() != nil || !coverage.Complete() && !o.allowUnknown {
 		return exitError(verdict.ExitUnknown)
 	}
 	return nil

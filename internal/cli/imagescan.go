@@ -303,6 +303,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, bench 
 	}
 	defer done()
 	heap.Early()
+	o.watch(o.bar)
 	store := o.store(env)
 	if k := keeper(store); k != nil {
 		o.Keeper = k
@@ -319,7 +320,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, bench 
 		if err := b.add(bench, s, coverage); err != nil {
 			return err
 		}
-		if !o.attested {
+		if !o.attested && ctx.Err() == nil {
 			keepImage(env, store, s.Name, img, coverage)
 		}
 	}

@@ -32,6 +32,7 @@ type stratum struct {
 	dirs   []uint64            // of directories
 	gone   []uint64            // what whiteouts hide
 	opaque []uint64            // directories that hide what they held below
+	passed int                 `keep:"-"` // entries
 	sparse int64               // bytes read of sparse files that are in no tar
 	unread map[string][]string // by what it is, the files that nothing reads yet
 }
@@ -128,6 +129,14 @@ func (s *stratum) finish() {
 			message = fmt.Sprintf("%s, nor are %d more like it", what, n-1)
 		}
 		s.gap(slices.Min(files), verdict.GapUnreadable, message, "Ask what manages these files for what they hold.")
+	}
+}
+
+// step counts an entry that passes, and tells of them in batches.
+func (s *stratum) step() {
+	const batch = 256
+	if s.passed++; s.passed%batch == 0 && s.options.Progress != nil {
+		s.options.Progress(batch)
 	}
 }
 
