@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -152,16 +153,7 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 	} else {
 		_, _ = fmt.Fprintln(w, "no distribution: there is no os-release")
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(img.Packages) > 0 {
-		_, _ = fmt.Fprint(table, "\nECOSYSTEM\tPACKAGE\tVERSION\tLAYER\tOWNER\tPLACE\n")
-	}
-	for i := range img.Packages {
-		p := &img.Packages[i]
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n",
-			dash(p.Ecosystem), printable(p.Name), dash(p.Version), p.Layer, dash(p.Owner), printable(placeOf(p)))
-	}
-	if err := table.Flush(); err != nil {
+	if err := writePackages(w, img.Packages); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(w, "\n%d packages in %d layers\n", len(img.Packages), max(1, len(img.Layers)))
@@ -172,6 +164,32 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 		_, _ = fmt.Fprintf(w, "  %s: %s\n    %s\n", printable(gapPlace(&g)), printable(g.Message), printable(g.Remedy))
 	}
 	return nil
+}
+
+// writePackages writes the packages in columns, row by row: of an image with a hundred thousand no table is held.
+func writePackages(w io.Writer, list []fact.Package) error {
+	if len(list) == 0 {
+		return nil
+	}
+	row := func(i int) [6]string {
+		if i < 0 {
+			return [6]string{"ECOSYSTEM", "PACKAGE", "VERSION", "LAYER", "OWNER", "PLACE"}
+		}
+		p := &list[i]
+		return [6]string{dash(p.Ecosystem), printable(p.Name), dash(p.Version), strconv.Itoa(p.Layer), dash(p.Owner), printable(placeOf(p))}
+	}
+	var width [6]int
+	for i := -1; i < len(list); i++ {
+		for n, cell := range row(i) {
+			width[n] = max(width[n], utf8.RuneCountInString(cell))
+		}
+	}
+	_, err := fmt.Fprintln(w)
+	for i := -1; i < len(list) && err == nil; i++ {
+		c := row(i)
+		_, err = fmt.Fprintf(w, "%-*s  %-*s  %-*s  %-*s  %-*s  %s\n", width[0], c[0], width[1], c[1], width[2], c[2], width[3], c[3], width[4], c[4], c[5])
+	}
+	return err
 }
 
 // gapPlace is where in an image something was not read.

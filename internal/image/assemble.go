@@ -34,7 +34,11 @@ type placed struct {
 func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 	a := &assembly{image: img, strata: strata, ledger: l, managers: map[string]bool{}}
 	owned := map[string][]string{} // files by the package that has them
-	best := -1
+	best, most := -1, 0
+	for _, s := range strata {
+		most += len(s.plain)
+	}
+	img.Packages = make([]fact.Package, 0, min(most, o.Limits.Packages))
 	visible(strata, func(at string, layer int, f *find) {
 		if f.system != nil && slices.Index(releaseFiles, at) > best {
 			img.System, best = f.system, slices.Index(releaseFiles, at)
@@ -83,6 +87,9 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 	a.missing()
 	markOwned(img.Packages)
 	markSince(img.Packages, strata)
+	for _, s := range strata {
+		s.finds, s.plain = nil, nil // they are in the image now
+	}
 	img.Packages = slices.DeleteFunc(img.Packages, func(p fact.Package) bool { return p.Kind == binaryKind && p.Owner != "" })
 	if img.System != nil {
 		img.System.EndOfLife = endOfLife(img.System)
@@ -92,6 +99,9 @@ func assemble(img *fact.Image, strata []*stratum, o *Options, l *ledger) {
 
 // markOwned gives packages of languages the package of the distribution that has their file.
 func markOwned(list []fact.Package) {
+	if !slices.ContainsFunc(list, func(p fact.Package) bool { return len(p.Files) > 0 }) {
+		return
+	}
 	wanted := map[string][]int{}
 	for i := range list {
 		if list[i].Files == nil && list[i].Place != "" {
