@@ -2,6 +2,7 @@ package image
 
 import (
 	"debug/elf"
+	"math"
 	"strings"
 )
 
@@ -91,6 +92,22 @@ func (e *programEye) wants() bool {
 	}
 	return false
 }
+
+// next is where the first part stands that was not seen whole (choosy).
+func (e *programEye) next() int64 {
+	if !e.parsed {
+		return e.at
+	}
+	next := int64(math.MaxInt64)
+	for _, p := range e.parts {
+		if p.to > e.at {
+			next = min(next, max(p.from, e.at))
+		}
+	}
+	return next
+}
+
+func (e *programEye) jump(to int64) { e.at = to }
 
 // begin reads the head, and decides what must be kept of the rest.
 func (e *programEye) begin() {

@@ -118,7 +118,7 @@ func (t *tree) entry(dir *os.Root, at string, d fs.DirEntry, depth int) error {
 	if d.IsDir() && (slices.Contains(volatile, at) || slices.Contains(strangers, at)) {
 		return nil
 	}
-	info, err := dir.Lstat(d.Name())
+	info, err := d.Info() // which was asked for when the directory was listed, as it is in an os.Root
 	if err != nil {
 		t.unreadable(at, err)
 		return nil
