@@ -31,6 +31,7 @@ var floors = map[string]int{
 	"internal/image":    3,
 	"internal/registry": 3,
 	"internal/trust":    3,
+	"internal/reconcile": 3,
 
 	"internal/judge":     2,
 	"internal/report":    2,
@@ -97,13 +98,13 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-	"k8s.io/client-go":                       {"internal/source", "internal/cli"}, // cli: the kubeconfig flags
+	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/reconcile"}, // cli: the kubeconfig flags
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
 	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
-	"k8s.io/api":                             {"internal/kubetype"},
+	"k8s.io/api":                             {"internal/kubetype", "internal/reconcile"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image"}, // image: names of images
 	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
