@@ -22,15 +22,16 @@ var floors = map[string]int{
 	"cmd/coaming":  4,
 	"internal/cli": 4,
 
-	"internal/source":   3,
-	"internal/cache":    3,
-	"internal/heap":     3,
-	"internal/hold":     3,
-	"internal/bundle":   3,
-	"internal/vulndb":   3,
-	"internal/image":    3,
-	"internal/registry": 3,
-	"internal/trust":    3,
+	"internal/source":    3,
+	"internal/cache":     3,
+	"internal/heap":      3,
+	"internal/hold":      3,
+	"internal/bundle":    3,
+	"internal/vulndb":    3,
+	"internal/image":     3,
+	"internal/registry":  3,
+	"internal/trust":     3,
+	"internal/reconcile": 3,
 
 	"internal/certificate": 3,
 	"internal/install":     3,
@@ -105,13 +106,14 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/certificate", "internal/install"}, // cli: the kubeconfig flags; certificate: keys in PEM
+	// cli: the kubeconfig flags; certificate: keys in PEM.
+	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile"},
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source", "internal/install"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
 	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
-	"k8s.io/api":                             {"internal/kubetype"},
+	"k8s.io/api":                             {"internal/kubetype", "internal/reconcile"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image"}, // image: names of images
 	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
