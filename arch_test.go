@@ -35,8 +35,11 @@ var floors = map[string]int{
 
 	"internal/certificate": 3,
 	"internal/install":     3,
+	"internal/gate":        3,
+	"internal/gate":        3,
 
 	"internal/judge":     2,
+	"internal/admission": 2,
 	"internal/report":    2,
 	"internal/fix":       2,
 	"internal/policy":    2,
@@ -72,7 +75,8 @@ var besides = map[string][]string{
 	// A plan speaks of rules, of frameworks and of gates.
 	"internal/enforcement": {"internal/rule", "internal/catalog", "internal/threshold"},
 	// Rules ask the graph of attacks, and the network beneath it, through named facts.
-	"internal/judge": {"internal/attack", "internal/reach"},
+	"internal/judge":     {"internal/attack", "internal/reach"},
+	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
@@ -107,7 +111,7 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
 	// cli: the kubeconfig flags; certificate: keys in PEM.
-	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile"},
+	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile", "internal/gate"},
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source", "internal/install"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
