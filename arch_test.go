@@ -22,21 +22,25 @@ var floors = map[string]int{
 	"cmd/coaming":  4,
 	"internal/cli": 4,
 
-	"internal/source":   3,
-	"internal/cache":    3,
-	"internal/heap":     3,
-	"internal/hold":     3,
-	"internal/bundle":   3,
-	"internal/vulndb":   3,
-	"internal/image":    3,
-	"internal/registry": 3,
-	"internal/trust":    3,
+	"internal/source":    3,
+	"internal/cache":     3,
+	"internal/heap":      3,
+	"internal/hold":      3,
+	"internal/bundle":    3,
+	"internal/vulndb":    3,
+	"internal/image":     3,
+	"internal/registry":  3,
+	"internal/trust":     3,
+	"internal/reconcile": 3,
 	"internal/clearance": 3,
 
 	"internal/certificate": 3,
 	"internal/install":     3,
+	"internal/gate":        3,
+	"internal/gate":        3,
 
 	"internal/judge":     2,
+	"internal/admission": 2,
 	"internal/report":    2,
 	"internal/fix":       2,
 	"internal/policy":    2,
@@ -73,7 +77,8 @@ var besides = map[string][]string{
 	// A plan speaks of rules, of frameworks and of gates.
 	"internal/enforcement": {"internal/rule", "internal/catalog", "internal/threshold"},
 	// Rules ask the graph of attacks, and the network beneath it, through named facts.
-	"internal/judge": {"internal/attack", "internal/reach"},
+	"internal/judge":     {"internal/attack", "internal/reach"},
+	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
 	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
@@ -109,13 +114,14 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/certificate", "internal/install"}, // cli: the kubeconfig flags; certificate: keys in PEM
+	// cli: the kubeconfig flags; certificate: keys in PEM.
+	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile", "internal/gate"},
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source", "internal/install"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
 	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
-	"k8s.io/api":                             {"internal/kubetype"},
+	"k8s.io/api":                             {"internal/kubetype", "internal/reconcile"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image", "internal/clearance"}, // the last two: names of images
 	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
