@@ -59,6 +59,18 @@ var (
 		"rpmdb.sqlite-wal":     rpmReader,
 		"container-manifest-2": rpmReader,
 		"package.json":         nodeReader,
+		"package-lock.json":    lockReader(readPackageLock),
+		"npm-shrinkwrap.json":  lockReader(readPackageLock),
+		"yarn.lock":            lockReader(readYarnLock),
+		"pnpm-lock.yaml":       lockReader(readPnpmLock),
+		"poetry.lock":          lockReader(readTomlLock("PyPI")),
+		"uv.lock":              lockReader(readTomlLock("PyPI")),
+		"pdm.lock":             lockReader(readTomlLock("PyPI")),
+		"Pipfile.lock":         lockReader(readPipfileLock),
+		"Cargo.lock":           lockReader(readTomlLock("crates.io")),
+		"Gemfile.lock":         lockReader(readGemfileLock),
+		"composer.lock":        lockReader(readComposerLock),
+		"go.sum":               lockReader(readGoSum),
 		"METADATA":             below(".dist-info", readPython),
 		"PKG-INFO":             pythonInfoReader,
 		"packages.config":      always(readPackagesConfig),
@@ -89,10 +101,14 @@ func readerOf(at string, executable bool) reader {
 	if read := listReaderOf(at); read != nil {
 		return read
 	}
+	var program reader
 	if marks := marksOf(at); len(marks) > 0 || executable || isLoaded(path.Base(at)) {
-		return func(in *input) (*find, error) { return readProgram(in, marks) }
+		program = func(in *input) (*find, error) { return readProgram(in, marks) }
 	}
-	return nil
+	if mayBeArchive(at) {
+		return readUnnamed(program)
+	}
+	return program
 }
 
 // listReaderOf is the reader of a file in which a package manager notes packages.

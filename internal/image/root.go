@@ -52,6 +52,11 @@ func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *led
 		t.notes.unseen = err.Error()
 		err = nil
 	}
+	if o.Partial && err != nil && ctx.Err() != nil {
+		t.gap(t.current.path, verdict.GapUnreadable, fmt.Sprintf("the reading was stopped here, after %d entries: what comes behind is not known", t.entries), "Ask again, and let it come to its end.")
+		t.notes.unseen = "the reading was stopped"
+		err = nil
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", dir, err)
 	}
@@ -107,6 +112,7 @@ func (t *tree) entry(dir *os.Root, at string, d fs.DirEntry, depth int) error {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
+	t.step()
 	limits := &t.options.Limits
 	if t.entries++; t.entries > limits.Entries {
 		return boundError(fmt.Sprintf("it has more than %d entries", limits.Entries))

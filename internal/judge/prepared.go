@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -70,6 +71,17 @@ func (p *Prepared) giveBack(m *memory) {
 type ruleLists struct {
 	containers, workloads, objects, namespaces, clusters, images, roots ruleList
 	kinds                                                               map[string]*ruleList
+	opened                                                              sync.Once // whether roots is filled
+}
+
+// sortImageRules finds the rules that want no configuration of an image. What a rule reads is known when its conditions are made
+// ready, which is most of a small scan's time: it is asked where there are images.
+func (l *ruleLists) sortImageRules() {
+	for _, r := range l.images.rules {
+		if !readsConfiguration(r) {
+			l.roots.add(r)
+		}
+	}
 }
 
 func listRules(rules []*rule.Compiled) *ruleLists {
@@ -88,9 +100,6 @@ func listRules(rules []*rule.Compiled) *ruleLists {
 			l.clusters.add(r)
 		case "image":
 			l.images.add(r)
-			if !readsConfiguration(r) {
-				l.roots.add(r)
-			}
 		default:
 			for _, kind := range r.Match.Kinds {
 				if l.kinds[kind] == nil {
