@@ -32,12 +32,11 @@ var floors = map[string]int{
 	"internal/registry":  3,
 	"internal/trust":     3,
 	"internal/reconcile": 3,
+	"internal/gate":      3,
 	"internal/clearance": 3,
 
 	"internal/certificate": 3,
 	"internal/install":     3,
-	"internal/gate":        3,
-	"internal/gate":        3,
 
 	"internal/judge":     2,
 	"internal/admission": 2,
@@ -123,6 +122,7 @@ var homes = map[string][]string{
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype", "internal/reconcile"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image", "internal/clearance"}, // the last two: names of images
+	"github.com/prometheus":                  {"internal/gate"},
 	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
 	"github.com/sigstore":                    {"internal/trust"},
