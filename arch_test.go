@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"internal/report":    2,
 	"internal/fix":       2,
 	"internal/policy":    2,
+	"internal/rehearsal": 2,
 	"internal/kubetype":  2,
 	"internal/workbench": 2,
 	"internal/reach":     2,
@@ -72,6 +73,8 @@ var besides = map[string][]string{
 	"internal/judge": {"internal/attack", "internal/reach"},
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
+	// What a plan would refuse judge says, and policy what the API server shows policies.
+	"internal/rehearsal": {"internal/judge", "internal/policy"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
