@@ -117,7 +117,7 @@ func covers(e *verdict.Exception, o *fact.Object) bool {
 	if s.Kind == "" {
 		return true
 	}
-	if ofKind(o.APIVersion, o.Kind, s.Kind) && (s.Name == "" || o.Name == s.Name) {
+	if ofKind(o.APIVersion, o.Kind, s.Kind) && (s.Name == "" || o.Root.At("metadata", "name").Str() == s.Name) {
 		return true
 	}
 	for _, owner := range o.Root.At("metadata", "ownerReferences").Items() {

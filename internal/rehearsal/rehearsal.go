@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coaming/coaming/internal/document"
@@ -278,7 +279,9 @@ func (r *rehearsal) count() {
 		}
 	}
 	r.result.Uncertain = slices.Sorted(maps.Keys(r.unsure))
-	slices.SortStableFunc(r.result.Entries, func(a, b Entry) int { return int(b.Mode) - int(a.Mode) })
+	slices.SortStableFunc(r.result.Entries, func(a, b Entry) int {
+		return cmp.Or(int(b.Mode)-int(a.Mode), strings.Compare(a.Location.File, b.Location.File), a.Location.Line-b.Location.Line, strings.Compare(a.Rule, b.Rule))
+	})
 }
 
 // madeBy is the controller that made an object.
