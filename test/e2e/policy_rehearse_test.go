@@ -91,6 +91,11 @@ func TestPolicyRehearsal(t *testing.T) {
 	compared := 0
 	for _, o := range objects {
 		got := j.send(t, o)
+		if got.refused != "" && !strings.Contains(got.refused, "already exists") {
+			j.counts["objects that the server itself refuses to make again"]++
+			t.Logf("%s: %s", o, got.refused)
+			continue
+		}
 		if got.cut {
 			j.counts["objects with more warnings than the server tells"]++
 			continue
@@ -175,10 +180,26 @@ func replayed(t *testing.T, a *applier) (list []replay) {
 			for _, key := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"} {
 				delete(meta, key)
 			}
+			if spec, ok := content["spec"].(map[string]any); ok && kind == "Service" {
+				unallocate(spec)
+			}
 			list = append(list, replay{r, kind, content})
 		}
 	}
 	return list
+}
+
+// unallocate takes out of a service what is given to one alone: the server would say so before it asks policies.
+func unallocate(spec map[string]any) {
+	for _, key := range []string{"clusterIP", "clusterIPs", "healthCheckNodePort"} {
+		if spec["clusterIP"] != "None" {
+			delete(spec, key)
+		}
+	}
+	ports, _ := spec["ports"].([]any)
+	for _, port := range ports {
+		delete(port.(map[string]any), "nodePort")
+	}
 }
 
 // send sends an object anew without keeping it. That there is one of its name the server says last.
@@ -191,6 +212,9 @@ func (j *policyJudges) send(t *testing.T, r replay) answer {
 	body, err := json.Marshal(r.content)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if owners, _ := r.content["metadata"].(map[string]any)["ownerReferences"].([]any); len(owners) > 0 {
+		return j.postAs(t, "system:serviceaccount:kube-system:replicaset-controller", path, r.resource.plural, body) // as who made it
 	}
 	return j.post(t, path, r.resource.plural, body)
 }

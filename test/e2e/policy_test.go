@@ -317,8 +317,17 @@ func (j *policyJudges) dryRun(t *testing.T, o *fact.Object) answer {
 // post creates what a body says without keeping it.
 func (j *policyJudges) post(t *testing.T, path, plural string, body []byte) answer {
 	t.Helper()
-	result := j.client.RESTClient().Post().AbsPath(path, plural).Param("dryRun", "All").
-		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body).Do(t.Context())
+	return j.postAs(t, "", path, plural, body)
+}
+
+// postAs does so as another, with all rights.
+func (j *policyJudges) postAs(t *testing.T, user, path, plural string, body []byte) answer {
+	t.Helper()
+	request := j.client.RESTClient().Post().AbsPath(path, plural).Param("dryRun", "All")
+	if user != "" {
+		request = request.SetHeader("Impersonate-User", user).SetHeader("Impersonate-Group", "system:masters")
+	}
+	result := request.SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body).Do(t.Context())
 	a := answer{violated: map[string]string{}}
 	length := 0
 	for _, w := range result.Warnings() {
