@@ -40,7 +40,7 @@ type policyExportOptions struct {
 	quotas      bool
 	noLeases    bool
 
-	options policy.Options
+	options  policy.Options
 	enforced *enforcement.Plan // what --plan names; nil where it names none
 }
 

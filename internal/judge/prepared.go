@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -70,6 +71,20 @@ func (p *Prepared) giveBack(m *memory) {
 type ruleLists struct {
 	containers, workloads, objects, namespaces, clusters, images, roots ruleList
 	kinds                                                               map[string]*ruleList
+	root                                                                sync.Once
+}
+
+// ofRoots are the rules on images that ask for no configuration. What a rule reads is known when its conditions are made ready, which is
+// most of a small scan's time, and so nobody is asked before there is an image.
+func (l *ruleLists) ofRoots() *ruleList {
+	l.root.Do(func() {
+		for _, r := range l.images.rules {
+			if !readsConfiguration(r) {
+				l.roots.add(r)
+			}
+		}
+	})
+	return &l.roots
 }
 
 func listRules(rules []*rule.Compiled) *ruleLists {
@@ -88,9 +103,6 @@ func listRules(rules []*rule.Compiled) *ruleLists {
 			l.clusters.add(r)
 		case "image":
 			l.images.add(r)
-			if !readsConfiguration(r) {
-				l.roots.add(r)
-			}
 		default:
 			for _, kind := range r.Match.Kinds {
 				if l.kinds[kind] == nil {
