@@ -43,6 +43,7 @@ var floors = map[string]int{
 	"internal/report":    2,
 	"internal/fix":       2,
 	"internal/policy":    2,
+	"internal/rehearsal": 2,
 	"internal/kubetype":  2,
 	"internal/workbench": 2,
 	"internal/reach":     2,
@@ -80,6 +81,8 @@ var besides = map[string][]string{
 	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
+	// What a plan would refuse judge says, and policy what the API server shows policies.
+	"internal/rehearsal": {"internal/judge", "internal/policy"},
 	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
 	"internal/clearance": {"internal/hold", "internal/image", "internal/registry", "internal/trust", "internal/vulndb"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
