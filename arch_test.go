@@ -43,6 +43,7 @@ var floors = map[string]int{
 	"internal/advisory":  2,
 	"internal/sbom":      2,
 	"internal/assay":     2,
+	"internal/inject":    2,
 
 	"internal/purl":        1,
 	"internal/rbac":        1,
@@ -71,6 +72,8 @@ var besides = map[string][]string{
 	"internal/judge": {"internal/attack", "internal/reach"},
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
+	// A mutation is a fix that judge has proved, or a part of a pod held to the API's types, and stands as a policy too.
+	"internal/inject":    {"internal/judge", "internal/fix", "internal/kubetype", "internal/policy"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other

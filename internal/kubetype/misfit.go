@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -67,6 +68,9 @@ func (f *fitting) value(v document.Value, t reflect.Type) {
 		return
 	case reflect.TypeFor[intstr.IntOrString]():
 		f.want(v, document.Int, document.String)
+		if text := v.Str(); text != "" && strings.Trim(text, "0123456789") == "" {
+			f.misfit(v, "%q is the name of a port, and has no letter: leave the quotes out", text)
+		}
 		return
 	}
 	if plain[t] != nil {
