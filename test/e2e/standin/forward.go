@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -60,7 +61,8 @@ func forward(path string) error {
 	if err := os.WriteFile(in.DB, nil, 0o600); err != nil {
 		return fmt.Errorf("the place of the database: %w", err)
 	}
-	serve := &http.Server{Addr: net.JoinHostPort(c.Service.HTTPListen, strconv.Itoa(c.Service.HTTPPort)), ReadHeaderTimeout: time.Second}
+	about := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"fluent-bit":{}}`) })
+	serve := &http.Server{Addr: net.JoinHostPort(c.Service.HTTPListen, strconv.Itoa(c.Service.HTTPPort)), Handler: about, ReadHeaderTimeout: time.Second}
 	go func() { _ = serve.ListenAndServe() }() // the probe tells when it does not
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM)
