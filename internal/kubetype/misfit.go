@@ -48,7 +48,7 @@ func (f *fitting) misfit(v document.Value, format string, args ...any) {
 // want asks for one of some kinds.
 func (f *fitting) want(v document.Value, kinds ...document.Kind) {
 	if !slices.Contains(kinds, v.Kind()) {
-		f.misfit(v, "want a %s, this is a %s", kinds[0], v.Kind())
+		f.misfit(v, "want the type %s, this is of type %s", kinds[0], v.Kind())
 	}
 }
 
