@@ -188,7 +188,7 @@ func (in *Injector) Change(ctx context.Context, o *fact.Object, at enforcement.P
 
 // into says whether sidecars go into an object: into pods, and into the templates of manifests.
 func (in *Injector) into(o *fact.Object) bool {
-	return o.GroupKind() == "Pod" || in.IntoTemplates && !o.Origin.Served
+	return o.GroupKind() == "Pod" || in.IntoTemplates && (o.Origin == nil || !o.Origin.Served)
 }
 
 // change is what was noted, with its reasons.

@@ -140,7 +140,7 @@ func (f *field) holdDrift(t *testing.T, plan string) {
 	check := func(code int, want string, args ...string) {
 		t.Helper()
 		o := coaming(t, append([]string{"inject", "--check", "--cluster", "--kubeconfig", f.Kubeconfig, "--allow-unknown"}, args...)...)
-		wantCode(t, o, code)
+		wantCode(t, outcome{code: o.code, stderr: o.stdout + o.stderr}, code)
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("want %q in\n%s", want, o.stdout)
 		}
