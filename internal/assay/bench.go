@@ -25,6 +25,9 @@ type Bench struct {
 	particular bool
 	// NoKEV says that the index has no catalogue of exploited vulnerabilities, so that nobody knows which are.
 	NoKEV bool
+	// Stale is why nobody knows what was published since the index was made; "" where it is young enough. What it says still counts, and
+	// what has no finding is unknown.
+	Stale string
 
 	asking  sync.Mutex // one question at a time
 	mu      sync.RWMutex
@@ -38,6 +41,20 @@ func NewBench(index Index, today string, vex []advisory.Statement) *Bench {
 		index: index, today: today, vex: vex, rulings: map[advisory.Package]*ruling{},
 		particular: slices.ContainsFunc(vex, func(s advisory.Statement) bool { return len(s.Within) > 0 }),
 	}
+}
+
+// Rulings is about how many packages it remembers the answer.
+func (b *Bench) Rulings() int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return len(b.rulings)
+}
+
+// Anew is a bench for the same that remembers nothing.
+func (b *Bench) Anew() *Bench {
+	fresh := NewBench(b.index, b.today, b.vex)
+	fresh.NoKEV = b.NoKEV
+	return fresh
 }
 
 // ruling is what is published about one package; nothing changes it once it is made.

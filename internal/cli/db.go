@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -72,6 +73,9 @@ func dbBuildCommand(env *Env) *cobra.Command {
 		Short: "Make an index of OSV records; the same records give the same bytes",
 		Long: `Make an index of OSV records: folders with .json files and zips in them, or zips as OSV publishes them (npm/all.zip).
 Nothing is fetched. With --key the index is signed beside it, in FILE.sig.
+
+A record that names a package and leaves open which of its versions are affected (ranges of commits alone, or of what is no version) is told, and
+is in the index: packages that it names are unknown, unless another record closes it.
 
 Exit codes: 0 made; 2 wrong usage or an internal error, no index; 3 made without records that could not be read (0 with --allow-unread).`,
 		Example: `  coaming db build osv/npm/all.zip osv/Debian -o coaming-advisories.db --kev known_exploited_vulnerabilities.json --epss epss_scores.csv.gz
@@ -145,7 +149,24 @@ func (o *dbBuildOptions) run(ctx context.Context, env *Env, paths []string) erro
 	}
 	_, _ = fmt.Fprintf(env.Stderr, "%s: %s about %s in %s\n", o.output, counted(about.Records, "record"),
 		pluralized(about.Vulnerabilities, "vulnerability", "vulnerabilities"), counted(len(about.Ecosystems), "ecosystem"))
+	tellDoubts(env, about)
 	return o.tellUnread(env, unread)
+}
+
+// tellDoubts names the records that leave open which versions have what they are about.
+func tellDoubts(env *Env, about *advisory.About) {
+	for _, d := range about.Doubts {
+		_, _ = fmt.Fprintf(env.Stderr, "left open: %s\n", doubtText(&d))
+	}
+}
+
+// doubtText is one kind of such records, with the first of them.
+func doubtText(d *advisory.Doubt) string {
+	text := fmt.Sprintf("%s %s: %s", counted(d.Records, "record"), d.Why, printed(strings.Join(d.First, ", ")))
+	if more := d.Records - len(d.First); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // mostUnread is how many records that could not be read are named.
@@ -236,6 +257,9 @@ func writeStatus(env *Env, db *vulndb.DB) error {
 		}
 		_, _ = fmt.Fprintf(w, "source\t%s: %s\n", s.Name, line)
 	}
+	for i := range a.Doubts {
+		_, _ = fmt.Fprintf(w, "left open\t%s\n", doubtText(&a.Doubts[i]))
+	}
 	_, _ = fmt.Fprintln(w, "\nCOVERS\tPACKAGES\tNEWEST\tSUPPORT")
 	for _, e := range a.Ecosystems {
 		support := ""
@@ -245,7 +269,18 @@ func writeStatus(env *Env, db *vulndb.DB) error {
 				support = "ended " + end + ": unknown"
 			}
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", e.Name, e.Packages, e.Newest, support)
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", e.Name, e.Packages, newestText(&e), support)
 	}
 	return w.Flush()
+}
+
+// newestText is when the newest record of an ecosystem was last changed, as far as its records say.
+func newestText(e *advisory.Ecosystem) string {
+	switch {
+	case e.Newest == "":
+		return "no record says"
+	case e.Undated > 0:
+		return fmt.Sprintf("%s (%d of %d do not say)", e.Newest, e.Undated, e.Records)
+	}
+	return e.Newest
 }

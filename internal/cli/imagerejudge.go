@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,9 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coaming/coaming/internal/assay"
-	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/hold"
-	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/threshold"
 	"github.com/coaming/coaming/internal/verdict"
@@ -153,7 +151,7 @@ func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				r := recordOf(store, entries[i])
+				r := store.ReadRecord(entries[i])
 				if r == nil || !meant(r, names) {
 					continue
 				}
@@ -189,19 +187,6 @@ func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench
 
 var errNoStore = &verdict.RemedyError{Err: errors.New("there is no folder in which images are stored"), Remedy: "Name one with --store."}
 
-// recordOf is a stored image; nil when it went away or is not whole.
-func recordOf(store *hold.Store, entry string) *hold.Record {
-	_, raw := store.Read(entry)
-	if raw == nil {
-		return nil
-	}
-	r := &hold.Record{}
-	if r.UnmarshalBinary(raw) != nil {
-		return nil
-	}
-	return r
-}
-
 // meant says whether an image goes by one of the names: its own, with a tag or without, its digest or its id.
 func meant(r *hold.Record, names []string) bool {
 	if len(names) == 0 {
@@ -213,15 +198,8 @@ func meant(r *hold.Record, names []string) bool {
 	})
 }
 
-func subjectOf(r *hold.Record, products []string) *assay.Subject {
-	return &assay.Subject{
-		Image: &r.Image, Name: r.Name, Products: products,
-		Location: verdict.Location{Source: "image:" + r.Image.Name, File: filepath.ToSlash(r.Image.Name)},
-	}
-}
-
 func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r *hold.Record) (*rejudged, error) {
-	s := subjectOf(r, o.products)
+	s := clearance.SubjectOf(r, o.products)
 	count, findings, err := o.count(bench, s)
 	if err != nil {
 		return nil, err
@@ -230,13 +208,11 @@ func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r 
 	row.add(count)
 	passed := count.Passed
 	if o.hygiene {
-		r.Image.Contents = store.GetContents(imageKey(r.Name, &r.Image), r.Image.Packages)
+		r.Image.Contents = store.GetContents(hold.ImageKey(r.Name, &r.Image), r.Image.Packages)
 		row.Undescribed = r.Image.Contents == nil
 	}
 	if r.Image.Contents != nil {
-		inventory := fact.NewInventory(nil, "", false)
-		inventory.Images = []*fact.Image{&r.Image}
-		res := judge.Judge(judge.Input{Inventory: inventory, Rules: o.rules, Coverage: r.Coverage, Now: env.Now(), Width: 1})
+		res := clearance.JudgeRules(r, o.rules, rule.Settings{}, env.Now())
 		row.add((&assay.Tried{Findings: res.Findings}).Count())
 		findings, passed = append(findings, res.Findings...), passed+res.Coverage.Evaluations
 	}

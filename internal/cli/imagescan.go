@@ -20,6 +20,7 @@ import (
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/assay"
 	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/heap"
 	"github.com/coaming/coaming/internal/hold"
@@ -28,7 +29,6 @@ import (
 	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
-	"github.com/coaming/coaming/internal/vulndb"
 )
 
 // imageScanOptions is the configuration of one scan of images.
@@ -241,28 +241,20 @@ func (f *advisoryFlags) bench(env *Env) (*assay.Bench, func() error, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, nil, err
 	}
-	today := env.Now().UTC().Format(time.DateOnly)
-	db, err := f.installed(env)
+	path, err := f.installed(env)
 	if err != nil {
 		return nil, nil, err
 	}
-	if db == nil {
-		return assay.NewBench(nil, today, vex), func() error { return nil }, nil
-	}
-	bench := assay.NewBench(db.Index, today, vex)
-	bench.NoKEV = db.About.Exploited == 0
-	return bench, db.Close, nil
+	return clearance.OpenBench(path, env.Now().UTC().Format(time.DateOnly), vex)
 }
 
-// installed is the index that was named, or the one that is there; nil when none is.
-func (f *advisoryFlags) installed(env *Env) (*vulndb.DB, error) {
-	if f.path == "" {
-		path, err := f.file(env)
-		if err != nil || !exists(path) {
-			return nil, nil //nolint:nilerr,nilnil // no index is no error: what it would answer is unknown
-		}
+// installed is where the index stands that was named, or the one that is there; "" when none is.
+func (f *advisoryFlags) installed(env *Env) (string, error) {
+	path, err := f.file(env)
+	if f.path == "" && (err != nil || !exists(path)) {
+		return "", nil // no index is no error: what it would answer is unknown
 	}
-	return f.open(env)
+	return path, err
 }
 
 // assayed is what came of several images.
@@ -320,7 +312,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, bench 
 			return err
 		}
 		if !o.attested {
-			keepImage(env, store, s.Name, img, coverage)
+			store.KeepImage(recordOf(env, s.Name, img, coverage))
 		}
 	}
 	return nil
@@ -390,14 +382,14 @@ func (o *imageScanOptions) tryStored(env *Env, b *assayed, bench *assay.Bench, n
 		return errNoStore
 	}
 	found := map[string]bool{}
-	err := records(store, hold.Image, func(entry string, r *hold.Record) error {
+	err := store.Records(hold.Image, func(entry string, r *hold.Record) error {
 		for _, name := range names {
 			if meant(r, []string{name}) {
 				found[name] = true
 				if !found[entry] {
 					found[entry] = true
-					r.Image.Contents = store.GetContents(imageKey(r.Name, &r.Image), r.Image.Packages)
-					return b.add(bench, subjectOf(r, o.products), &r.Coverage)
+					r.Image.Contents = store.GetContents(hold.ImageKey(r.Name, &r.Image), r.Image.Packages)
+					return b.add(bench, clearance.SubjectOf(r, o.products), &r.Coverage)
 				}
 			}
 		}

@@ -139,7 +139,7 @@ func (b *assayed) addPulled(env *Env, bench *assay.Bench, store *hold.Store, lis
 		if err := b.add(bench, s, p.coverage); err != nil {
 			return err
 		}
-		keepImage(env, store, p.name, p.img, p.coverage)
+		store.KeepImage(recordOf(env, p.name, p.img, p.coverage))
 	}
 	b.coverage.Sources = nil // what was read is what names them
 	return nil

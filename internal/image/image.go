@@ -44,6 +44,8 @@ type Options struct {
 	Limits Limits
 	// Documents reads the image's documents and none of its layers.
 	Documents bool
+	// Stored is the most bytes that the layers of an image may have as they are stored; 0 is no bound.
+	Stored int64
 	// Keeper keeps what was read of a layer for the next image that has it; nil keeps nothing.
 	Keeper Keeper
 
@@ -166,6 +168,9 @@ func readManifest(ctx context.Context, name string, m *manifest, o *Options, l *
 	}
 	if o.Documents {
 		return about(name, m), l.coverage(), nil
+	}
+	if n := m.stored(); o.Stored > 0 && n > o.Stored {
+		return nil, nil, fmt.Errorf("open image %s: its layers have %d bytes, and at most %d are read", name, n, o.Stored)
 	}
 	strata, err := readLayers(ctx, m.layers, o, l)
 	if err != nil {

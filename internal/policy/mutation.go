@@ -44,7 +44,7 @@ func (m *Mutation) YAML(version string) (string, error) {
 	}
 	spec := policySpec{
 		FailurePolicy: "Ignore", ReinvocationPolicy: "IfNeeded", MatchConditions: m.Conditions, Variables: m.Variables,
-		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: []resourceRule{{[]string{""}, []string{"v1"}, []string{"CREATE"}, []string{"pods"}}}},
+		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: []resourceRule{{[]string{""}, []string{"v1"}, []string{"CREATE"}, []string{"pods"}, ""}}},
 	}
 	if m.Fail {
 		spec.FailurePolicy = "Fail"
@@ -52,11 +52,11 @@ func (m *Mutation) YAML(version string) (string, error) {
 	for _, p := range m.Patches {
 		spec.Mutations = append(spec.Mutations, mutation{"JSONPatch", jsonPatch{p}})
 	}
-	about := metadata{Name: m.Name, Labels: map[string]string{"app.kubernetes.io/managed-by": "coaming"}, Annotations: m.Annotations}
+	about := Metadata{Name: m.Name, Labels: map[string]string{"app.kubernetes.io/managed-by": "coaming"}, Annotations: m.Annotations}
 	binding := bindingSpec{PolicyName: m.Name, MatchResources: Options{NamespaceSelector: m.NamespaceSelector}.matchResources()}
-	return yaml(
-		object{api, "MutatingAdmissionPolicy", about, spec},
-		object{api, "MutatingAdmissionPolicyBinding", metadata{Name: m.Name, Labels: about.Labels}, binding},
+	return YAML(
+		Manifest{api, "MutatingAdmissionPolicy", about, spec},
+		Manifest{api, "MutatingAdmissionPolicyBinding", Metadata{Name: m.Name, Labels: about.Labels}, binding},
 	)
 }
 

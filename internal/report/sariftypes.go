@@ -41,7 +41,7 @@ type (
 	}
 	sarifResultProperties struct {
 		Verdict  verdict.Verdict  `json:"coaming/verdict"`
-		Severity verdict.Severity `json:"coaming/severity"`
+		Severity string          `json:"coaming/severity"`
 		Reason   string           `json:"coaming/reason,omitempty"`
 		Risk     string           `json:"coaming/risk,omitempty"`
 	}
