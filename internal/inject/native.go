@@ -247,11 +247,11 @@ func (n *natively) conflict(all []string) string {
 		`variables.spec.?ephemeralContainers.orValue([]).exists(c, c.name in ` + n.texts(all) + `)`,
 	}
 	if len(n.volumes) > 0 {
-		parts = append(parts, `!` + n.variable("ours") + ` && variables.volumes.exists(v, v.name in `+n.texts(names(n.volumes))+`)`)
+		parts = append(parts, `!`+n.variable("ours")+` && variables.volumes.exists(v, v.name in `+n.texts(names(n.volumes))+`)`)
 	}
 	for _, key := range slices.Sorted(maps.Keys(n.annotations)) {
 		value := n.part(n.annotations[key])
-		parts = append(parts, `!` + n.variable("ours") + ` && variables.annotations[?`+n.literal(key)+`].orValue(`+value+`) != `+value)
+		parts = append(parts, `!`+n.variable("ours")+` && variables.annotations[?`+n.literal(key)+`].orValue(`+value+`) != `+value)
 	}
 	var listen []string
 	for _, c := range slices.Concat(n.sidecars, n.containers) {
@@ -270,7 +270,7 @@ func (n *natively) conflict(all []string) string {
 		if e.(map[string]any)["valueFrom"] != nil {
 			value = `true`
 		}
-		parts = append(parts, `!` + n.variable("ours") + ` && ` + n.variable("own") + `.exists(c, c.?env.orValue([]).exists(x, x.name == `+n.literal(nameOf(e))+` && (`+value+`)))`)
+		parts = append(parts, `!`+n.variable("ours")+` && `+n.variable("own")+`.exists(c, c.?env.orValue([]).exists(x, x.name == `+n.literal(nameOf(e))+` && (`+value+`)))`)
 	}
 	for _, m := range n.mounts {
 		at := n.texts([]string{mountPath(m), mountPath(m) + "/"})

@@ -144,10 +144,12 @@ func TestTokenIsTakenWhereNothingNeedsIt(t *testing.T) {
 		around func(string) ([]*fact.Object, []verdict.Gap)
 		want   bool
 	}{
-		"nothing is known":       {nil, false},
-		"no binding":             {func(string) ([]*fact.Object, []verdict.Gap) { return accounts, nil }, true},
-		"a binding":              {func(string) ([]*fact.Object, []verdict.Gap) { return bound, nil }, false},
-		"bindings were not seen": {func(string) ([]*fact.Object, []verdict.Gap) { return accounts, []verdict.Gap{{Code: verdict.GapForbidden, Kinds: []string{"RoleBinding.rbac.authorization.k8s.io"}}} }, false},
+		"nothing is known": {nil, false},
+		"no binding":       {func(string) ([]*fact.Object, []verdict.Gap) { return accounts, nil }, true},
+		"a binding":        {func(string) ([]*fact.Object, []verdict.Gap) { return bound, nil }, false},
+		"bindings were not seen": {func(string) ([]*fact.Object, []verdict.Gap) {
+			return accounts, []verdict.Gap{{Code: verdict.GapForbidden, Kinds: []string{"RoleBinding.rbac.authorization.k8s.io"}}}
+		}, false},
 	} {
 		in := injector(t, "{defaults: [{rules: [service-account-token-unused]}]}", func(o *inject.Options) { o.Around = test.around })
 		o := change(t, in, object(t, webPod), "1.36")
@@ -160,9 +162,9 @@ func TestTokenIsTakenWhereNothingNeedsIt(t *testing.T) {
 func TestResourcesOfThePlan(t *testing.T) {
 	in := injector(t, "{resources: [{requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 256Mi}}, {namespaces: [shop], limits: {memory: 128Mi}}]}")
 	for have, want := range map[string]string{
-		"":                             `{"limits":{"memory":"128Mi"},"requests":{"cpu":"50m","memory":"64Mi"}}`,
-		"requests: {memory: 1Gi}":      `{"requests":{"cpu":"50m","memory":"1Gi"}}`,
-		"limits: {memory: 32Mi}":       `{"limits":{"memory":"32Mi"},"requests":{"cpu":"50m"}}`,
+		"":                              `{"limits":{"memory":"128Mi"},"requests":{"cpu":"50m","memory":"64Mi"}}`,
+		"requests: {memory: 1Gi}":       `{"requests":{"cpu":"50m","memory":"1Gi"}}`,
+		"limits: {memory: 32Mi}":        `{"limits":{"memory":"32Mi"},"requests":{"cpu":"50m"}}`,
 		"limits: {memory: 1Gi, cpu: 1}": `{"limits":{"cpu":1,"memory":"1Gi"},"requests":{"cpu":"50m","memory":"64Mi"}}`,
 	} {
 		o := change(t, in, object(t, pod("", "containers: [{name: a, image: a, resources: {"+have+"}}]")), "1.36")

@@ -28,15 +28,15 @@ type watching struct {
 			Addr string `json:"addr"`
 		} `json:"init_config"`
 	} `json:"plugins"`
-	WatchConfigFiles  bool                     `json:"watch_config_files"`
-	TimeFormatISO8601 bool                     `json:"time_format_iso_8601"`
-	JSONOutput        bool                     `json:"json_output"`
-	JSONIncludeOutput bool                     `json:"json_include_output_property"`
-	JSONIncludeTags   bool                     `json:"json_include_tags_property"`
-	LogStderr         bool                     `json:"log_stderr"`
-	LogSyslog         bool                     `json:"log_syslog"`
-	SyslogOutput      struct{ Enabled bool }   `json:"syslog_output"`
-	StdoutOutput      struct{ Enabled bool }   `json:"stdout_output"`
+	WatchConfigFiles  bool                   `json:"watch_config_files"`
+	TimeFormatISO8601 bool                   `json:"time_format_iso_8601"`
+	JSONOutput        bool                   `json:"json_output"`
+	JSONIncludeOutput bool                   `json:"json_include_output_property"`
+	JSONIncludeTags   bool                   `json:"json_include_tags_property"`
+	LogStderr         bool                   `json:"log_stderr"`
+	LogSyslog         bool                   `json:"log_syslog"`
+	SyslogOutput      struct{ Enabled bool } `json:"syslog_output"`
+	StdoutOutput      struct{ Enabled bool } `json:"stdout_output"`
 	Webserver         struct {
 		Enabled    bool   `json:"enabled"`
 		ListenPort int    `json:"listen_port"`
@@ -110,7 +110,8 @@ func (c *watching) event(_ http.ResponseWriter, r *http.Request) {
 		text := fmt.Sprint(event["log"])
 		_ = tell(alert{ // nobody reads what is told of a failure to tell
 			host, now.Format(time.RFC3339Nano) + ": " + rule.Priority + " " + strings.ReplaceAll(rule.Output, "%json.value[/log]", text),
-			map[string]any{"evt.time": now.UnixNano(), "json.value[/log]": text}, rule.Priority, rule.Rule, rule.Source, rule.Tags, now.Format(time.RFC3339Nano),
+			map[string]any{"evt.time": now.UnixNano(), "json.value[/log]": text},
+			rule.Priority, rule.Rule, rule.Source, rule.Tags, now.Format(time.RFC3339Nano),
 		})
 		return // the first rule that holds, as rule_matching is by default
 	}
