@@ -51,6 +51,7 @@ var floors = map[string]int{
 	"internal/advisory":  2,
 	"internal/sbom":      2,
 	"internal/assay":     2,
+	"internal/inject":    2,
 
 	"internal/purl":        1,
 	"internal/rbac":        1,
@@ -83,6 +84,8 @@ var besides = map[string][]string{
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
 	// What a plan would refuse judge says, and policy what the API server shows policies.
 	"internal/rehearsal": {"internal/judge", "internal/policy"},
+	// A mutation is a fix that judge has proved, or a part of a pod held to the API's types, and stands as a policy too.
+	"internal/inject": {"internal/judge", "internal/fix", "internal/kubetype", "internal/policy"},
 	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
 	"internal/clearance": {"internal/hold", "internal/image", "internal/registry", "internal/trust", "internal/vulndb"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
