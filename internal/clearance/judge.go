@@ -142,7 +142,13 @@ func (c *Clearance) knownAs(ctx context.Context, r *reference, digest string) *k
 }
 
 // judgeKept judges what is kept of an image; nil where not all of it is.
-func (c *Clearance) judgeKept(key, digest string) *known {
+func (c *Clearance) judgeKept(key, digest string) (k *known) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			c.Log.Error("judging an image that is kept broke off", "image", key, "error", broken)
+			k = nil
+		}
+	}()
 	kept := c.kept(key)
 	if kept == nil {
 		return nil
