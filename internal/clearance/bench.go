@@ -10,6 +10,7 @@ import (
 
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/assay"
+	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/vulndb"
 )
 
@@ -32,6 +33,8 @@ func OpenBench(path, today string, vex []advisory.Statement) (opened *assay.Benc
 type bench struct {
 	mu     sync.RWMutex // held by who judges: an index that is judged by is not closed
 	bench  *assay.Bench
+	rules  []*rule.Compiled
+	told   rule.Settings
 	end    func() error
 	stamp  string // of the file and the day that it is of
 	opened time.Time
@@ -40,11 +43,8 @@ type bench struct {
 // mostRulings is how many packages a bench remembers what is published about: some 20 MB.
 const mostRulings = 20_000
 
-// take gives the bench until it is given back.
-func (b *bench) take() (*assay.Bench, func()) {
-	b.mu.RLock()
-	return b.bench, b.giveBack
-}
+// take keeps the bench as it is until it is given back.
+func (b *bench) take() { b.mu.RLock() }
 
 func (b *bench) giveBack() {
 	large := b.bench.Rulings() > mostRulings
@@ -79,6 +79,20 @@ func (b *bench) close() error {
 		return nil
 	}
 	return end()
+}
+
+// SetRules takes other rules, and what users told of their own estate: everything is judged again by those that are about images.
+func (c *Clearance) SetRules(rules []*rule.Compiled, told rule.Settings) {
+	var own []*rule.Compiled
+	for _, r := range rules {
+		if r.Match.Fact == "image" {
+			own = append(own, r)
+		}
+	}
+	c.bench.mu.Lock()
+	defer c.bench.mu.Unlock()
+	c.bench.rules, c.bench.told = own, told
+	c.generation.Add(1)
 }
 
 // stampOf tells one state of the index's file from another, on a day: whose support has ended depends on it.
