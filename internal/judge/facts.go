@@ -264,35 +264,3 @@ func (j *judgement) api(o *fact.Object) rule.Fact {
 	})
 }
 
-// Needs is the object kinds that the rules judge or compute named facts from, each "Kind" or
-// "Kind.group": what a live cluster must be asked for. A rule on every object adds none: it judges
-// what the others need.
-func Needs(rules []*rule.Compiled) []string {
-	need := map[string]bool{}
-	for _, r := range rules {
-		switch r.Match.Fact {
-		case "container", "workload":
-			for _, kind := range fact.PodKinds() {
-				need[kind] = true
-			}
-		case "namespace":
-			need["Namespace"] = true
-		}
-		for _, kind := range r.Match.Kinds {
-			need[kind] = true
-		}
-		for named, sources := range factKinds {
-			if r.ReadsFact(named) {
-				for _, kind := range sources {
-					need[kind] = true
-				}
-			}
-		}
-		for _, read := range r.Reads() {
-			if keys := rule.Keys(read); len(keys) > 1 && (keys[0] == "beside" || keys[0] == "everywhere") {
-				need[keys[1]] = true
-			}
-		}
-	}
-	return sortedKeys(need)
-}

@@ -17,11 +17,24 @@ import (
 
 // ruleList is the rules that match one kind of fact, in groups that are made when they are first needed.
 type ruleList struct {
-	rules    []*rule.Compiled
-	remember bool
-	once     sync.Once
-	groups   []*ruleGroup
-	parts    []part // those of all groups, each once
+	rules []*rule.Compiled
+	ways  [3]grouping // by recall
+}
+
+// recall is for how long outcomes are remembered.
+type recall uint8
+
+const (
+	never   recall = iota // every rule is a group of its own
+	passing               // while one inventory is judged
+	lasting               // from one inventory to the next: of what an object says by itself alone
+)
+
+// grouping is the groups of a list for one recall.
+type grouping struct {
+	once   sync.Once
+	groups []*ruleGroup
+	parts  []part // those of all groups, each once
 }
 
 func (l *ruleList) add(r *rule.Compiled) { l.rules = append(l.rules, r) }
@@ -31,9 +44,9 @@ type ruleGroup struct {
 	rules    []*rule.Compiled
 	eachName string
 	eachPath []string
-	// parts are what the rules read, as indexes into the list's; recalled is whether outcomes can
+	// reads are what the rules read, as indexes into the grouping's parts; recalled is whether outcomes can
 	// be remembered by them.
-	parts    []int
+	reads    []int
 	recalled bool
 	// item is what the rules see of the item; nil for all of it.
 	item *lens
@@ -85,36 +98,39 @@ func (l *lens) key() string {
 	return strings.Join(names, "|")
 }
 
-// split makes the groups; without memory every rule is one of its own.
-func (l *ruleList) split() []*ruleGroup {
-	l.once.Do(func() {
-		byKey, lenses := map[string]*ruleGroup{}, map[string]*lens{}
-		for _, r := range l.rules {
-			g := &ruleGroup{rules: []*rule.Compiled{r}, eachName: r.EachName, eachPath: r.EachPath}
-			var parts []part
-			if l.remember {
-				parts, g.recalled = partsOf(r)
-			}
-			if !g.recalled {
-				l.groups = append(l.groups, g)
-				continue
-			}
-			if key := fmt.Sprint(g.eachName, g.eachPath); r.EachName != "" {
-				g.item = shared(lenses, key, lensOf(r, r.EachName))
-			}
-			for i, p := range parts {
-				parts[i].seen = shared(lenses, fmt.Sprint(p.root, p.keys), p.seen)
-			}
-			g.parts = l.indexes(parts)
-			key := fmt.Sprint(g.eachName, g.eachPath, g.item.key(), g.parts)
-			if first := byKey[key]; first != nil {
-				first.rules = append(first.rules, r)
-				continue
-			}
-			byKey[key], l.groups = g, append(l.groups, g)
+// split makes the groups.
+func (l *ruleList) split(how recall) *grouping {
+	g := &l.ways[how]
+	g.once.Do(func() { g.fill(l.rules, how) })
+	return g
+}
+
+func (l *grouping) fill(rules []*rule.Compiled, how recall) {
+	byKey, lenses := map[string]*ruleGroup{}, map[string]*lens{}
+	for _, r := range rules {
+		g := &ruleGroup{rules: []*rule.Compiled{r}, eachName: r.EachName, eachPath: r.EachPath}
+		var parts []part
+		if how != never {
+			parts, g.recalled = partsOf(r, how)
 		}
-	})
-	return l.groups
+		if !g.recalled {
+			l.groups = append(l.groups, g)
+			continue
+		}
+		if key := fmt.Sprint(g.eachName, g.eachPath); r.EachName != "" {
+			g.item = shared(lenses, key, lensOf(r, r.EachName))
+		}
+		for i, p := range parts {
+			parts[i].seen = shared(lenses, fmt.Sprint(p.root, p.keys), p.seen)
+		}
+		g.reads = l.indexes(parts)
+		key := fmt.Sprint(g.eachName, g.eachPath, g.item.key(), g.reads)
+		if first := byKey[key]; first != nil {
+			first.rules = append(first.rules, r)
+			continue
+		}
+		byKey[key], l.groups = g, append(l.groups, g)
+	}
 }
 
 // shared is the one lens for all rules that see the same of what comes in many values: what they see beside
@@ -131,8 +147,8 @@ func shared(lenses map[string]*lens, of string, l *lens) *lens {
 	return lenses[key]
 }
 
-// indexes are the places of parts among those of the list, sorted.
-func (l *ruleList) indexes(parts []part) []int {
+// indexes are the places of parts among those of the grouping, sorted.
+func (l *grouping) indexes(parts []part) []int {
 	var list []int
 	for _, p := range parts {
 		i := slices.IndexFunc(l.parts, func(other part) bool { return other.seen == p.seen && p.is(other) })
@@ -150,7 +166,7 @@ func (p part) is(other part) bool { return p.root == other.root && slices.Equal(
 
 // partsOf is what a rule reads beside its item; recalled is false where outcomes cannot be
 // remembered by it: it reads a whole fact, or what is joined from objects that are not looked up here.
-func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
+func partsOf(r *rule.Compiled, how recall) (parts []part, recalled bool) {
 	if r.Origin != "" {
 		return nil, false // what such a rule may spend depends on the size of the object
 	}
@@ -159,9 +175,18 @@ func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
 		root, keys := keys[0], keys[1:]
 		depth := 0
 		switch root {
-		case r.EachName, "cluster", "settings", "support", "everywhere":
+		case r.EachName, "cluster", "settings", "support":
 			continue // the item is looked at by itself; the others are the same for all facts
-		case "role", "api", "beside":
+		case "everywhere":
+			if how == lasting {
+				return nil, false
+			}
+			continue
+		case "beside":
+			if how == lasting {
+				return nil, false
+			}
+		case "role", "api":
 		case "container":
 			depth = 1
 		case "object":
@@ -172,7 +197,7 @@ func partsOf(r *rule.Compiled) (parts []part, recalled bool) {
 				return nil, false
 			case keys[0] == "spec":
 				depth = 2
-			case workloadParts[keys[0]] == nil:
+			case workloadParts[keys[0]] == nil, how == lasting && !ownParts[keys[0]]:
 				return nil, false
 			default:
 				depth = 1

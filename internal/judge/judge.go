@@ -40,6 +40,15 @@ type Input struct {
 	Width int
 	// Progress is told how many of how many subjects are judged; may be nil.
 	Progress func(done, total int)
+	// About limits what is judged to some objects, not what is known; nil for all.
+	About func(o *fact.Object) bool
+	// Stop is asked before each fact and item whether to leave the rest, and told how many findings one goroutine has; may be nil.
+	// Who stops a judgement knows that its result is not whole.
+	Stop func(findings int) bool
+	// Terse leaves out the lines around a finding.
+	Terse bool
+	// Noticed is told of every finding as it is made, before exceptions; may be nil. Several goroutines call it, in no order.
+	Noticed func(Notice)
 	// Forgetful asks every rule about every fact afresh: the result is the same and takes longer.
 	// For measuring, and for tests.
 	Forgetful bool
@@ -66,9 +75,12 @@ type Proposal struct {
 type Asked func(r *rule.Compiled, o *fact.Object, path string, s *rule.Scope)
 
 // Judge asks every rule about every fact that it matches.
-func Judge(in Input) *verdict.Result {
+func Judge(in Input) *verdict.Result { return prepare(in.Rules, in.Settings).judge(in) }
+
+func (p *Prepared) judge(in Input) *verdict.Result {
+	in.Rules, in.Settings = p.rules, p.Settings
 	seen := newTraits(in.Exceptions)
-	j := newJudgement(in, seen)
+	j := newJudgement(in, p, seen)
 	var findings []verdict.Finding
 	var tallies []tallies
 	images := map[string]*runs{}
@@ -83,7 +95,7 @@ func Judge(in Input) *verdict.Result {
 			whole.Images = in.Inventory.Images
 			own.Inventory = &whole
 		}
-		part := newJudgement(own, seen)
+		part := newJudgement(own, p, seen)
 		found, counts := part.run()
 		findings, tallies = append(findings, found...), append(tallies, counts...)
 		part.locateImages(images)
@@ -94,18 +106,17 @@ func Judge(in Input) *verdict.Result {
 	if findings == nil {
 		findings = []verdict.Finding{}
 	}
-	res := &verdict.Result{Findings: fold(findings, tallies[0]), Coverage: in.Coverage}
-	for _, r := range in.Rules {
-		res.Rules = append(res.Rules, r.Info())
+	res := &verdict.Result{Findings: fold(findings, tallies[0]), Coverage: in.Coverage, Rules: p.infos}
+	if len(in.Found.Rules) > 0 {
+		res.Rules = slices.Concat(res.Rules, in.Found.Rules)
+		slices.SortFunc(res.Rules, byID)
 	}
-	res.Rules = append(res.Rules, in.Found.Rules...)
 	in.excuse(res, tallies[0], seen)
 	if in.Baseline != nil {
 		accept(res, in.Baseline, tallies[0])
 	}
 	res.ByRule = byRule(res.Rules, tallies)
 	res.Tally = byPractice(res.Rules, res.ByRule)
-	slices.SortFunc(res.Rules, func(a, b verdict.RuleInfo) int { return cmp.Compare(a.ID, b.ID) })
 	c := &res.Coverage
 	c.Version, c.Namespaces = in.Inventory.Version, in.Namespaces
 	c.Objects, c.Workloads, c.Rules = len(in.Inventory.Objects), len(in.Inventory.Workloads), len(res.Rules)
@@ -123,22 +134,23 @@ func Judge(in Input) *verdict.Result {
 // judgement is what stays the same while one inventory is judged.
 type judgement struct {
 	Input
-	containers, workloads, objects, namespaces, clusters, images, roots ruleList
-	kinds                                                               map[string]*ruleList
-	subjects                                                            []subject
-	outside                                                             int
-	gaps                                                                gaps
-	traits                                                              *traits
-	settings                                                            rule.Fact
-	scalers                                                             func() map[scaled][]*fact.Object
-	access                                                              func() *rbac.Model
-	selecting                                                           func() map[kindIn]*selecting
-	selectable                                                          func() map[string]*selectable
-	operated                                                            func() map[string]bool
-	volumes                                                             func() *volumes
-	around                                                              func() *surroundings
-	naming                                                              func() map[string]map[*fact.Workload]bool
-	secretive                                                           sync.Map // documents whose parts have no known place -> whether they hold a secret
+	*ruleLists
+	prepared   *Prepared
+	recall     recall
+	subjects   []subject
+	outside    int
+	gaps       gaps
+	traits     *traits
+	settings   rule.Fact
+	scalers    func() map[scaled][]*fact.Object
+	access     func() *rbac.Model
+	selecting  func() map[kindIn]*selecting
+	selectable func() map[string]*selectable
+	operated   func() map[string]bool
+	volumes    func() *volumes
+	around     func() *surroundings
+	naming     func() map[string]map[*fact.Workload]bool
+	secretive  sync.Map // documents whose parts have no known place -> whether they hold a secret
 }
 
 // subject is one object, one workload or one image that is to be judged; of the cluster all are nil.
@@ -148,9 +160,9 @@ type subject struct {
 	image    *fact.Image
 }
 
-func newJudgement(in Input, seen *traits) *judgement {
-	j := &judgement{Input: in, kinds: map[string]*ruleList{}, gaps: gaps{verdict.IndexGaps(in.Coverage.Gaps)}, traits: seen}
-	j.settings = in.Settings.Fact()
+func newJudgement(in Input, p *Prepared, seen *traits) *judgement {
+	j := &judgement{Input: in, ruleLists: p.listed, prepared: p, gaps: gaps{verdict.IndexGaps(in.Coverage.Gaps)}, traits: seen}
+	j.settings = p.settings
 	j.scalers = sync.OnceValue(j.indexScalers)
 	j.access = sync.OnceValue(func() *rbac.Model {
 		return rbac.New(rbac.Input{Inventory: j.Inventory, Gaps: j.Coverage.Gaps, Shipped: catalog.Shipped()})
@@ -159,32 +171,6 @@ func newJudgement(in Input, seen *traits) *judgement {
 	j.selectable, j.operated = sync.OnceValue(j.indexSelectable), sync.OnceValue(j.indexOperated)
 	j.volumes = sync.OnceValue(j.indexVolumes)
 	j.around, j.naming = sync.OnceValue(j.survey), sync.OnceValue(j.indexDependents)
-	for _, r := range in.Rules {
-		switch r.Match.Fact {
-		case "container":
-			j.containers.add(r)
-		case "workload":
-			j.workloads.add(r)
-		case "object":
-			j.objects.add(r)
-		case "namespace":
-			j.namespaces.add(r)
-		case "cluster":
-			j.clusters.add(r)
-		case "image":
-			j.images.add(r)
-			if !readsConfiguration(r) {
-				j.roots.add(r)
-			}
-		default:
-			for _, kind := range r.Match.Kinds {
-				if j.kinds[kind] == nil {
-					j.kinds[kind] = &ruleList{}
-				}
-				j.kinds[kind].add(r)
-			}
-		}
-	}
 	for _, o := range in.Inventory.Objects {
 		switch {
 		case !j.within(o):
@@ -198,7 +184,13 @@ func newJudgement(in Input, seen *traits) *judgement {
 			j.subjects = append(j.subjects, subject{object: w.Object, workload: w})
 		}
 	}
-	j.remember(len(j.subjects) >= fewSubjects && !in.Forgetful)
+	switch {
+	case in.Forgetful:
+	case p.memories != nil:
+		j.recall = lasting
+	case len(j.subjects) >= fewSubjects:
+		j.recall = passing
+	}
 	if in.Inventory.Live && len(j.clusters.rules) > 0 {
 		j.subjects = append(j.subjects, subject{})
 	}
@@ -210,17 +202,10 @@ func newJudgement(in Input, seen *traits) *judgement {
 	return j
 }
 
-// remember says whether outcomes are worth remembering.
-func (j *judgement) remember(worth bool) {
-	for _, l := range j.kinds {
-		l.remember = worth
-	}
-	for _, l := range []*ruleList{&j.containers, &j.workloads, &j.objects, &j.namespaces} {
-		l.remember = worth
-	}
-}
-
 func (j *judgement) within(o *fact.Object) bool {
+	if j.About != nil && !j.About(o) {
+		return false
+	}
 	if len(j.Namespaces) == 0 {
 		return true
 	}
@@ -244,8 +229,11 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 	for n := range width {
 		counts[n] = tallies{}
 		group.Go(func() {
-			w := worker{judgement: j, cluster: j.clusterFact(), tallies: counts[n]}
-			defer func() { w.memory.settle(w.tallies) }()
+			w := worker{judgement: j, cluster: j.clusterFact(), tallies: counts[n], memory: j.prepared.memoryFor(&j.Input)}
+			defer func() {
+				w.memory.settle(w.tallies)
+				j.prepared.giveBack(w.memory)
+			}()
 			for i := int(taken.Add(1)) - 1; i < batches; i = int(taken.Add(1)) - 1 {
 				w.findings = nil
 				part := j.subjects[i*batch : min((i+1)*batch, len(j.subjects))]

@@ -51,6 +51,8 @@ func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item do
 func (w *worker) evidence(o *fact.Object, at document.Value, steps []document.Step) (verdict.Location, *verdict.Excerpt) {
 	l := location(o, at)
 	switch {
+	case w.Terse:
+		return l, nil
 	case o.Origin.Served:
 		return l, w.masker.fragment(o, at, steps)
 	case l.Line == 0:

@@ -15,12 +15,17 @@ const (
 	mostValues   = 1 << 15 // remembered values of parts, before all is forgotten
 	fewValues    = 1 << 12 // for which there is room from the beginning
 	trial        = 512     // facts after which a group that seldom remembers gives up
-	fewSubjects  = 200     // below, remembering costs more than it saves
+	fewSubjects  = 200     // below, remembering for one judgement costs more than it saves
+	mostLasting  = 1 << 12 // remembered values that last, and
+	mostOutcomes = 1 << 13 // outcomes on them, before all is forgotten: some MB
 	neverTheSame = 1       // the number of a value that is not remembered
 )
 
-// memory is what one goroutine remembers.
+// memory is what one goroutine remembers: while it judges one inventory, or with lasting longer.
 type memory struct {
+	lasting bool
+	epoch   epoch
+	kept    int                // outcomes, of a memory that lasts
 	numbers map[string]uint32  // of the values of parts; they begin behind neverTheSame
 	shown   map[*lens][]uint32 // of what lenses show, by the numbers of the values; 0 for those not looked at
 	groups  map[*ruleGroup]*remembered
@@ -49,9 +54,27 @@ type told struct {
 	reason  string
 }
 
+// epoch is what rules read beside the objects; what lasts, lasts while it is the same.
+type epoch struct {
+	version string
+	live    bool
+	today   string
+}
+
+// turnTo forgets what was so in another epoch.
+func (m *memory) turnTo(e epoch) {
+	if m.epoch != e {
+		m.forget()
+		m.epoch = e
+	}
+}
+
 // begin turns to another fact, of which that many parts may be read.
 func (m *memory) begin(parts int, counts tallies) {
-	if len(m.numbers) >= mostValues {
+	switch {
+	case m.lasting && (len(m.numbers) >= mostLasting || m.kept >= mostOutcomes):
+		m.forget()
+	case len(m.numbers) >= mostValues:
 		m.settle(counts)
 	}
 	m.read = slices.Grow(m.read[:0], parts)[:parts]
@@ -76,9 +99,9 @@ func (m *memory) find(q *question, item document.Value, key string) *outcomes {
 		return nil
 	}
 	var values [mostParts]uint32
-	for i, n := range g.parts {
+	for i, n := range g.reads {
 		if m.read[n] == 0 {
-			p := &q.list.parts[n]
+			p := &q.parts[n]
 			m.buffer = q.encode(m.buffer[:0], p)
 			m.read[n] = m.look(p.seen, rule.Viewed{Value: q.value}, q.scope)
 		}
@@ -101,6 +124,7 @@ func (m *memory) find(q *question, item document.Value, key string) *outcomes {
 	}
 	found = &outcomes{}
 	r.outcomes[values] = found
+	m.kept++
 	return found
 }
 
@@ -139,7 +163,7 @@ func (m *memory) number(encoded []byte) uint32 {
 	switch {
 	case known:
 		return n
-	case len(encoded) > mostBytes || len(m.numbers) > 2*mostValues:
+	case len(encoded) > mostBytes || len(m.numbers) > 2*mostValues || m.lasting && len(m.numbers) > 2*mostLasting:
 		return neverTheSame
 	case m.numbers == nil:
 		m.numbers = make(map[string]uint32, fewValues)
@@ -149,15 +173,29 @@ func (m *memory) number(encoded []byte) uint32 {
 	return n
 }
 
-// settle counts the passes that were remembered, and forgets all values.
+// settle counts the passes that were remembered, and forgets all values. What lasts has been counted.
 func (m *memory) settle(counts tallies) {
+	if m.lasting {
+		return
+	}
 	for _, r := range m.groups {
 		for _, o := range r.outcomes {
 			for _, passed := range o.passed {
 				counts.add(passed.ID, verdict.Pass, o.times)
 			}
 		}
+	}
+	m.forget()
+}
+
+// forget forgets all values.
+func (m *memory) forget() {
+	m.kept = 0
+	for _, r := range m.groups {
 		clear(r.outcomes)
+		if m.lasting {
+			r.lookups, r.finds, r.hopeless = 0, 0, false
+		}
 	}
 	clear(m.numbers)
 	for _, known := range m.shown {
@@ -202,6 +240,9 @@ var workloadParts = map[string]func(b []byte, w *fact.Workload) []byte{
 	"serviceAccount":    appendAccount,
 	"bindings":          appendAccount,
 }
+
+// ownParts are the fields of the variable workload that the workload says by itself, and not others of it.
+var ownParts = map[string]bool{"kind": true, "name": true, "namespace": true, "os": true, "labels": true, "annotations": true}
 
 // appendPods appends what selectors see of a workload's pods.
 func appendPods(b []byte, w *fact.Workload) []byte {

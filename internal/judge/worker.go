@@ -18,7 +18,7 @@ type worker struct {
 	cluster  rule.Fact // one for all subjects, as all are judged for the same version
 	findings []verdict.Finding
 	tallies  tallies
-	memory   memory
+	memory   *memory
 	joins    joins
 	masker   masker
 	hider    hider
@@ -129,10 +129,12 @@ func (w *worker) judgeMalformed(wl *fact.Workload, doubt string) {
 
 // ask judges one fact, or each of its items, by the rules.
 func (w *worker) ask(list *ruleList, m matched, scope *rule.Scope) {
-	groups := list.split()
-	w.memory.begin(len(list.parts), w.tallies)
-	q := question{list: list, matched: &m, scope: scope}
-	for _, q.ruleGroup = range groups {
+	q := question{grouping: list.split(w.recall), matched: &m, scope: scope}
+	w.memory.begin(len(q.parts), w.tallies)
+	for _, q.ruleGroup = range q.groups {
+		if w.stopped() {
+			return
+		}
 		if q.eachName == "" {
 			w.askGroup(&q, m.value, nil)
 			continue
@@ -149,11 +151,14 @@ func (w *worker) ask(list *ruleList, m matched, scope *rule.Scope) {
 	}
 }
 
+// stopped says that the rest is not wanted.
+func (w *worker) stopped() bool { return w.Stop != nil && w.Stop(len(w.findings)) }
+
 // question is a group of rules about one fact.
 type question struct {
 	*matched
 	*ruleGroup
-	list  *ruleList
+	*grouping
 	scope *rule.Scope
 	entry bool // the item is an entry of a map
 }
@@ -168,6 +173,9 @@ func (w *worker) askEach(q *question, items document.Value, keys []document.Step
 	q.scope.ItemName, q.entry = q.eachName, items.Kind() == document.Map
 	before := len(w.findings)
 	enough := func() bool {
+		if w.stopped() {
+			return true
+		}
 		if len(w.findings)-before < mostOfOne {
 			return false
 		}
@@ -234,7 +242,11 @@ func (w *worker) askGroup(q *question, item document.Value, steps []document.Ste
 			}
 		}
 	}
-	known.times++
+	if known.times++; w.memory.lasting {
+		for _, r := range known.passed {
+			w.tallies.count(r.ID, verdict.Pass)
+		}
+	}
 	for _, o := range known.others {
 		w.settle(q, o.rule, o.verdict, o.reason, item, steps)
 	}
@@ -324,6 +336,7 @@ func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []
 	}
 	w.tallies.count(r.ID, f.Verdict)
 	w.findings = append(w.findings, f)
+	w.notice(&w.findings[len(w.findings)-1], r, &m, item)
 }
 
 func (w *worker) source() string {

@@ -1,0 +1,104 @@
+package judge
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Prepared is rules made ready for many judgements, each of which costs as little as what it judges: rules are sorted
+// once, and how they came out on what an object says by itself is remembered from one judgement to the next.
+// It gives the results that Judge gives. Safe for concurrent use.
+type Prepared struct {
+	Settings rule.Settings
+
+	rules    []*rule.Compiled
+	infos    []verdict.RuleInfo // by id; every result's
+	settings rule.Fact
+	listed   *ruleLists
+	memories chan *memory
+}
+
+// Prepare makes rules ready. Up to width judgements at a time remember.
+func Prepare(rules []*rule.Compiled, settings rule.Settings, width int) *Prepared {
+	p := prepare(rules, settings)
+	p.memories = make(chan *memory, max(width, 1))
+	for range cap(p.memories) {
+		p.memories <- &memory{lasting: true}
+	}
+	return p
+}
+
+func prepare(rules []*rule.Compiled, settings rule.Settings) *Prepared {
+	p := &Prepared{Settings: settings, rules: rules, settings: settings.Fact(), listed: listRules(rules)}
+	p.infos = make([]verdict.RuleInfo, 0, len(rules))
+	for _, r := range rules {
+		p.infos = append(p.infos, r.Info())
+	}
+	slices.SortFunc(p.infos, byID)
+	p.infos = slices.Clip(p.infos)
+	return p
+}
+
+func byID(a, b verdict.RuleInfo) int { return cmp.Compare(a.ID, b.ID) }
+
+// Judge is what the function of that name does; the input's rules and settings are those that were prepared.
+// What the result says of rules is shared, and not to be changed.
+func (p *Prepared) Judge(in Input) *verdict.Result { return p.judge(in) }
+
+// memoryFor is a memory for one goroutine of a judgement: one that lasts, where there is one left.
+func (p *Prepared) memoryFor(in *Input) *memory {
+	select {
+	case m := <-p.memories: // never of a nil channel
+		m.turnTo(epoch{in.Inventory.Version, in.Inventory.Live, in.Now.Format("2006-01-02")})
+		return m
+	default:
+		return &memory{}
+	}
+}
+
+// giveBack takes a memory that lasts back.
+func (p *Prepared) giveBack(m *memory) {
+	if m.lasting {
+		p.memories <- m
+	}
+}
+
+// ruleLists are rules by the kind of fact that they match.
+type ruleLists struct {
+	containers, workloads, objects, namespaces, clusters, images, roots ruleList
+	kinds                                                               map[string]*ruleList
+}
+
+func listRules(rules []*rule.Compiled) *ruleLists {
+	l := &ruleLists{kinds: map[string]*ruleList{}}
+	for _, r := range rules {
+		switch r.Match.Fact {
+		case "container":
+			l.containers.add(r)
+		case "workload":
+			l.workloads.add(r)
+		case "object":
+			l.objects.add(r)
+		case "namespace":
+			l.namespaces.add(r)
+		case "cluster":
+			l.clusters.add(r)
+		case "image":
+			l.images.add(r)
+			if !readsConfiguration(r) {
+				l.roots.add(r)
+			}
+		default:
+			for _, kind := range r.Match.Kinds {
+				if l.kinds[kind] == nil {
+					l.kinds[kind] = &ruleList{}
+				}
+				l.kinds[kind].add(r)
+			}
+		}
+	}
+	return l
+}
