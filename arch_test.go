@@ -32,8 +32,10 @@ var floors = map[string]int{
 	"internal/registry": 3,
 	"internal/trust":    3,
 	"internal/clearance": 3,
+	"internal/gate":     3,
 
 	"internal/judge":     2,
+	"internal/admission": 2,
 	"internal/report":    2,
 	"internal/fix":       2,
 	"internal/policy":    2,
@@ -70,6 +72,7 @@ var besides = map[string][]string{
 	"internal/enforcement": {"internal/rule", "internal/catalog", "internal/threshold"},
 	// Rules ask the graph of attacks, and the network beneath it, through named facts.
 	"internal/judge": {"internal/attack", "internal/reach"},
+	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
 	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/coaming/coaming/internal/admission"
 	"github.com/coaming/coaming/internal/trust"
 )
 
@@ -84,7 +85,7 @@ func TestVouching(t *testing.T) {
 	if got := c.ask(image); told(got.Findings) != "image-unsigned" {
 		t.Errorf("before it is signed: %v %q", got.State, told(got.Findings))
 	}
-	if got := c.ask(other); got.State != Known || told(got.Findings) != "" {
+	if got := c.ask(other); got.State != admission.Known || told(got.Findings) != "" {
 		t.Errorf("of a repository that the policy does not name: %v %q", got.State, told(got.Findings))
 	}
 	b.sign(key, image, digest)
@@ -101,7 +102,7 @@ func TestVouching(t *testing.T) {
 			break
 		}
 	}
-	if got := c.ask(image); got.State != Known || told(got.Findings) != "" {
+	if got := c.ask(image); got.State != admission.Known || told(got.Findings) != "" {
 		t.Errorf("once it is signed: %+v %q", got, told(got.Findings))
 	}
 	for _, request := range b.requests() {
@@ -112,7 +113,7 @@ func TestVouching(t *testing.T) {
 	// Another policy does not take what this one found.
 	stranger, theirs := b.signer(b.host + "/team/**")
 	fresh := b.clearance(func(s *Settings) { s.Policy, s.Rules = theirs, c.Rules })
-	if got := fresh.ask(image); got.State != Queued {
+	if got := fresh.ask(image); got.State != admission.Queued {
 		t.Errorf("under another policy: %+v", got)
 	}
 	fresh.drain(t.Context())
@@ -131,7 +132,7 @@ func TestVouching(t *testing.T) {
 		c.drain(t.Context())
 		b.pass(5 * time.Minute)
 	}
-	if got := c.ask(named); got.State == Known && told(got.Findings) == "" {
+	if got := c.ask(named); got.State == admission.Known && told(got.Findings) == "" {
 		t.Errorf("long after anybody could ask who vouches for it: %+v", got)
 	}
 }

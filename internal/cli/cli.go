@@ -116,6 +116,7 @@ func rootCommand(env *Env) *cobra.Command {
 		diffCommand(env),
 		frameworksCommand(env),
 		policyCommand(env),
+		gateCommand(env),
 		canCommand(env),
 		whoCanCommand(env),
 		identityCommand(env),

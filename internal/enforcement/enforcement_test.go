@@ -50,7 +50,7 @@ func TestWholePlan(t *testing.T) {
 	if err := p.Check(list); err != nil {
 		t.Fatal(err)
 	}
-	if p.Name != "default" || p.Default != (enforcement.Setting{Mode: enforcement.Audit, Timeout: 2 * time.Second}) {
+	if !p.Rest || p.Name != "default" || p.Default != (enforcement.Setting{Mode: enforcement.Audit, Timeout: 2 * time.Second}) {
 		t.Errorf("%q: default is %+v", p.Name, p.Default)
 	}
 	for n, want := range map[string]int{

@@ -37,6 +37,8 @@ type Plan struct {
 	Default Setting
 	// Excluded are the namespaces, as names or globs, where nothing holds; the system's are among them.
 	Excluded []string
+	// Rest leaves to the API server's own policies what these can decide: the webhook then judges the other rules alone.
+	Rest bool
 	// Entries are in the order of the file: the last one that fits decides, field by field.
 	Entries     []Entry
 	Images      []ImageEntry

@@ -139,7 +139,7 @@ func (r *reader) document(root document.Value) {
 	}
 }
 
-const specFields = "mode, onError, timeoutSeconds, excludeNamespaces, rules, images, mutations, quotas, podSecurity"
+const specFields = "mode, onError, timeoutSeconds, webhook, excludeNamespaces, rules, images, mutations, quotas, podSecurity"
 
 func (r *reader) spec(v document.Value) {
 	p := r.plan
@@ -154,6 +154,8 @@ func (r *reader) spec(v document.Value) {
 			p.Default.Fail = r.onError(at)
 		case "timeoutSeconds":
 			p.Default.Timeout = r.seconds(key, at, 1, maxTimeout)
+		case "webhook":
+			p.Rest = r.word(key, at, []string{"all", "rest"}) == 1
 		case "excludeNamespaces":
 			p.Excluded = append(p.Excluded, r.namespaces(key, at)...)
 		case "rules":

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -42,24 +41,10 @@ variables.template.spec.?ephemeralContainers.orValue([]).map(c, {"container": dy
 	initRole = `c.?restartPolicy.orValue("") == "Always" ? "sidecar" : "init"`
 )
 
-// unseenGroups are the groups of kinds that no policy is ever shown, with the reason; a dot in front
-// stands for all groups that end so.
-var unseenGroups = map[string]string{
-	// k8s.io/apiserver pkg/admission/plugin/webhook/predicates/rules, IsExemptAdmissionConfigurationResource.
-	"admissionregistration.k8s.io": "the API server shows its policies no admission configuration",
-	".config.k8s.io":               configurationFile,
-	"kubeadm.k8s.io":               configurationFile,
-	"audit.k8s.io":                 configurationFile,
-}
-
-const configurationFile = "it judges a configuration file, which is no object on the server"
-
 // seen are the kinds that policies are shown; why tells of the last of the others.
 func seen(kinds []string) (list []string, why string) {
 	for _, kind := range kinds {
-		_, group, _ := strings.Cut(kind, ".")
-		_, suffix, _ := strings.Cut(group, ".")
-		if reason := cmp.Or(unseenGroups[group], unseenGroups["."+suffix]); reason != "" {
+		if reason := catalog.Hidden(kind); reason != "" {
 			why = reason
 			continue
 		}

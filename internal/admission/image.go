@@ -1,0 +1,131 @@
+package admission
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// images asks what is known of the images that the object is to run, and was not to run before.
+func (t *trial) images(q *request, o *fact.Object, class Class, out *Outcome) {
+	setting := t.Plan.ImagesAt(t.at)
+	if !class.takes(setting.Setting) {
+		setting.Mode = enforcement.Off
+	}
+	if setting.Mode == enforcement.Off && len(t.court.images) == 0 {
+		return
+	}
+	var before []string
+	if q.operation == "UPDATE" {
+		before = imagesOf(q.subject(q.old))
+	}
+	images := slices.DeleteFunc(imagesOf(o), func(image string) bool { return slices.Contains(before, image) })
+	if len(images) == 0 {
+		return
+	}
+	cleared := t.Clearance.Clear(t.ctx, images, t.at)
+	var found []verdict.Finding
+	for i, image := range images {
+		c := Cleared{State: Failed, Why: "no answer came"}
+		if i < len(cleared) {
+			c = cleared[i]
+		}
+		if c.State == Known {
+			found = append(found, t.violating(c.Findings, &setting)...)
+			continue
+		}
+		t.unseen(image, &c, &setting, out)
+	}
+	for _, f := range t.excused(o, found) {
+		s, isRule := t.court.images[f.Rule]
+		if !isRule || f.Vulnerability != nil {
+			s = setting.Setting
+		}
+		out.add(s, &f, t.byID[f.Rule])
+	}
+}
+
+// imagesOf are the images of an object's containers, each once, in their order.
+func imagesOf(o *fact.Object) []string {
+	var list []string
+	for _, w := range fact.NewInventory([]*fact.Object{o}, "", true).Workloads {
+		for i := range w.Containers {
+			if image := w.Containers[i].Value.Get("image").Str(); image != "" && !slices.Contains(list, image) {
+				list = append(list, image)
+			}
+		}
+	}
+	return list
+}
+
+// violating is what of an image's findings the plan minds, as copies.
+func (t *trial) violating(findings []verdict.Finding, setting *enforcement.ImageSetting) []verdict.Finding {
+	var list []verdict.Finding
+	for i := range findings {
+		f := findings[i]
+		if f.Verdict != verdict.Fail && f.Verdict != verdict.Unknown {
+			continue
+		}
+		if f.Vulnerability == nil {
+			if _, asked := t.court.images[f.Rule]; asked {
+				list = append(list, f)
+			}
+			continue
+		}
+		if setting.Mode == enforcement.Off || setting.FailOn == nil {
+			continue
+		}
+		switch met := setting.FailOn.Meets(&f); met { //nolint:exhaustive // of the others there is nothing to tell
+		case verdict.Unknown:
+			f.Verdict, f.Reason = verdict.Unknown, cmp.Or(f.Reason, "what "+setting.FailOn.String()+" asks is not known of it")
+			list = append(list, f)
+		case verdict.Fail:
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// excused lets exceptions speak for what was found in images.
+func (t *trial) excused(o *fact.Object, found []verdict.Finding) []verdict.Finding {
+	if !t.excusable(found) {
+		return found
+	}
+	infos := map[string]bool{}
+	in := judge.Input{
+		Inventory: fact.NewInventory(nil, t.Version, true), Exceptions: t.excuses(o, found), Lifetime: t.Lifetime, Now: t.Now(), Terse: true,
+	}
+	for i := range found {
+		if f := &found[i]; !infos[f.Rule] {
+			infos[f.Rule] = true
+			in.Found.Rules = append(in.Found.Rules, verdict.RuleInfo{ID: f.Rule, Practice: f.Practice, Severity: f.Severity})
+		}
+	}
+	in.Found.Findings = found
+	return judge.Judge(in).Findings
+}
+
+// unseen tells of an image of which nothing is known.
+func (t *trial) unseen(image string, c *Cleared, setting *enforcement.ImageSetting, out *Outcome) {
+	f := &verdict.Finding{
+		Verdict: verdict.Unknown, Rule: "image-unseen", Subject: verdict.Subject{Kind: fact.ImageKind, Name: image},
+		Message: "image " + short(image) + " was not looked at", Reason: cmp.Or(c.Why, "it is waiting for its turn"),
+	}
+	s := setting.Setting
+	if c.State == Queued {
+		switch setting.Unseen {
+		case enforcement.UnseenAudit:
+			s.Mode = min(s.Mode, enforcement.Audit)
+		case enforcement.UnseenDeny:
+			s.Fail = true
+		case enforcement.UnseenWait:
+		}
+	}
+	if s.Mode != enforcement.Off {
+		out.add(s, f, nil)
+	}
+}

@@ -1,0 +1,170 @@
+package admission
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/fact"
+)
+
+// What an AdmissionReview says of itself (k8s.io/api/admission/v1).
+const (
+	reviewVersion = "admission.k8s.io/v1"
+	reviewKind    = "AdmissionReview"
+)
+
+// maxUID bounds what is sent back as it came.
+const maxUID = 256
+
+// Refused is the error of a review that is none: whoever sent it is no API server, or of another version.
+type Refused struct{ err error }
+
+// Error says what is wrong with it.
+func (e *Refused) Error() string { return e.err.Error() }
+
+// Unwrap is the cause.
+func (e *Refused) Unwrap() error { return e.err }
+
+func refused(format string, args ...any) error { return &Refused{fmt.Errorf(format, args...)} }
+
+// request is the part of an AdmissionRequest by which is decided.
+type request struct {
+	uid, operation, subResource string
+	namespace, name             string
+	dryRun                      bool
+	object, old                 document.Value
+	kind                        string // "Kind" or "Kind.group" of the object
+}
+
+// readReview reads a review. What is no review of the one version that is understood is Refused.
+func readReview(body string) (*request, error) {
+	if strings.TrimSpace(body) == "" {
+		return nil, refused("the request has no body; want an AdmissionReview of %s", reviewVersion)
+	}
+	doc, bad := document.ParseJSON(body)
+	if bad != nil {
+		return nil, refused("the body is no JSON that can be read: line %d, column %d: %s", bad.Line, bad.Column, bad.Message)
+	}
+	if doubt := doc.Doubt(); doubt != nil {
+		return nil, refused("the body says a thing twice: line %d: %s", doubt.Line, doubt.Message)
+	}
+	root := doc.Root()
+	if version, kind := root.Get("apiVersion").Str(), root.Get("kind").Str(); version != reviewVersion || kind != reviewKind {
+		return nil, refused("the body is %q of %q; want %s of %s (admissionReviewVersions: [v1])", short(kind), short(version), reviewKind, reviewVersion)
+	}
+	r := root.Get("request")
+	q := &request{
+		uid: r.Get("uid").Str(), operation: r.Get("operation").Str(), subResource: r.Get("subResource").Str(),
+		namespace: r.Get("namespace").Str(), name: r.Get("name").Str(), dryRun: r.Get("dryRun").Bool(),
+		object: r.Get("object"), old: r.Get("oldObject"),
+	}
+	switch {
+	case r.Kind() != document.Map:
+		return nil, refused("the review has no request")
+	case q.uid == "" || len(q.uid) > maxUID:
+		return nil, refused("the request has no uid of at most %d bytes", maxUID)
+	case !known(q.operation):
+		return nil, refused("the operation is %q; want CREATE, UPDATE, DELETE or CONNECT", short(q.operation))
+	}
+	if !q.changes() {
+		return q, nil
+	}
+	return q, q.check(r.Get("kind"))
+}
+
+func known(operation string) bool {
+	switch operation {
+	case "CREATE", "UPDATE", "DELETE", "CONNECT":
+		return true
+	}
+	return false
+}
+
+// changes says whether there is an object afterwards that was not there, or not so, before. Status says what is, and
+// is the word of those that look.
+func (q *request) changes() bool {
+	return (q.operation == "CREATE" || q.operation == "UPDATE") && q.subResource != "status"
+}
+
+// check demands that the object is what the request says that it is: a rule on pods would not look at what only calls itself
+// something else.
+func (q *request) check(kind document.Value) error {
+	if q.object.Kind() != document.Map {
+		return refused("the %s of the request has no object", q.operation)
+	}
+	if q.operation == "UPDATE" && q.old.Kind() != document.Map {
+		return refused("the UPDATE of the request has no oldObject")
+	}
+	version := kind.Get("version").Str()
+	if group := kind.Get("group").Str(); group != "" {
+		version = group + "/" + version
+	}
+	for _, o := range []document.Value{q.object, q.old} {
+		if o.Kind() != document.Map {
+			continue
+		}
+		if got, is := o.Get("apiVersion").Str(), o.Get("kind").Str(); got != version || is != kind.Get("kind").Str() || is == "" {
+			return refused("the object is %q of %q, and the request is about %q of %q", short(is), short(got), short(kind.Get("kind").Str()), short(version))
+		}
+	}
+	q.kind = fact.NewObject(q.object, nil).GroupKind()
+	return nil
+}
+
+// origin is where objects of requests come from.
+var origin = &fact.Origin{Source: "admission", File: "request", Served: true}
+
+// subject is the object, as rules see it: in the namespace that the request is for, whatever it says of itself.
+func (q *request) subject(v document.Value) *fact.Object {
+	o := fact.NewObject(v, origin)
+	if o.Namespace = q.namespace; q.kind == "Namespace" {
+		o.Namespace = ""
+	}
+	if o.Name == "" {
+		o.Name = q.name
+	}
+	return o
+}
+
+// leaving says whether the object is being deleted: its finalizers could not be taken off otherwise. What is created is not,
+// whatever it says.
+func (q *request) leaving() bool {
+	return q.operation == "UPDATE" && q.old.At("metadata", "deletionTimestamp").Kind() > document.Null
+}
+
+// place is where the request is: a Namespace is a place itself.
+func (d *Desk) place(q *request) enforcement.Place {
+	at := enforcement.Place{Namespace: q.namespace}
+	switch {
+	case q.kind == "Namespace":
+		at = enforcement.Place{Namespace: q.object.At("metadata", "name").Str(), Labels: map[string]string{}, LabelsKnown: true}
+		if at.Namespace == "" {
+			at.Namespace = q.name
+		}
+		for key, value := range q.object.At("metadata", "labels").Fields() {
+			at.Labels[key] = value.Str()
+		}
+	case q.namespace == "":
+		at.LabelsKnown = true // what belongs to no namespace has none to look up
+	case d.Surroundings != nil:
+		at.Labels, at.LabelsKnown = d.Surroundings.Labels(q.namespace)
+	}
+	return at
+}
+
+// short bounds what outside text puts into a message.
+func short(s string) string {
+	if len(s) > 80 {
+		s = strings.ToValidUTF8(s[:80], "") + "…"
+	}
+	return s
+}
+
+// IsRefused says whether an error is that of a review that is none.
+func IsRefused(err error) bool {
+	_, is := errors.AsType[*Refused](err)
+	return is
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/coaming/coaming/internal/admission"
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/gate"
+	"github.com/coaming/coaming/internal/policy"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// auditAll is the plan where none is named.
+const auditAll = "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nspec: {mode: audit}\n"
+
+// gateLoader makes what the gate decides by, anew each time.
+type gateLoader struct {
+	*gateOptions
+	env   *Env
+	watch *gate.Watch
+}
+
+// paths are the files that are read again when they change.
+func (l *gateLoader) paths() []string {
+	var paths []string
+	for _, path := range append([]string{l.plan, l.settingFlags.path()}, l.exceptionFlags.paths()...) {
+		if path != "" {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// ruled is what was read of the files.
+type ruled struct {
+	plan  *enforcement.Plan
+	rules []*rule.Compiled
+	admission.Options
+}
+
+// read reads the files; every problem of them is told at once.
+func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
+	text, name := auditAll, "plan"
+	var errs []error
+	if l.plan != "" {
+		var err error
+		if text, err = readBounded(l.plan); err != nil {
+			return nil, &verdict.RemedyError{Err: fmt.Errorf("read the plan: %w", err), Remedy: "See docs/gate.md for what stands there."}
+		}
+		name = filepath.ToSlash(l.plan)
+	}
+	plan, err := enforcement.Read(name, text)
+	errs = append(errs, err)
+	rules, err := l.all(ctx, l.env, nil, catalog.Brief)
+	errs = append(errs, err)
+	excuses, err := l.exceptionFlags.load()
+	errs = append(errs, err)
+	settings, err := l.settingFlags.load()
+	errs = append(errs, err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	plain := make([]*rule.Rule, 0, len(rules))
+	for _, r := range rules {
+		plain = append(plain, r.Rule)
+	}
+	if err := errors.Join(plan.Check(plain), checkBarred(settings, l.ids)); err != nil {
+		return nil, err
+	}
+	l.find(&excuses, nil, l.ids)
+	r := &ruled{plan: plan, rules: rules, Options: admission.Options{
+		Plan: plan, Rules: rules, Settings: settings, Exceptions: excuses.exceptions, Lifetime: l.lifetime(), Inline: l.takes("inline"),
+		Version: cmp.Or(l.kubeVersion, catalog.Newest), Now: l.env.Now, Width: runtime.GOMAXPROCS(0),
+	}}
+	if plan.Rest {
+		r.Skips = func(one *rule.Rule) bool { return r.native(one) == nil }
+	}
+	if l.watch != nil {
+		r.Surroundings = l.watch
+	}
+	return r, nil
+}
+
+// native is why the API server cannot decide a rule by itself; nil where it can.
+func (r *ruled) native(one *rule.Rule) error {
+	_, err := policy.Validating(one, policy.Options{Version: r.Version, Actions: []string{"Deny"}, Settings: r.Settings})
+	return err
+}
+
+func (l *gateLoader) load(ctx context.Context) (*gate.Ruling, error) {
+	r, err := l.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	judged := 0
+	for _, one := range r.rules {
+		if admission.Unjudged(one) == "" {
+			judged++
+		}
+	}
+	return &gate.Ruling{
+		Desk: admission.New(r.Options), Timeout: r.plan.Default.Timeout,
+		Summary: fmt.Sprintf("%d rules judged, %d entries, %s otherwise, %d exceptions", judged, len(r.plan.Entries), r.plan.Default.Mode, len(r.Exceptions)),
+	}, nil
+}
+
+// list shows where each rule is judged.
+func (l *gateLoader) list(ctx context.Context) error {
+	r, err := l.read(ctx)
+	if err != nil {
+		return err
+	}
+	counts := map[string]int{}
+	table := tabwriter.NewWriter(l.env.Stdout, 0, 0, 2, ' ', 0)
+	for _, one := range r.rules {
+		native, unjudged := r.native(one.Rule), admission.Unjudged(one)
+		var where []string
+		if native == nil {
+			where = append(where, "native")
+		}
+		if unjudged == "" && (native != nil || !r.plan.Rest) {
+			where = append(where, "webhook")
+		}
+		why := ""
+		if len(where) == 0 {
+			where, why = []string{"background"}, unjudged
+		} else if native != nil {
+			why = "not native: " + native.Error()
+		}
+		word := strings.Join(where, ", ")
+		counts[word]++
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", one.ID, r.plan.Of(one.Rule, enforcement.Place{LabelsKnown: true}).Mode, word, why)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("write the list: %w", err)
+	}
+	_, err = io.WriteString(l.env.Stdout, fmt.Sprintf("%d rules: %d native and webhook, %d native alone, %d webhook alone, %d in the background\n",
+		len(r.rules), counts["native, webhook"], counts["native"], counts["webhook"], counts["background"]))
+	return err
+}
