@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,8 +93,16 @@ func (c *Clearance) SetRules(rules []*rule.Compiled, told rule.Settings) {
 	}
 	c.bench.mu.Lock()
 	defer c.bench.mu.Unlock()
+	if c.generation.Load() > 0 && sameRules(own, c.bench.rules) && reflect.DeepEqual(told, c.bench.told) {
+		return
+	}
 	c.bench.rules, c.bench.told = own, told
 	c.generation.Add(1)
+}
+
+// sameRules says whether rules say the same, compiled anew or not.
+func sameRules(a, b []*rule.Compiled) bool {
+	return slices.EqualFunc(a, b, func(a, b *rule.Compiled) bool { return reflect.DeepEqual(a.Rule, b.Rule) })
 }
 
 // stampOf tells one state of the index's file from another, on a day: whose support has ended depends on it.

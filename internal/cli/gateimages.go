@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/hold"
 	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/trust"
@@ -141,4 +143,25 @@ func (f *gateImageFlags) watched(env *Env) []string {
 		list = append(list, filepath.Join(cmp.Or(env.Getenv("DOCKER_CONFIG"), filepath.Join(env.Getenv("HOME"), ".docker")), "config.json"))
 	}
 	return list
+}
+
+// running is how often is looked which images pods run.
+const running = 10 * time.Minute
+
+// lookIntoImages lets the gate look into images beside its server: first those that pods run.
+func (l *gateLoader) lookIntoImages(options *gate.Options) {
+	if l.clearance == nil {
+		return
+	}
+	options.Parts = append(options.Parts, l.clearance.Run)
+	options.Figures = append(options.Figures, l.clearance.WriteMetrics)
+	if l.watch != nil {
+		options.Parts = append(options.Parts, func(ctx context.Context) error {
+			return l.watch.Images(ctx, running, func(namespace string, images []string) {
+				if plan := l.plans.Load(); !plan.Excludes(namespace) {
+					l.clearance.Want(ctx, images, namespace)
+				}
+			})
+		})
+	}
 }
