@@ -71,7 +71,7 @@ var besides = map[string][]string{
 	// A plan speaks of rules, of frameworks and of gates.
 	"internal/enforcement": {"internal/rule", "internal/catalog", "internal/threshold"},
 	// Rules ask the graph of attacks, and the network beneath it, through named facts.
-	"internal/judge": {"internal/attack", "internal/reach"},
+	"internal/judge":     {"internal/attack", "internal/reach"},
 	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},

@@ -17,7 +17,8 @@ import (
 
 // Surroundings is what is known of a cluster beside the object of a request.
 type Surroundings interface {
-	// Inventory is the objects of a namespace and those of none, and what of them is not known.
+	// Inventory is the objects of a namespace and those of none, of the kinds that rules want everywhere those of all
+	// namespaces (Around), and what of them is not known.
 	Inventory(namespace string) (objects []*fact.Object, gaps []verdict.Gap)
 	// Labels are those of a namespace; known is false where nobody can say.
 	Labels(namespace string) (labels map[string]string, known bool)

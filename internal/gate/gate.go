@@ -57,10 +57,10 @@ type Options struct {
 
 // Limits bound what strangers may cost; 0 takes what stands behind each.
 type Limits struct {
-	Body        int64 // bytes of a review: 3 MiB, twice what etcd takes of an object
-	Bodies      int64 // bytes of all bodies that are held at a time: 32 MiB
-	Requests    int   // that are answered or wait for it at a time: 512
-	Connections int   // at a time: 1024
+	Body        int64         // bytes of a review: 3 MiB, twice what etcd takes of an object
+	Bodies      int64         // bytes of all bodies that are held at a time: 32 MiB
+	Requests    int           // that are answered or wait for it at a time: 512
+	Connections int           // at a time: 1024
 	Read        time.Duration // for a whole request to come: 5 s
 }
 

@@ -17,6 +17,7 @@ type view struct {
 	mutex      sync.Mutex
 	made       uint64 // the generation of what is kept
 	kept       map[string]*seenIn
+	everywhere []string // kinds of which all namespaces are wanted
 }
 
 // seenIn is what stands in one namespace, and what of it is not known.
@@ -30,6 +31,14 @@ const mostNamespaces = 1000
 
 // touch notes that something changed.
 func (v *view) touch() { v.generation.Add(1) }
+
+// widen notes of which kinds all namespaces are wanted.
+func (v *view) widen(kinds []string) {
+	v.mutex.Lock()
+	v.everywhere = kinds
+	v.mutex.Unlock()
+	v.touch()
+}
 
 // of is what stands in a namespace and in none. Nobody changes it: its slices are clipped.
 func (v *view) of(namespace string, kinds map[string]*kindWatch) ([]*fact.Object, []verdict.Gap) {
@@ -47,7 +56,10 @@ func (v *view) of(namespace string, kinds map[string]*kindWatch) ([]*fact.Object
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		k := kinds[kind]
 		places := []string{namespace}
-		if namespace != "" {
+		switch {
+		case slices.Contains(v.everywhere, kind):
+			places = []string{all}
+		case namespace != "":
 			places = append(places, "")
 		}
 		for _, place := range places {

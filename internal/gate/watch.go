@@ -54,7 +54,7 @@ func NewWatch(config *rest.Config, l *slog.Logger) (*Watch, error) {
 		l = slog.New(slog.DiscardHandler)
 	}
 	w := &Watch{client: client, discovery: found, log: l, kinds: map[string]*kindWatch{}, changed: make(chan struct{}, 1)}
-	w.Want([]string{namespaceKind})
+	w.Want([]string{namespaceKind}, nil)
 	return w, nil
 }
 
@@ -67,10 +67,12 @@ func (w *Watch) Version() (string, error) {
 	return strings.TrimSpace(v.Major) + "." + strings.TrimRight(v.Minor, "+"), nil
 }
 
-// Want adds kinds to those that are watched; Secrets are never.
-func (w *Watch) Want(kinds []string) {
+// Want adds kinds to those that are watched; Secrets are never. Of those that are wanted everywhere an inventory has the
+// objects of all namespaces.
+func (w *Watch) Want(kinds, everywhere []string) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	w.view.widen(everywhere)
 	for _, kind := range kinds {
 		if w.kinds[kind] == nil {
 			w.kinds[kind] = &kindWatch{kind: kind, view: &w.view}
