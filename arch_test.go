@@ -103,7 +103,7 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-	"k8s.io/client-go":                       {"internal/source", "internal/cli"}, // cli: the kubeconfig flags
+	"k8s.io/client-go":                       {"internal/source", "internal/gate", "internal/cli"}, // cli: the kubeconfig flags
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
@@ -111,6 +111,8 @@ var homes = map[string][]string{
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image", "internal/clearance"}, // the last two: names of images
+	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image"}, // image: names of images
+	"github.com/prometheus":                  {"internal/gate"},
 	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
 	"github.com/sigstore":                    {"internal/trust"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,7 +56,12 @@ func (f *gateImageFlags) register(flags *pflag.FlagSet) {
 	f.dbFlags.register(flags)
 	flags.StringArrayVar(&f.vex, "vex", nil, "excuse what this `FILE` of OpenVEX, CSAF or CycloneDX says does not apply; may be given several times")
 	f.holdFlags.register(flags)
+	f.mostMiB = gateStoreMiB
+	flags.Lookup("store-mib").DefValue = strconv.Itoa(gateStoreMiB)
 }
+
+// gateStoreMiB is how much the gate keeps of each kind when nobody says otherwise: all of them fit into half a GiB.
+const gateStoreMiB = 96
 
 // check lists every problem of the flags by themselves.
 func (f *gateImageFlags) check() []error {
