@@ -16,7 +16,7 @@ func (t *trial) images(q *request, o *fact.Object, class Class, out *Outcome) {
 	if !class.takes(setting.Setting) {
 		setting.Mode = enforcement.Off
 	}
-	if setting.Mode == enforcement.Off && len(t.court.images) == 0 {
+	if setting.Mode == enforcement.Off && (len(t.court.images) == 0 || t.Clearance == nil) {
 		return
 	}
 	var before []string
@@ -27,10 +27,14 @@ func (t *trial) images(q *request, o *fact.Object, class Class, out *Outcome) {
 	if len(images) == 0 {
 		return
 	}
-	cleared := t.Clearance.Clear(t.ctx, images, t.at)
+	var cleared []Cleared
+	why := "the gate was not told to look into images (--images)"
+	if t.Clearance != nil {
+		cleared, why = t.Clearance.Clear(t.ctx, images, t.at), "no answer came"
+	}
 	var found []verdict.Finding
 	for i, image := range images {
-		c := Cleared{State: Failed, Why: "no answer came"}
+		c := Cleared{State: Failed, Why: why}
 		if i < len(cleared) {
 			c = cleared[i]
 		}

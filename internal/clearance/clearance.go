@@ -87,9 +87,9 @@ type Clearance struct {
 	bases  []*fact.Image // images that others may be built on
 	policy string        // what tells one policy of trust from another
 
-	queue  *queue
-	memory *memory
-	bench  bench
+	queue      *queue
+	memory     *memory
+	bench      bench
 	connection *connection
 	// generation is of the index and the day: what was judged under another is judged again.
 	generation atomic.Uint64
