@@ -47,9 +47,7 @@ func (d *Desk) decide(ctx context.Context, class Class, q *request, at enforceme
 	if t.court.asked > 0 {
 		t.rules(q, o, out)
 	}
-	if d.Clearance != nil {
-		t.images(q, o, class, out)
-	}
+	t.images(q, o, class, out)
 }
 
 // rules judges the object by the rules of the place.

@@ -24,7 +24,9 @@ type keptPlatform struct {
 }
 
 // keptKey is of an image for one build of the program, which reads what others may not, and one policy of trust.
-func (c *Clearance) keptKey(key string) string { return "image\n" + c.Program + "\n" + c.policy + "\n" + key }
+func (c *Clearance) keptKey(key string) string {
+	return "image\n" + c.Program + "\n" + c.policy + "\n" + key
+}
 
 // kept is what stands on disk of an image; nil where nothing does.
 func (c *Clearance) kept(key string) *kept {

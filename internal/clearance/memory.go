@@ -17,7 +17,7 @@ type known struct {
 	read       time.Time // when the image was read
 	// until is when who vouches for it must be asked again; zero where nobody is.
 	until time.Time
-	size int64
+	size  int64
 }
 
 // resolved is what a tag named when it was asked for last.
