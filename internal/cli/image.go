@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +56,10 @@ A word is a path where a file or directory of that name stands. Otherwise REGIST
 image in that registry, which is then asked; oci:// before it always does. containerd://REF reads containerd's own store,
 docker-daemon://REF asks Docker's engine, and - is an archive on standard input.
 
-Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown).`,
+When it is stopped (Ctrl-C, a time limit), what had been read until then is listed, and that it was stopped.
+
+Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown), or it was
+stopped.`,
 		Example: `  docker save -o shop.tar shop:1.4 && coaming image list shop.tar
   coaming image list layout/ --platform linux/arm64 --format json
   coaming image list registry.example/shop:1.4 --auth-file config.json
@@ -119,7 +123,7 @@ func runImageList(ctx context.Context, env *Env, o *imageListOptions, path strin
 	if err := errors.Join(write(w, img, coverage), w.Flush()); err != nil {
 		return err
 	}
-	if !coverage.Complete() && !o.allowUnknown {
+	if ctx.Err() != nil || !coverage.Complete() && !o.allowUnknown {
 		return exitError(verdict.ExitUnknown)
 	}
 	return nil
@@ -147,16 +151,7 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage, today str
 	} else {
 		_, _ = fmt.Fprintln(w, "no distribution: there is no os-release")
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(img.Packages) > 0 {
-		_, _ = fmt.Fprint(table, "\nECOSYSTEM\tPACKAGE\tVERSION\tLAYER\tOWNER\tPLACE\n")
-	}
-	for i := range img.Packages {
-		p := &img.Packages[i]
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n",
-			dash(p.Ecosystem), printable(p.Name), dash(p.Version), p.Layer, dash(p.Owner), printable(placeOf(p)))
-	}
-	if err := table.Flush(); err != nil {
+	if err := writePackages(w, img.Packages); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(w, "\n%s in %s\n", counted(len(img.Packages), "package"), counted(max(1, len(img.Layers)), "layer"))
@@ -184,6 +179,32 @@ func systemText(s *fact.System, today string) string {
 	return text + ", mended until " + s.EndOfLife
 }
 
+// writePackages writes the packages in columns, row by row: of an image with a hundred thousand no table is held.
+func writePackages(w io.Writer, list []fact.Package) error {
+	if len(list) == 0 {
+		return nil
+	}
+	row := func(i int) [6]string {
+		if i < 0 {
+			return [6]string{"ECOSYSTEM", "PACKAGE", "VERSION", "LAYER", "OWNER", "PLACE"}
+		}
+		p := &list[i]
+		return [6]string{dash(p.Ecosystem), printable(p.Name), dash(p.Version), strconv.Itoa(p.Layer), dash(p.Owner), printable(placeOf(p))}
+	}
+	var width [6]int
+	for i := -1; i < len(list); i++ {
+		for n, cell := range row(i) {
+			width[n] = max(width[n], utf8.RuneCountInString(cell))
+		}
+	}
+	_, err := fmt.Fprintln(w)
+	for i := -1; i < len(list) && err == nil; i++ {
+		c := row(i)
+		_, err = fmt.Fprintf(w, "%-*s  %-*s  %-*s  %-*s  %-*s  %s\n", width[0], c[0], width[1], c[1], width[2], c[2], width[3], c[3], width[4], c[4], c[5])
+	}
+	return err
+}
+
 // gapPlace is where in an image something was not read.
 func gapPlace(g *verdict.Gap) string {
 	place := strings.TrimPrefix(g.Location.Source, "image:")
@@ -195,7 +216,10 @@ func gapPlace(g *verdict.Gap) string {
 
 // placeOf is the file that tells of a package, and where in it that stands.
 func placeOf(p *fact.Package) string {
-	if p.Within == "" {
+	switch {
+	case p.Kind == "locked":
+		return p.Place + " (not seen installed)"
+	case p.Within == "":
 		return p.Place
 	}
 	return p.Place + "!/" + p.Within

@@ -202,6 +202,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, args [
 	}
 	defer done()
 	heap.Early()
+	o.watch(o.bar)
 	store := o.store(env)
 	if k := keeper(store); k != nil {
 		o.Keeper = k
@@ -218,7 +219,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, args [
 		if err := b.add(s, coverage); err != nil {
 			return err
 		}
-		if !o.attested {
+		if !o.attested && ctx.Err() == nil {
 			store.KeepImage(recordOf(env, s.Name, img, coverage))
 		}
 	}

@@ -52,20 +52,24 @@ func mayHoldSecret(at string) bool {
 	if base == "nsswitch.conf" || base == "package-lock.json" { // "passwd: files" is no password
 		return false
 	}
-	inside := "/" + at
-	among := func(pieces []string) bool {
-		return slices.ContainsFunc(pieces, func(piece string) bool { return strings.Contains(inside, piece) })
-	}
-	below := func(dirs []string) bool {
-		return slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(at, dir) })
-	}
-	if among(vendored) || among(tests) && !below(toolchains) {
+	if among(at, vendored) || among(at, tests) && !beneath(at, toolchains) {
 		return false
 	}
 	if isTellingName(at, base) {
 		return !strings.HasPrefix(at, "etc/ssl/certs/") && !strings.HasPrefix(at, "usr/share/ca-certificates/")
 	}
-	return !below(distributed) && !opaque[path.Ext(base)] && !strings.HasSuffix(base, ".min.js")
+	return !beneath(at, distributed) && !opaque[path.Ext(base)] && !strings.HasSuffix(base, ".min.js")
+}
+
+// among says whether one of the pieces is part of a path, which has none before its first directory.
+func among(at string, pieces []string) bool {
+	inside := "/" + at
+	return slices.ContainsFunc(pieces, func(piece string) bool { return strings.Contains(inside, piece) })
+}
+
+// beneath says whether a path leads into one of the directories.
+func beneath(at string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(at, dir) })
 }
 
 func isTellingName(at, base string) bool {
