@@ -107,7 +107,7 @@ bench-rejudge: ## Judge 10,000 stored images anew, by the index of advisories th
 	@go test -run='^$$' -bench=Rejudge -benchtime=3x ./internal/cli
 
 judge-advisory: ## Ask osv-scalibr's own matcher about the same packages (a module of its own; minutes)
-	@cd test/osvjudge; go test -v -count=1 ./... 2>&1 | grep -v ' Loaded '
+	@cd test/osvjudge; go test -v -count=1 -timeout=40m ./... 2>&1 | grep -v ' Loaded '
 
 judge-trust: build ## Ask cosign itself about the signatures of images (a module of its own; builds cosign, minutes)
 	@cd test/trustjudge; go build -o $(CURDIR)/bin/cosign github.com/sigstore/cosign/v3/cmd/cosign && \
