@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -108,7 +109,8 @@ func runImageList(ctx context.Context, env *Env, o *imageListOptions, path strin
 	if err != nil {
 		return err
 	}
-	write := writeImageText
+	today := env.Now().UTC().Format(time.DateOnly)
+	write := func(w io.Writer, img *fact.Image, c *verdict.Coverage) error { return writeImageText(w, img, c, today) }
 	if o.format == "json" {
 		write = writeImageJSON
 		if !o.files {
@@ -136,7 +138,7 @@ func writeImageJSON(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 	}{img, c.Gaps})
 }
 
-func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
+func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage, today string) error {
 	about := []string{printable(img.Name), img.Form}
 	for _, word := range []string{img.Platform, img.Digest} {
 		if word != "" {
@@ -145,18 +147,14 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 	}
 	_, _ = fmt.Fprintln(w, strings.Join(about, ", "))
 	if s := img.System; s != nil {
-		line := s.Name + " (" + s.ID + " " + s.Version + ")"
-		if s.EndOfLife != "" {
-			line += ", mended until " + s.EndOfLife
-		}
-		_, _ = fmt.Fprintln(w, printable(line))
+		_, _ = fmt.Fprintln(w, printable(systemText(s, today)))
 	} else {
 		_, _ = fmt.Fprintln(w, "no distribution: there is no os-release")
 	}
 	if err := writePackages(w, img.Packages); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "\n%d packages in %d layers\n", len(img.Packages), max(1, len(img.Layers)))
+	_, _ = fmt.Fprintf(w, "\n%s in %s\n", counted(len(img.Packages), "package"), counted(max(1, len(img.Layers)), "layer"))
 	if len(c.Gaps) > 0 {
 		_, _ = fmt.Fprintf(w, "\nNot read, and so unknown (%d):\n", len(c.Gaps))
 	}
@@ -164,6 +162,21 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 		_, _ = fmt.Fprintf(w, "  %s: %s\n    %s\n", printable(gapPlace(&g)), printable(g.Message), printable(g.Remedy))
 	}
 	return nil
+}
+
+// systemText is the distribution in an image, and until when it is mended, or that this is past.
+func systemText(s *fact.System, today string) string {
+	text := strings.TrimSpace(s.ID + " " + s.Version)
+	if s.Name != "" {
+		text = s.Name + " (" + text + ")"
+	}
+	switch {
+	case s.EndOfLife == "":
+		return text
+	case s.EndOfLife < today:
+		return text + ", ended " + s.EndOfLife
+	}
+	return text + ", mended until " + s.EndOfLife
 }
 
 // writePackages writes the packages in columns, row by row: of an image with a hundred thousand no table is held.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 
@@ -72,4 +73,9 @@ func (o *imageFlags) open(env *Env, words ...string) (done func(), err error) {
 	}
 	o.Registry, o.Stdin = client, env.Stdin
 	return client.Close, nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }

@@ -172,8 +172,10 @@ func newJudgement(in Input, seen *traits) *judgement {
 		case "cluster":
 			j.clusters.add(r)
 		case "image":
-			j.images.add(r)
-			if !readsConfiguration(r) {
+			if len(in.Inventory.Images) == 0 {
+				continue // what such a rule reads is known when its conditions are made ready: most of a small scan's time
+			}
+			if j.images.add(r); !readsConfiguration(r) {
 				j.roots.add(r)
 			}
 		default:

@@ -1,0 +1,54 @@
+package enforcement
+
+import (
+	"slices"
+
+	"github.com/coaming/coaming/internal/rule"
+)
+
+// Check refuses what speaks of rules that there are not, and entries that are for none: a plan of
+// which a part holds nowhere would look like one that holds. Every fault is told at once, with its place.
+func (p *Plan) Check(rules []*rule.Rule) error {
+	r := &reader{plan: p}
+	known := make(map[string]*rule.Rule, len(rules))
+	ids := make([]string, 0, len(rules))
+	for _, one := range rules {
+		known[one.ID], ids = one, append(ids, one.ID)
+	}
+	missing := func(at Spot, list []string) {
+		for _, id := range list {
+			if known[id] == nil {
+				remedy := "'coaming rules' lists what there is."
+				if near := rule.Nearest(id, ids); near != "" {
+					remedy = "Did you mean " + near + "?"
+				}
+				r.faults = append(r.faults, fault{at.Line, at.Column, "there is no rule \"" + short(id) + "\"", remedy})
+			}
+		}
+	}
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		missing(e.At, e.Rules)
+		for _, id := range e.Rules {
+			if one := known[id]; one != nil && one.Severity < e.Severity {
+				r.faults = append(r.faults, fault{
+					e.At.Line, e.At.Column, "rule " + id + " is of severity " + one.Severity.String() + ", below that of the entry, which leaves it out",
+					"Take severity out of the entry, or the rule.",
+				})
+			}
+		}
+		if len(e.Rules) == 0 && !slices.ContainsFunc(rules, e.chooses) {
+			r.faults = append(r.faults, fault{e.At.Line, e.At.Column, "the entry is for no rule", "Write others, or take the entry out."})
+		}
+	}
+	for i := range p.Defaults {
+		e := &p.Defaults[i]
+		missing(e.At, e.Rules)
+		for _, id := range e.Rules {
+			if one := known[id]; one != nil && len(one.Fix) == 0 {
+				r.faults = append(r.faults, fault{e.At.Line, e.At.Column, "rule " + id + " has no fix", "Take it out of defaults."})
+			}
+		}
+	}
+	return r.err()
+}
