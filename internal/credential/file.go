@@ -14,7 +14,7 @@ const MaxFile = 16 << 20
 const (
 	windowSize = 256 << 10
 	overlap    = 16 << 10 // bytes that are searched again with what follows them: twice what any form of a credential has
-	headSize   = 8 << 10 // what has no NUL in so many bytes is a text
+	headSize   = 8 << 10  // what has no NUL in so many bytes is a text
 )
 
 // Search looks for credentials in a file of an image as it passes, and remembers their kinds alone. It is stricter than
@@ -158,4 +158,3 @@ func isKeyStore(base string, text []byte) bool {
 	}
 	return false
 }
-

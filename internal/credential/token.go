@@ -234,4 +234,3 @@ func hasVendorToken(s string) bool {
 	}
 	return false
 }
-

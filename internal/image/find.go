@@ -11,9 +11,9 @@ import (
 type find struct {
 	packages []fact.Package
 	system   *fact.System
-	like     []string // ID_LIKE of the system
-	owner    string   // the package that owned belongs to
-	owned    []string // paths
+	like     []string       // ID_LIKE of the system
+	owner    string         // the package that owned belongs to
+	owned    []string       // paths
 	locked   []fact.Package // that a lock file names, installed or not
 	aside    []fact.Package // that are installed where a link named node_modules leads to them
 }
@@ -99,4 +99,3 @@ func visible(strata []*stratum, yield func(at string, layer int, f *find)) {
 		}
 	}
 }
-

@@ -67,6 +67,7 @@ func Parse(text string) (URL, error) {
 		}
 		*field = decoded
 	}
+	p.Subpath = strings.Trim(p.Subpath, "/")
 	if p.Name == "" {
 		return p, fmt.Errorf("%.100q is no package URL: it names no package", text)
 	}

@@ -28,22 +28,10 @@ func (d *document) metadata() error {
 func (d *document) component(within string) error {
 	p := part{at: d.c.at()}
 	class, h := "", hint{}
-	if err := d.c.object(func(name string) error {
+	if err := d.described(&p, func(name string) error {
 		switch name {
 		case "type":
 			return d.c.into(&class)
-		case "bom-ref":
-			return d.c.into(&p.id)
-		case "group":
-			return d.c.into(&p.group)
-		case "name":
-			return d.c.into(&p.name)
-		case "version":
-			return d.c.into(&p.version)
-		case "purl":
-			return d.c.into(&p.purl)
-		case "description":
-			return d.c.into(&p.title)
 		case "licenses":
 			return d.cyclonedxLicences(&p)
 		case "hashes":
@@ -217,56 +205,6 @@ func joined(words []string) string {
 		}
 	}
 	return strings.Join(kept, " AND ")
-}
-
-// dependencies read which layer has which component, and which package of a distribution another.
-func (d *document) dependencies() error {
-	return d.c.list(func() error {
-		from := ""
-		var to []string
-		err := d.c.object(func(name string) error {
-			switch name {
-			case "ref":
-				return d.c.into(&from)
-			case "dependsOn":
-				return d.c.texts(func(ref string) {
-					if len(to) < d.g.limits.Relations {
-						to = append(to, strings.Clone(ref))
-					}
-				})
-			}
-			return d.c.skip()
-		})
-		for _, ref := range to {
-			d.g.relate(depends, from, ref)
-		}
-		return err
-	})
-}
-
-// compositions read how whole the bill says to be.
-func (d *document) compositions() error {
-	return d.c.list(func() error {
-		aggregate := ""
-		err := d.c.object(func(name string) error {
-			if name == "aggregate" {
-				return d.c.into(&aggregate)
-			}
-			return d.c.skip()
-		})
-		d.g.aggregate(aggregate)
-		return err
-	})
-}
-
-// aggregate keeps what a composition says of its completeness.
-func (g *gathering) aggregate(word string) {
-	switch {
-	case strings.HasPrefix(word, "incomplete"):
-		g.incomplete("the bill says that it is incomplete (" + word + ")")
-	case word == "unknown":
-		g.incomplete("the bill says that nobody knows whether it is complete")
-	}
 }
 
 // annotations read what a bill of ours says it could not read, in CycloneDX and in SPDX 2.

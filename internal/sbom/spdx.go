@@ -174,55 +174,6 @@ func (p *part) licenced(text string, declared bool) {
 	p.licence, p.declared = text, declared
 }
 
-func (d *document) spdxRelationship() error {
-	from, to, kind, comment := "", "", "", ""
-	err := d.c.object(func(name string) error {
-		switch name {
-		case "spdxElementId":
-			return d.c.into(&from)
-		case "relatedSpdxElement":
-			return d.c.into(&to)
-		case "relationshipType":
-			return d.c.into(&kind)
-		case "comment":
-			return d.c.into(&comment)
-		}
-		return d.c.skip()
-	})
-	d.g.spdxRelate(from, kind, to, comment)
-	return err
-}
-
-// spdxRelate keeps a relationship of SPDX 2. What contains NOASSERTION may contain more than is told.
-func (g *gathering) spdxRelate(from, kind, to, comment string) {
-	switch kind {
-	case "DESCRIBES":
-		g.relate(describes, from, to)
-	case "DESCRIBED_BY":
-		g.relate(describes, to, from)
-	case "CONTAINS":
-		if to == "NOASSERTION" {
-			g.incomplete("the bill says that " + from + " contains more than it tells")
-			return
-		}
-		g.relate(contains, from, to)
-	case "CONTAINED_BY":
-		g.relate(contains, to, from)
-	case "DEPENDS_ON":
-		if to == "NOASSERTION" {
-			g.incomplete("the bill says that " + from + " depends on more than it tells")
-			return
-		}
-		g.relate(depends, from, to)
-	case "DEPENDENCY_OF":
-		g.relate(depends, to, from)
-	case "OTHER":
-		if strings.HasPrefix(comment, "ownership-by-file-overlap") {
-			g.relate(owns, from, to)
-		}
-	}
-}
-
 func (d *document) spdxLicence() error {
 	id, text, title := "", "", ""
 	err := d.c.object(func(name string) error {

@@ -97,16 +97,8 @@ func (d *document) target(p *part) error {
 // artifact reads a package.
 func (d *document) artifact() error {
 	p := part{at: d.c.at()}
-	err := d.c.object(func(name string) error {
+	err := d.described(&p, func(name string) error {
 		switch name {
-		case "id":
-			return d.c.into(&p.id)
-		case "name":
-			return d.c.into(&p.name)
-		case "version":
-			return d.c.into(&p.version)
-		case "purl":
-			return d.c.into(&p.purl)
 		case "locations":
 			return d.c.list(func() error { return d.syftLocation(&p) })
 		case "licenses":
