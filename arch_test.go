@@ -32,6 +32,7 @@ var floors = map[string]int{
 	"internal/registry":  3,
 	"internal/trust":     3,
 	"internal/reconcile": 3,
+	"internal/clearance": 3,
 
 	"internal/certificate": 3,
 	"internal/install":     3,
@@ -65,6 +66,7 @@ var floors = map[string]int{
 	"internal/document":   0,
 	"internal/credential": 0,
 	"internal/rpmdb":      0,
+	"internal/varint":     0,
 }
 
 // besides lists the few neighbours that may be imported, each with its reason.
@@ -79,6 +81,8 @@ var besides = map[string][]string{
 	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
+	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
+	"internal/clearance": {"internal/hold", "internal/image", "internal/registry", "internal/trust", "internal/vulndb"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
@@ -118,7 +122,7 @@ var homes = map[string][]string{
 	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype", "internal/reconcile"},
-	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image"}, // image: names of images
+	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image", "internal/clearance"}, // the last two: names of images
 	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
 	"github.com/sigstore":                    {"internal/trust"},

@@ -73,7 +73,7 @@ func (o *imageBaseOptions) run(ctx context.Context, env *Env, args []string) err
 		if len(img.Layers) == 0 {
 			return &verdict.RemedyError{Err: fmt.Errorf("%s has no layers to know it by", arg), Remedy: "Name an image, not a root directory."}
 		}
-		if err := putRecord(env, store, hold.Base, imageName(img, arg), img, coverage); err != nil {
+		if err := store.PutRecord(hold.Base, recordOf(env, imageName(img, arg), img, coverage)); err != nil {
 			return err
 		}
 		_, _ = fmt.Fprintf(env.Stderr, "%s: %s in %s\n", printable(img.Name), counted(len(img.Packages), "package"), counted(len(img.Layers), "layer"))
@@ -100,7 +100,7 @@ func imageBaseListCommand(env *Env) *cobra.Command {
 			w := bufio.NewWriter(env.Stdout)
 			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 			_, _ = fmt.Fprintln(table, "BASE\tDIGEST\tLAYERS\tPACKAGES\tREAD")
-			err = records(store, hold.Base, func(_ string, r *hold.Record) error {
+			err = store.Records(hold.Base, func(_ string, r *hold.Record) error {
 				_, err := fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\n", printable(r.Image.Name), dash(r.Image.Digest), len(r.Image.Layers), len(r.Image.Packages), r.Catalogued.Format("2006-01-02"))
 				return err
 			})
@@ -121,7 +121,7 @@ func imageBaseRemoveCommand(env *Env) *cobra.Command {
 				return err
 			}
 			removed := 0
-			if err := records(store, hold.Base, func(entry string, r *hold.Record) error {
+			if err := store.Records(hold.Base, func(entry string, r *hold.Record) error {
 				if !meant(r, args) {
 					return nil
 				}

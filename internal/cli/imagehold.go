@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/hold"
 	"github.com/coaming/coaming/internal/verdict"
@@ -58,82 +58,60 @@ func (f *holdFlags) bases(env *Env) (list []*fact.Image, err error) {
 	if store == nil {
 		return nil, nil
 	}
-	err = records(store, hold.Base, func(_ string, r *hold.Record) error {
+	err = store.Records(hold.Base, func(_ string, r *hold.Record) error {
 		list = append(list, &r.Image)
 		return nil
 	})
 	return list, err
 }
 
-// layerKeeper keeps layers for one build of the program: another one may know more kinds of packages. A folder that cannot be written
-// is no reason to fail.
-type layerKeeper struct {
-	store   *hold.Store
-	program string
-}
-
-// Get gives what was kept (image.Keeper).
-func (k *layerKeeper) Get(key string) []byte { return k.store.Get(hold.Layer, k.program+"\n"+key) }
-
-// Put keeps (image.Keeper).
-func (k *layerKeeper) Put(key string, content []byte) {
-	_ = k.store.Put(hold.Layer, k.program+"\n"+key, content)
-}
-
-// Secret is the folder's (image.Keeper).
-func (k *layerKeeper) Secret() ([16]byte, error) { return k.store.Secret() }
-
 // keeper is the one that images are read with; nil when nothing is kept, or the folder cannot be written.
-func keeper(store *hold.Store) *layerKeeper {
-	if store == nil {
-		return nil
-	}
+func keeper(store *hold.Store) *hold.Keeper {
 	self, err := program()
 	if err != nil {
 		return nil
 	}
-	if _, err := store.Secret(); err != nil {
-		return nil
-	}
-	return &layerKeeper{store: store, program: self}
+	return store.Keeper(self)
 }
 
-// keepImage keeps what an image holds, for judging it again. A root directory has no digest to keep it by.
-func keepImage(env *Env, store *hold.Store, name string, img *fact.Image, coverage *verdict.Coverage) {
-	if store != nil && (img.Digest != "" || img.ID != "") {
-		_ = putRecord(env, store, hold.Image, name, img, coverage) // what cannot be kept is read again
-		if img.Contents != nil {
-			_ = store.PutContents(imageKey(name, img), img.Contents) // as above
-		}
-	}
+// recordOf is an image as it is kept.
+func recordOf(env *Env, name string, img *fact.Image, coverage *verdict.Coverage) *hold.Record {
+	return &hold.Record{Image: *img, Name: name, Coverage: *coverage, Catalogued: env.Now().UTC(), By: env.Version}
 }
 
-func putRecord(env *Env, store *hold.Store, kind hold.Kind, name string, img *fact.Image, coverage *verdict.Coverage) error {
-	r := &hold.Record{Image: *img, Name: name, Coverage: *coverage, Catalogued: env.Now().UTC(), By: env.Version}
-	raw, err := r.MarshalBinary()
-	if err != nil {
-		return err
+// tryStored puts the stored images of those names to the advisories.
+func (o *imageScanOptions) tryStored(env *Env, b *assayed, names []string) error {
+	store := o.store(env)
+	if store == nil {
+		return errNoStore
 	}
-	return store.Put(kind, imageKey(name, img), raw)
-}
-
-// records yields what is stored of a kind and is whole, in one order.
-func records(store *hold.Store, kind hold.Kind, yield func(entry string, r *hold.Record) error) error {
-	entries, err := store.Names(kind)
-	if err != nil {
-		return err
+	if exists(trustFile) {
+		b.coverage.Exclusions = append(b.coverage.Exclusions, verdict.Exclusion{
+			What: "who vouches for the images, which " + trustFile + " demands", Reason: "--stored: who vouches for an image is asked anew each time, and is not stored",
+		})
 	}
-	for _, entry := range entries {
-		if r := recordOf(store, entry); r != nil {
-			if err := yield(entry, r); err != nil {
-				return err
+	found := map[string]bool{}
+	err := store.Records(hold.Image, func(entry string, r *hold.Record) error {
+		for _, name := range names {
+			if meant(r, []string{name}) {
+				found[name] = true
+				if !found[entry] {
+					found[entry] = true
+					r.Image.Contents = store.GetContents(hold.ImageKey(r.Name, &r.Image), r.Image.Packages)
+					return b.add(clearance.SubjectOf(r, o.products), &r.Coverage)
+				}
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-// imageKey is of the image under its name: two names of one image are two entries.
-func imageKey(name string, img *fact.Image) string {
-	return strings.Join([]string{name, img.Digest, img.ID, img.Platform}, "\n")
+	var errs []error
+	for _, name := range names {
+		if !found[name] {
+			errs = append(errs, &verdict.RemedyError{Err: fmt.Errorf("there is no stored image %q", name), Remedy: "'coaming image rejudge' lists what is stored."})
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -4,24 +4,19 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coaming/coaming/internal/assay"
-	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/hold"
-	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/threshold"
 	"github.com/coaming/coaming/internal/verdict"
@@ -64,7 +59,7 @@ Exit codes are those of 'image scan', of all the images together.`,
 }
 
 func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err error) {
-	errs := o.check()
+	errs := append(o.holdFlags.check(), o.askFlags.check())
 	if o.format != "text" && o.format != "json" {
 		errs = append(errs, fmt.Errorf("--format: %q is none of text, json", o.format))
 	}
@@ -81,11 +76,11 @@ func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err
 			return err
 		}
 	}
-	bench, done, err := o.bench(env)
+	bench, err := o.openBench(env)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, bench.close()) }()
 	rows, err := o.judge(ctx, env, bench, names)
 	if err != nil {
 		return err
@@ -95,7 +90,7 @@ func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err
 	if o.format == "json" {
 		write = writeRejudgedJSON
 	}
-	if err := errors.Join(write(w, rows), w.Flush()); err != nil {
+	if err := errors.Join(write(w, &rejudgement{rows, bench.Standing, exists(trustFile)}), w.Flush()); err != nil {
 		return err
 	}
 	code := verdict.ExitClean
@@ -112,27 +107,8 @@ func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err
 	return exitWith(code, nil)
 }
 
-// rejudged is what came of one stored image.
-type rejudged struct {
-	Image      string `json:"image"`
-	Digest     string `json:"digest,omitempty"`
-	Catalogued string `json:"catalogued"`
-	Packages   int    `json:"packages"`
-	Critical   int    `json:"critical"`
-	High       int    `json:"high"`
-	Medium     int    `json:"medium"`
-	Low        int    `json:"low"`
-	Exploited  int    `json:"exploited"`
-	Fixable    int    `json:"fixable"`
-	Unknown    int    `json:"unknown"`
-	Exempt     int    `json:"exempt"`
-	Exit       int    `json:"exit"`
-	// Undescribed says that the rules on images were to be asked, and nothing is stored that they could read.
-	Undescribed bool `json:"undescribed,omitempty"`
-}
-
 // judge puts every stored image that is meant to the advisories, on all cores.
-func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench, names []string) ([]rejudged, error) {
+func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *bench, names []string) ([]rejudged, error) {
 	store := o.store(env)
 	if store == nil {
 		return nil, errNoStore
@@ -153,7 +129,7 @@ func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				r := recordOf(store, entries[i])
+				r := store.ReadRecord(entries[i])
 				if r == nil || !meant(r, names) {
 					continue
 				}
@@ -189,19 +165,6 @@ func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench
 
 var errNoStore = &verdict.RemedyError{Err: errors.New("there is no folder in which images are stored"), Remedy: "Name one with --store."}
 
-// recordOf is a stored image; nil when it went away or is not whole.
-func recordOf(store *hold.Store, entry string) *hold.Record {
-	_, raw := store.Read(entry)
-	if raw == nil {
-		return nil
-	}
-	r := &hold.Record{}
-	if r.UnmarshalBinary(raw) != nil {
-		return nil
-	}
-	return r
-}
-
 // meant says whether an image goes by one of the names: its own, with a tag or without, its digest or its id.
 func meant(r *hold.Record, names []string) bool {
 	if len(names) == 0 {
@@ -213,15 +176,8 @@ func meant(r *hold.Record, names []string) bool {
 	})
 }
 
-func subjectOf(r *hold.Record, products []string) *assay.Subject {
-	return &assay.Subject{
-		Image: &r.Image, Name: r.Name, Products: products,
-		Location: verdict.Location{Source: "image:" + r.Image.Name, File: filepath.ToSlash(r.Image.Name)},
-	}
-}
-
-func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r *hold.Record) (*rejudged, error) {
-	s := subjectOf(r, o.products)
+func (o *rejudgeOptions) row(env *Env, bench *bench, store *hold.Store, r *hold.Record) (*rejudged, error) {
+	s := clearance.SubjectOf(r, o.products)
 	count, findings, err := o.count(bench, s)
 	if err != nil {
 		return nil, err
@@ -230,25 +186,24 @@ func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r 
 	row.add(count)
 	passed := count.Passed
 	if o.hygiene {
-		r.Image.Contents = store.GetContents(imageKey(r.Name, &r.Image), r.Image.Packages)
+		r.Image.Contents = store.GetContents(hold.ImageKey(r.Name, &r.Image), r.Image.Packages)
 		row.Undescribed = r.Image.Contents == nil
 	}
 	if r.Image.Contents != nil {
-		inventory := fact.NewInventory(nil, "", false)
-		inventory.Images = []*fact.Image{&r.Image}
-		res := judge.Judge(judge.Input{Inventory: inventory, Rules: o.rules, Coverage: r.Coverage, Now: env.Now(), Width: 1})
+		res := clearance.JudgeRules(r, o.rules, rule.Settings{}, env.Now())
 		row.add((&assay.Tried{Findings: res.Findings}).Count())
 		findings, passed = append(findings, res.Findings...), passed+res.Coverage.Evaluations
 	}
 	row.Unknown += len(r.Coverage.Gaps)
 	res := verdict.Result{Findings: findings, Coverage: r.Coverage}
 	res.Coverage.Evaluations = len(findings) + passed
+	res.Coverage.Gaps = slices.Concat(r.Coverage.Gaps, bench.gaps)
 	row.Exit = res.Exit(o.gate, o.allowUnknown)
 	return row, nil
 }
 
 // count is what advisories come to of an image, and the findings that the gate has to see: all of them where it is an expression.
-func (o *rejudgeOptions) count(bench *assay.Bench, s *assay.Subject) (*assay.Count, []verdict.Finding, error) {
+func (o *rejudgeOptions) count(bench *bench, s *assay.Subject) (*assay.Count, []verdict.Finding, error) {
 	if _, plain := o.gate.(verdict.Severity); plain {
 		count, err := bench.Count(s)
 		if err != nil {
@@ -261,47 +216,4 @@ func (o *rejudgeOptions) count(bench *assay.Bench, s *assay.Subject) (*assay.Cou
 		return nil, nil, err
 	}
 	return tried.Count(), tried.Findings, nil
-}
-
-func (r *rejudged) add(c *assay.Count) {
-	r.Critical += c.Failed[verdict.Critical]
-	r.High += c.Failed[verdict.High]
-	r.Medium += c.Failed[verdict.Medium]
-	r.Low += c.Failed[verdict.Low]
-	r.Exploited += c.Exploited
-	r.Fixable += c.Fixable
-	r.Unknown += c.Unknown
-	r.Exempt += c.Exempt
-}
-
-func writeRejudgedJSON(w io.Writer, rows []rejudged) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(struct {
-		Images []rejudged `json:"images"`
-	}{rows})
-}
-
-func writeRejudged(w io.Writer, rows []rejudged) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "IMAGE\tDIGEST\tREAD\tPACKAGES\tCRITICAL\tHIGH\tMEDIUM\tLOW\tEXPLOITED\tFIXABLE\tUNKNOWN\tEXEMPT\tEXIT")
-	for _, r := range rows {
-		digest := strings.TrimPrefix(r.Digest, "sha256:")
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", printable(r.Image), printable(digest[:min(12, len(digest))]), r.Catalogued,
-			r.Packages, r.Critical, r.High, r.Medium, r.Low, r.Exploited, r.Fixable, r.Unknown, r.Exempt, r.Exit)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	undescribed := 0
-	for i := range rows {
-		if rows[i].Undescribed {
-			undescribed++
-		}
-	}
-	if undescribed > 0 {
-		_, _ = fmt.Fprintf(w, "\nOf %s nothing is stored that the rules on images could read: scan them again.\n", counted(undescribed, "image"))
-	}
-	_, err := fmt.Fprintf(w, "\n%s judged again\n", counted(len(rows), "image"))
-	return err
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/image"
-	"github.com/coaming/coaming/internal/sbom"
 	"github.com/coaming/coaming/internal/trust"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -125,40 +122,8 @@ func (f *vouchFlags) attach(ctx context.Context, env *Env, img *fact.Image, word
 	if err != nil || report == nil {
 		return err
 	}
-	bills := make([]fact.Bill, len(report.Attestations))
-	for i := range report.Attestations {
-		if !isBill(&report.Attestations[i]) {
-			continue
-		}
-		listed, _, err := billOf(report, i)
-		if err != nil {
-			bills[i].Unread = err.Error()
-			continue
-		}
-		bills[i].Read, bills[i].Packages = true, len(listed.Packages)
-		bills[i].Missing, bills[i].Extra = sbom.Compare(listed.Packages, img.Packages)
-	}
-	img.Contents.Trust = report.Vouching(bills)
+	img.Contents.Trust = report.Of(img)
 	return nil
-}
-
-func isBill(a *fact.Attestation) bool { return a.Kind == "spdx" || a.Kind == "cyclonedx" }
-
-// billOf reads the bill of materials that an attestation holds.
-func billOf(r *trust.Report, i int) (*fact.Image, *verdict.Coverage, error) {
-	if i >= len(r.Predicates) {
-		return nil, nil, errors.New("what it says was not kept")
-	}
-	text := r.Predicates[i]
-	var wrapped struct{ Data json.RawMessage }
-	if json.Unmarshal(text, &wrapped) == nil && len(wrapped.Data) > 0 {
-		text = wrapped.Data // as older clients of sigstore wrap what they attest
-	}
-	var plain string
-	if json.Unmarshal(text, &plain) == nil {
-		text = []byte(plain) // tag-value of SPDX, or JSON within a text
-	}
-	return sbom.Read("the attestation of "+r.Attestations[i].Signer, bytes.NewReader(text), sbom.Limits{})
 }
 
 // readAttested is the image as the first verified bill of materials describes it that can be read.
@@ -177,8 +142,8 @@ func (f *vouchFlags) readAttested(ctx context.Context, env *Env, word string) (*
 	}
 	var errs []error
 	for i := range report.Attestations {
-		if isBill(&report.Attestations[i]) {
-			img, coverage, err := billOf(report, i)
+		if trust.IsBill(&report.Attestations[i]) {
+			img, coverage, err := report.Bill(i)
 			if err == nil {
 				img.Name, img.Digest = word, report.Digest
 				return img, coverage, nil

@@ -29,7 +29,7 @@ func (o *imageVerifyOptions) verify(ctx context.Context, env *Env, policy *trust
 	now := env.Now()
 	store, key := o.answers(env, policy, image, files)
 	if store != nil {
-		if report := recallTrust(store, key, now); report != nil && !(o.bills && slices.ContainsFunc(report.Attestations, func(a fact.Attestation) bool { return isBill(&a) })) {
+		if report := recallTrust(store, key, now); report != nil && !(o.bills && slices.ContainsFunc(report.Attestations, func(a fact.Attestation) bool { return trust.IsBill(&a) })) {
 			report.Name = image.Name
 			return report, nil
 		}

@@ -1,7 +1,7 @@
 // Package hold keeps on disk what was catalogued, by digest: what each layer of an image adds and hides, so that a layer
 // is read once whatever images share it, and what each image holds, so that new advisories are put to it without
 // the image. Several processes may use one folder at once. What is not whole and unchanged is not there; what
-// was not asked for longest goes when a bound is passed. Only internal/cli imports it.
+// was not asked for longest goes when a bound is passed. internal/cli and internal/clearance import it.
 package hold
 
 import (
@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/coaming/coaming/internal/varint"
 )
 
 // Kind is what an entry is of. Each kind has bounds of its own.
@@ -28,6 +30,8 @@ const (
 	Layer Kind = "layers"
 	Image Kind = "images"
 	Base  Kind = "bases" // images that others are built on
+	// Resolved is what references named when their registries were asked for them.
+	Resolved Kind = "resolved"
 )
 
 // DefaultBytes is what is kept of each kind when nobody says otherwise.
@@ -77,8 +81,9 @@ func read(path string) (key string, content []byte) {
 		return "", nil
 	}
 	if body, ok := checked(raw); ok {
-		if n, size := binary.Uvarint(body); size > 0 && n <= uint64(len(body)-size) {
-			return string(body[size : size+int(n)]), body[size+int(n):]
+		r := varint.Reader{Rest: body}
+		if key := r.Bytes(); !r.Bad {
+			return string(key), r.Rest
 		}
 	}
 	_ = os.Remove(path) // it is made anew

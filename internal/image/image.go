@@ -44,6 +44,13 @@ type Options struct {
 	Limits Limits
 	// Documents reads the image's documents and none of its layers.
 	Documents bool
+	// Stored is the most bytes that the layers of an image may have as they are stored; 0 is no bound.
+	Stored int64
+	// Partial makes an end of the context a gap: what had been read until then counts.
+	Partial bool
+	// Progress is told of how many more entries of layers and directories were read, now and then and from several goroutines;
+	// may be nil.
+	Progress func(more int)
 	// Keeper keeps what was read of a layer for the next image that has it; nil keeps nothing.
 	Keeper Keeper
 
@@ -166,6 +173,9 @@ func readManifest(ctx context.Context, name string, m *manifest, o *Options, l *
 	}
 	if o.Documents {
 		return about(name, m), l.coverage(), nil
+	}
+	if n := m.stored(); o.Stored > 0 && n > o.Stored {
+		return nil, nil, fmt.Errorf("open image %s: its layers have %d bytes, and at most %d are read", name, n, o.Stored)
 	}
 	strata, err := readLayers(ctx, m.layers, o, l)
 	if err != nil {

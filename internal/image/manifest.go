@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +23,17 @@ type manifest struct {
 	base                             *fact.Base
 	config                           *config
 	annotations                      map[string]string
+}
+
+// stored is how many bytes the layers have as they are stored, as far as the manifest tells.
+func (m *manifest) stored() int64 {
+	n := int64(0)
+	for i := range m.layers {
+		if n += m.layers[i].size; n < 0 {
+			return math.MaxInt64
+		}
+	}
+	return n
 }
 
 // blob is one layer.
@@ -135,7 +147,7 @@ func openImage(ctx context.Context, c contents, list []descriptor, o *Options) (
 		m.platform = about.String()
 	}
 	if o.Platform != "" && chosen.Platform == nil && about.OS != "" && len(forPlatform([]candidate{{descriptor{Platform: &about.platform}, ""}}, o.Platform)) == 0 {
-		return nil, &verdict.RemedyError{Err: fmt.Errorf("the image is for %s, not for %s", m.platform, o.Platform), Remedy: "Leave out --platform to read it."}
+		return nil, &verdict.RemedyError{Err: fmt.Errorf("the image is for %s, not for %s: %w", m.platform, o.Platform, ErrOtherPlatform), Remedy: "Leave out --platform to read it."}
 	}
 	for _, d := range doc.Layers {
 		if !digestForm.MatchString(d.Digest) {

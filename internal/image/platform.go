@@ -65,6 +65,9 @@ func isIndex(mediaType string) bool {
 	return strings.Contains(mediaType, "index") || strings.Contains(mediaType, "manifest.list")
 }
 
+// ErrOtherPlatform says that no image is for the platform that was asked for.
+var ErrOtherPlatform = errors.New("no image is for the platform")
+
 // choose takes the one image that the options leave.
 func choose(list []candidate, o *Options) (*candidate, error) {
 	if o.Reference != "" {
@@ -79,7 +82,7 @@ func choose(list []candidate, o *Options) (*candidate, error) {
 		return &left[0], nil
 	}
 	if len(left) == 0 && len(list) > 0 {
-		return nil, &verdict.RemedyError{Err: errors.New("no image is for the platform; there is " + names(list)), Remedy: "Name one of these with --platform."}
+		return nil, &verdict.RemedyError{Err: fmt.Errorf("%w; there is %s", ErrOtherPlatform, names(list)), Remedy: "Name one of these with --platform."}
 	}
 	if len(left) == 0 {
 		return nil, ErrNotInside

@@ -167,19 +167,25 @@ func (j *judgement) exposure(w *fact.Workload, c *fact.Container) verdict.Certai
 	return verdict.No
 }
 
-// settleImages gives the findings about images what the workloads tell.
+// settleImages gives the findings about images what the workloads tell. Who made the findings may share them with others:
+// what changes is copied.
 func (in *Input) settleImages(found map[string]*runs) {
+	if len(found) == 0 {
+		return
+	}
+	in.Found.Findings = slices.Clone(in.Found.Findings)
 	for i := range in.Found.Findings {
 		f := &in.Found.Findings[i]
-		v := f.Vulnerability
-		if v == nil {
+		if f.Vulnerability == nil {
 			continue
 		}
-		r := found[v.Image]
+		r := found[f.Vulnerability.Image]
 		if r == nil {
 			continue
 		}
-		v.Workloads, v.Exposed = r.workloads, r.exposed
+		v := new(verdict.Vulnerability)
+		*v = *f.Vulnerability
+		v.Workloads, v.Exposed, f.Vulnerability = r.workloads, r.exposed, v
 		if in.Found.AtWorkloads && len(r.places) > 0 {
 			f.Location, f.Also = r.places[0], r.places[1:]
 		}

@@ -141,8 +141,7 @@ func madeOf(s *verdict.Selector) string {
 	if made := between[kind]; made != "" {
 		owner += ` || o.kind == ` + quotedText(made) + ` && o.name.startsWith(` + quotedText(s.Name+"-") + `) && !o.name.substring(` + strconv.Itoa(len([]rune(s.Name))+1) + `).contains("-")`
 	}
-	printedNames, _ := printed(textList(controllers))
-	return `request.userInfo.username in ` + printedNames + ` && object.metadata.?ownerReferences.orValue([]).exists(o, ` + owner + `))`
+	return `request.userInfo.username in ` + listText(controllers) + ` && object.metadata.?ownerReferences.orValue([]).exists(o, ` + owner + `))`
 }
 
 // kindIs says whether an object, or a reference to one, is of a kind, "Kind" or "Kind.group".

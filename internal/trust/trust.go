@@ -3,7 +3,7 @@
 // that a policy names, and holds the image to what the policy demands. The protocols are their projects'
 // own libraries, sigstore-go and notation-go, and no other room sees them. It fetches nothing but what
 // stands beside the image: roots of trust are files. What could not be looked at makes the answer unknown,
-// never a pass. Only internal/cli imports it.
+// never a pass. internal/cli and internal/clearance import it.
 package trust
 
 import (

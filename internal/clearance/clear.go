@@ -1,0 +1,135 @@
+package clearance
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// State says whether anything is known of an image.
+type State uint8
+
+// The states.
+const (
+	Known  State = iota // it was looked into, and Findings are what was found
+	Queued              // nobody has looked into it yet
+	Failed              // it could not be looked into
+)
+
+// Cleared is what is known of one image.
+type Cleared struct {
+	Digest   string
+	Findings []verdict.Finding
+	State    State
+	Why      string
+	At       time.Time
+}
+
+// Clear says what is known of images at a place, one answer for each. It asks no registry. What is not known is queued, and
+// waited for as long as the plan lets, never longer than the context. The findings are shared: nobody may change them.
+func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.Place) []Cleared {
+	setting := c.Plan().ImagesAt(at)
+	asks := requested
+	if setting.Unseen == enforcement.UnseenWait && setting.Wait > 0 {
+		asks = waited
+	}
+	list := make([]Cleared, len(images))
+	jobs := make([]*job, len(images))
+	open := false
+	for i, image := range images {
+		list[i], jobs[i] = c.answer(ctx, image, at.Namespace, asks)
+		open = open || jobs[i] != nil && asks == waited
+	}
+	if !open {
+		return list
+	}
+	waiting, cancel := context.WithTimeout(ctx, setting.Wait)
+	defer cancel()
+	for i, j := range jobs {
+		if j == nil {
+			continue
+		}
+		select {
+		case <-j.done:
+		case <-waiting.Done():
+			c.counts.waitedInVain.Add(1)
+		}
+		c.queue.leave(j)
+		if list[i] = c.recall(ctx, images[i]); list[i].State == Queued {
+			list[i].Why = fmt.Sprintf("nobody has looked into it yet, though the request waited up to %s", setting.Wait)
+		}
+	}
+	return list
+}
+
+// answer is what is known of one image; where nothing is, it is queued.
+func (c *Clearance) answer(ctx context.Context, image, namespace string, asks class) (Cleared, *job) {
+	known := c.recall(ctx, image)
+	c.counts.answers[known.State].Add(1)
+	if known.State != Queued {
+		return known, nil
+	}
+	r, err := parse(image)
+	if err != nil { // recall would have said so
+		return Cleared{State: Failed, Why: err.Error()}, nil
+	}
+	j, err := c.queue.add(r, namespace, asks)
+	if err != nil {
+		known.Why = err.Error()
+	}
+	return known, j
+}
+
+// recall is what is known of one image, from memory or from the store.
+func (c *Clearance) recall(ctx context.Context, image string) Cleared {
+	r, err := parse(image)
+	if err == nil {
+		err = c.allowed(&r)
+	}
+	if err != nil {
+		return Cleared{State: Failed, Why: err.Error(), At: c.Now()}
+	}
+	queued := Cleared{State: Queued, Why: "nobody has looked into it yet"}
+	digest := r.digest
+	if digest == "" {
+		t, found := c.tagOf(&r)
+		if !found {
+			return c.orFailure(&r, queued)
+		}
+		digest = t.Digest
+		queued.Digest, queued.At = digest, t.At
+		if age := c.Now().Sub(t.At); age > c.TagLimit {
+			return c.orFailure(&r, Cleared{State: Queued, Why: fmt.Sprintf("what its tag names was asked for %s ago, too long to be believed", age.Round(time.Second))})
+		}
+	}
+	k := c.knownAs(ctx, &r, digest)
+	switch {
+	case k == nil:
+		return c.orFailure(&r, queued)
+	case !k.until.IsZero() && c.Now().After(k.until.Add(grace)):
+		queued.Why = "who vouches for it was asked too long ago"
+		return c.orFailure(&r, queued)
+	}
+	return Cleared{Digest: digest, Findings: k.findings, State: Known, At: k.read}
+}
+
+// grace is how long what who vouches for an image said still counts while it is asked again.
+const grace = 10 * time.Minute
+
+// orFailure is an answer about an image of which nothing is known, unless it is known why.
+func (c *Clearance) orFailure(r *reference, queued Cleared) Cleared {
+	if why, at, failed := c.failed(r.key()); failed {
+		queued.State, queued.Why, queued.At = Failed, why, at
+	}
+	return queued
+}
+
+// Want queues images that somebody will ask for: those that pods in a namespace run. What is known already costs nothing.
+func (c *Clearance) Want(ctx context.Context, images []string, namespace string) {
+	for _, image := range images {
+		_, _ = c.answer(ctx, image, namespace, running) // what finds no room is asked for when it is needed
+	}
+}
