@@ -32,18 +32,18 @@ var floors = map[string]int{
 	"internal/registry":  3,
 	"internal/trust":     3,
 	"internal/reconcile": 3,
+	"internal/gate":      3,
 	"internal/clearance": 3,
 
 	"internal/certificate": 3,
 	"internal/install":     3,
-	"internal/gate":        3,
-	"internal/gate":        3,
 
 	"internal/judge":     2,
 	"internal/admission": 2,
 	"internal/report":    2,
 	"internal/fix":       2,
 	"internal/policy":    2,
+	"internal/rehearsal": 2,
 	"internal/kubetype":  2,
 	"internal/workbench": 2,
 	"internal/reach":     2,
@@ -81,6 +81,8 @@ var besides = map[string][]string{
 	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
+	// What a plan would refuse judge says, and policy what the API server shows policies.
+	"internal/rehearsal": {"internal/judge", "internal/policy"},
 	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
 	"internal/clearance": {"internal/hold", "internal/image", "internal/registry", "internal/trust", "internal/vulndb"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
@@ -123,6 +125,7 @@ var homes = map[string][]string{
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype", "internal/reconcile"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image", "internal/clearance"}, // the last two: names of images
+	"github.com/prometheus":                  {"internal/gate"},
 	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
 	"github.com/sigstore":                    {"internal/trust"},

@@ -142,18 +142,22 @@ func (d *Desk) newCourt(settings []enforcement.Setting) *court {
 	return c
 }
 
-// Around are the kinds of objects that rules of a plan ask for beside the object of a request, wherever they hold; sorted.
-func (d *Desk) Around() []string {
-	kinds := map[string]bool{}
+// Around are the kinds of objects that rules of a plan ask for beside the object of a request, wherever they hold, and of
+// these the ones of which they want the objects of all namespaces; both sorted.
+func (d *Desk) Around() (kinds, everywhere []string) {
+	all, wide := map[string]bool{}, map[string]bool{}
 	for _, r := range d.rules {
 		if !d.mayHold(r.Rule) {
 			continue
 		}
 		for _, kind := range judge.Around(r) {
-			kinds[kind] = true
+			all[kind] = true
+		}
+		for _, kind := range judge.Everywhere(r) {
+			wide[kind] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(kinds))
+	return slices.Sorted(maps.Keys(all)), slices.Sorted(maps.Keys(wide))
 }
 
 // mayHold says whether the plan lets a rule hold anywhere.

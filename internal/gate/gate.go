@@ -52,15 +52,17 @@ type Options struct {
 	// 0 is none. Finish is how long it then waits for what runs; 0 is 10 s.
 	Drain, Finish time.Duration
 	Limits        Limits
-	Log           *slog.Logger
+	// Took is told how long each review took in the handler; nil for nobody.
+	Took func(time.Duration)
+	Log  *slog.Logger
 }
 
 // Limits bound what strangers may cost; 0 takes what stands behind each.
 type Limits struct {
-	Body        int64 // bytes of a review: 3 MiB, twice what etcd takes of an object
-	Bodies      int64 // bytes of all bodies that are held at a time: 32 MiB
-	Requests    int   // that are answered or wait for it at a time: 512
-	Connections int   // at a time: 1024
+	Body        int64         // bytes of a review: 3 MiB, twice what etcd takes of an object
+	Bodies      int64         // bytes of all bodies that are held at a time: 32 MiB
+	Requests    int           // that are answered or wait for it at a time: 512
+	Connections int           // at a time: 1024
 	Read        time.Duration // for a whole request to come: 5 s
 }
 

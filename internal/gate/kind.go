@@ -168,6 +168,9 @@ func (k *kindWatch) find(namespace, name string) *seen {
 	return s
 }
 
+// all stands for every namespace, and none.
+const all = "*"
+
 // in appends the objects of a namespace, or tells why they are not known. What was known once, is known while the
 // API server does not answer.
 func (k *kindWatch) in(namespace string, list []*fact.Object) ([]*fact.Object, *verdict.Gap) {
@@ -185,9 +188,11 @@ func (k *kindWatch) in(namespace string, list []*fact.Object) ([]*fact.Object, *
 			Message: "The gate has not read it yet.", Remedy: "Wait until the gate is ready.",
 		}
 	}
-	found, err := informer.GetIndexer().ByIndex(byNamespace, namespace)
-	if err != nil {
-		return list, &verdict.Gap{Code: verdict.GapUnreachable, Location: verdict.Location{Source: "cluster"}, Kinds: []string{k.kind}, Message: err.Error()}
+	var found []any
+	if namespace == all {
+		found = informer.GetStore().List()
+	} else {
+		found, _ = informer.GetIndexer().ByIndex(byNamespace, namespace) // the index is there
 	}
 	for _, v := range found {
 		if s, ok := v.(*seen); ok {

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -54,7 +55,7 @@ func NewWatch(config *rest.Config, l *slog.Logger) (*Watch, error) {
 		l = slog.New(slog.DiscardHandler)
 	}
 	w := &Watch{client: client, discovery: found, log: l, kinds: map[string]*kindWatch{}, changed: make(chan struct{}, 1)}
-	w.Want([]string{namespaceKind})
+	w.Want([]string{namespaceKind}, nil)
 	return w, nil
 }
 
@@ -67,10 +68,12 @@ func (w *Watch) Version() (string, error) {
 	return strings.TrimSpace(v.Major) + "." + strings.TrimRight(v.Minor, "+"), nil
 }
 
-// Want adds kinds to those that are watched; Secrets are never.
-func (w *Watch) Want(kinds []string) {
+// Want adds kinds to those that are watched; Secrets are never. Of those that are wanted everywhere an inventory has the
+// objects of all namespaces.
+func (w *Watch) Want(kinds, everywhere []string) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	w.view.widen(everywhere)
 	for _, kind := range kinds {
 		if w.kinds[kind] == nil {
 			w.kinds[kind] = &kindWatch{kind: kind, view: &w.view}
@@ -207,11 +210,17 @@ func (w *Watch) Labels(namespace string) (labels map[string]string, known bool) 
 	return seen.labels, true
 }
 
-// Inventory is the objects of a namespace and those of none, and what of them is not known.
-func (w *Watch) Inventory(namespace string) ([]*fact.Object, []verdict.Gap) {
+// Among is the objects of a namespace and those of none, and what of them is not known.
+func (w *Watch) Among(namespace string) *judge.Among {
 	w.mutex.RLock()
 	defer w.mutex.RUnlock()
 	return w.view.of(namespace, w.kinds)
+}
+
+// Inventory is the same as lists, which nobody may change.
+func (w *Watch) Inventory(namespace string) ([]*fact.Object, []verdict.Gap) {
+	among := w.Among(namespace)
+	return among.Objects, among.Gaps
 }
 
 // gapOf is why objects of a kind are not known.

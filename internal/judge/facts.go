@@ -263,4 +263,3 @@ func (j *judgement) api(o *fact.Object) rule.Fact {
 		return nil, nil
 	})
 }
-

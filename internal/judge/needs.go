@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/rule"
 )
 
@@ -43,6 +44,25 @@ func Around(r *rule.Compiled) []string {
 	}
 	for _, read := range r.Reads() {
 		if keys := rule.Keys(read); len(keys) > 1 && (keys[0] == "beside" || keys[0] == "everywhere") {
+			need[keys[1]] = true
+		}
+	}
+	return sortedKeys(need)
+}
+
+// Everywhere is the kinds of those around of which a rule wants the objects of all namespaces, not only of the object's own; sorted.
+func Everywhere(r *rule.Compiled) []string {
+	need := map[string]bool{}
+	if r.ReadsFact("workload.bindings") {
+		for _, kind := range rbac.Kinds {
+			need[kind] = true // a binding in any namespace may name the account
+		}
+	}
+	if r.ReadsFact("binding.subjects") {
+		need[serviceAccount] = true
+	}
+	for _, read := range r.Reads() {
+		if keys := rule.Keys(read); len(keys) > 1 && keys[0] == "everywhere" {
 			need[keys[1]] = true
 		}
 	}

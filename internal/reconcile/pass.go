@@ -83,6 +83,15 @@ func (t *term) keep(ctx context.Context, resource schema.GroupVersionResource, w
 	key, live := idOf(want), t.live(resource, want)
 	before, known := t.done[key]
 	same := known && before.want == want
+	if same && (live == nil || live.GetResourceVersion() != before.version) {
+		// The store may lag behind what was just written: only the API server knows.
+		live, err = t.clientOf(resource, want.GetNamespace()).Get(ctx, want.GetName(), metav1.GetOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return 0, fmt.Errorf("look at %s: %w", key, err)
+		} else if err != nil {
+			live = nil
+		}
+	}
 	how := "made"
 	switch {
 	case live != nil && same && live.GetResourceVersion() == before.version:
@@ -140,26 +149,42 @@ func (t *term) tooOften(key id) time.Duration {
 	return 0
 }
 
-// write applies an object, and replaces it where others have added to it what applying leaves alone.
+// write applies an object, and replaces it where others have added to it what applying leaves alone, or what it cannot be applied to.
 func (t *term) write(ctx context.Context, resource schema.GroupVersionResource, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	client := t.clientOf(resource, want.GetNamespace())
 	stored, err := client.Apply(ctx, want.GetName(), want, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
-	if err != nil {
-		return nil, fmt.Errorf("apply: %w", err)
-	}
-	if differs(want, stored) == "" {
+	if err == nil && differs(want, stored) == "" {
 		return stored, nil
 	}
-	whole := want.DeepCopy()
-	whole.SetResourceVersion(stored.GetResourceVersion())
-	stored, err = client.Update(ctx, whole, metav1.UpdateOptions{FieldManager: FieldManager})
-	if err != nil {
-		return nil, fmt.Errorf("replace: %w", err)
+	if err != nil && !apierrors.IsInvalid(err) {
+		return nil, fmt.Errorf("apply: %w", err)
 	}
-	if path := differs(want, stored); path != "" {
+	replaced, fault := replace(ctx, client, want)
+	switch {
+	case fault != nil && err != nil:
+		return nil, fmt.Errorf("apply: %w", err)
+	case fault != nil:
+		return nil, fmt.Errorf("replace: %w", fault)
+	}
+	if path := differs(want, replaced); path != "" {
 		t.Log.Warn("the API server stores an object otherwise than it was written", "object", idOf(want).String(), "field", path)
 	}
-	return stored, nil
+	return replaced, nil
+}
+
+// replace writes an object over what is there, whoever wrote that.
+func replace(ctx context.Context, client dynamic.ResourceInterface, want *unstructured.Unstructured) (stored *unstructured.Unstructured, err error) {
+	for range 3 { // another may write at the same time
+		if stored, err = client.Get(ctx, want.GetName(), metav1.GetOptions{}); err != nil {
+			return nil, err
+		}
+		whole := want.DeepCopy()
+		whole.SetResourceVersion(stored.GetResourceVersion())
+		if stored, err = client.Update(ctx, whole, metav1.UpdateOptions{FieldManager: FieldManager}); !apierrors.IsConflict(err) {
+			return stored, err
+		}
+	}
+	return nil, err
 }
 
 func (t *term) clientOf(resource schema.GroupVersionResource, namespace string) dynamic.ResourceInterface {
