@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/certificate"
 	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/heap"
 	"github.com/coaming/coaming/internal/judge"
@@ -151,6 +152,9 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 		if options.Metrics, err = listen(ctx, "--metrics-listen", o.metrics); err != nil {
 			return errors.Join(err, options.Listener.Close())
 		}
+	}
+	if keeper, ok := certificates.(*certificate.Keeper); ok {
+		options.Figures = append(options.Figures, certificateEnd(keeper))
 	}
 	if o.keep.on {
 		if err := l.keepNative(&options, log); err != nil {

@@ -54,6 +54,14 @@ func (f *certificateFlags) keeper(env *Env, log *slog.Logger) *certificate.Keepe
 	return certificate.NewKeeper(certificate.Options{Folder: f.folder, Names: f.names, Life: f.life, Now: env.Now, Log: log})
 }
 
+// certificateEnd writes when the certificate that is served ends, as a figure.
+func certificateEnd(k *certificate.Keeper) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "# TYPE coaming_gate_certificate_end_seconds gauge\ncoaming_gate_certificate_end_seconds %d\n", k.End().Unix())
+		return err
+	}
+}
+
 // keepFlags say what the gate keeps in the cluster.
 type keepFlags struct {
 	on, repair bool

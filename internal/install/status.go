@@ -41,7 +41,7 @@ const (
 // o.Values are those that were kept, o.Native what the plan enforces without the gate.
 func (c *Cluster) Status(ctx context.Context, o Options) ([]Standing, error) {
 	var list []Standing
-	list = append(list, c.replicas(ctx), c.bundleEnds(ctx, o.Now))
+	list = append(list, c.replicas(ctx), c.running(ctx), c.bundleEnds(ctx, o.Now))
 	plan, err := c.Prepare(ctx, o)
 	if err != nil {
 		return nil, err
