@@ -22,16 +22,17 @@ var floors = map[string]int{
 	"cmd/coaming":  4,
 	"internal/cli": 4,
 
-	"internal/source":   3,
-	"internal/cache":    3,
-	"internal/heap":     3,
-	"internal/hold":     3,
-	"internal/bundle":   3,
-	"internal/vulndb":   3,
-	"internal/image":    3,
-	"internal/registry": 3,
-	"internal/trust":    3,
-	"internal/gate":     3,
+	"internal/source":    3,
+	"internal/cache":     3,
+	"internal/heap":      3,
+	"internal/hold":      3,
+	"internal/bundle":    3,
+	"internal/vulndb":    3,
+	"internal/image":     3,
+	"internal/registry":  3,
+	"internal/trust":     3,
+	"internal/reconcile": 3,
+	"internal/gate":      3,
 	"internal/clearance": 3,
 
 	"internal/certificate": 3,
@@ -42,6 +43,7 @@ var floors = map[string]int{
 	"internal/report":    2,
 	"internal/fix":       2,
 	"internal/policy":    2,
+	"internal/rehearsal": 2,
 	"internal/kubetype":  2,
 	"internal/workbench": 2,
 	"internal/reach":     2,
@@ -81,6 +83,8 @@ var besides = map[string][]string{
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
 	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
 	"internal/clearance": {"internal/hold", "internal/image", "internal/registry", "internal/trust", "internal/vulndb"},
+	// What a plan would refuse judge says, and policy what the API server shows policies.
+	"internal/rehearsal": {"internal/judge", "internal/policy"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
@@ -112,13 +116,13 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-	"k8s.io/client-go":                       {"internal/source", "internal/gate", "internal/cli", "internal/certificate", "internal/install"}, // cli: the kubeconfig flags; certificate: keys in PEM
+	"k8s.io/client-go":                       {"internal/source", "internal/gate", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile"}, // cli: the kubeconfig flags; certificate: keys in PEM
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source", "internal/install"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
 	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
-	"k8s.io/api":                             {"internal/kubetype"},
+	"k8s.io/api":                             {"internal/kubetype", "internal/reconcile"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image", "internal/clearance"}, // the last two: names of images
 	"github.com/prometheus":                  {"internal/gate"},
 	"github.com/BurntSushi/toml":             {"internal/registry"},

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/coaming/coaming/internal/enforcement"
-	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
@@ -38,20 +37,4 @@ func readPlan(name string, rules []*rule.Compiled) (*enforcement.Plan, error) {
 		list = append(list, r.Rule)
 	}
 	return plan, plan.Check(list)
-}
-
-// placesOf are the namespaces among objects, with their labels, by name.
-func placesOf(objects []*fact.Object) map[string]enforcement.Place {
-	places := map[string]enforcement.Place{}
-	for _, o := range objects {
-		if o.GroupKind() != "Namespace" {
-			continue
-		}
-		at := enforcement.Place{Namespace: o.Name, Labels: map[string]string{}, LabelsKnown: true}
-		for _, label := range o.Root.At("metadata", "labels").Fields() {
-			at.Labels[label.Key()] = label.Str()
-		}
-		places[o.Name] = at
-	}
-	return places
 }

@@ -14,11 +14,12 @@ func policyCommand(env *Env) *cobra.Command {
 		Use:   "policy",
 		Short: "Turn rules into the API server's own admission policies, and such policies into rules",
 		Long: `Turn rules into the API server's own admission policies, which hold without Coaming, and existing
-ValidatingAdmissionPolicies into rules, which then judge manifests before they reach a cluster.`,
+ValidatingAdmissionPolicies into rules, which then judge manifests before they reach a cluster; and see before what
+enforcing them would refuse.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(policyExportCommand(env), policyImportCommand(env))
+	cmd.AddCommand(policyExportCommand(env), policyImportCommand(env), policyTestCommand(env))
 	return cmd
 }
 

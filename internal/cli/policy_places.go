@@ -8,6 +8,7 @@ import (
 
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/policy"
+	"github.com/coaming/coaming/internal/rehearsal"
 	"github.com/coaming/coaming/internal/source"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -63,7 +64,7 @@ func (o *policyExportOptions) writePlaces(env *Env, reading *source.Reading) err
 // places are the namespaces that were read, or, where nothing was, those that the plan names exactly; entries that are for
 // others besides are told.
 func (o *policyExportOptions) places(env *Env, reading *source.Reading) []enforcement.Place {
-	if found := placesOf(reading.Objects); len(found) > 0 {
+	if found := rehearsal.Places(reading.Objects); len(found) > 0 {
 		var list []enforcement.Place
 		for _, name := range slices.Sorted(maps.Keys(found)) {
 			list = append(list, found[name])

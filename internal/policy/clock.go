@@ -20,9 +20,12 @@ import (
 //
 // So the policy of a rule leaves changes of what is excused to a second one, which reads the leases.
 const (
-	leaseNamespace = "kube-system"
-	leaseLabel     = "apiserver.kubernetes.io/identity"
-	leaseHolder    = "kube-apiserver"
+	// LeaseNamespace is where those leases are, LeaseSelector which they are.
+	LeaseNamespace = "kube-system"
+	LeaseSelector  = leaseLabel + "=" + leaseHolder
+
+	leaseLabel  = "apiserver.kubernetes.io/identity"
+	leaseHolder = "kube-apiserver"
 	// lateSuffix ends the name of that second policy. No rule's id has a dot.
 	lateSuffix = ".changed"
 )
@@ -114,7 +117,7 @@ func (v variant) binding(name string, actions []string, match *matchResources) M
 		if slices.Contains(actions, "Deny") {
 			action = "Deny"
 		}
-		spec.ParamRef = &paramRef{leaseNamespace, json.RawMessage(`{"matchLabels":{"` + leaseLabel + `":"` + leaseHolder + `"}}`), action}
+		spec.ParamRef = &paramRef{LeaseNamespace, json.RawMessage(`{"matchLabels":{"` + leaseLabel + `":"` + leaseHolder + `"}}`), action}
 	}
 	return Manifest{policyVersion, "ValidatingAdmissionPolicyBinding", Metadata{Name: name, Labels: v.policy.Metadata.Labels}, spec}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -23,6 +25,7 @@ type exemption struct {
 	name  string
 	scope string // the expression that holds for what it is for
 	until time.Time
+	of    *verdict.Exception
 }
 
 // mostExempted bounds the match conditions that exceptions take of a policy: the API server takes 64 of all kinds.
@@ -47,7 +50,7 @@ func Exempt(list []verdict.Exception, now time.Time, lifetime time.Duration) *Ex
 			x.note(e, "not in the policies: "+why)
 			continue
 		}
-		one := exemption{fmt.Sprintf("exception-%d-until-%s", i+1, e.Expires.UTC().Format(time.DateOnly)), scopeOf(e), e.Expires}
+		one := exemption{fmt.Sprintf("exception-%d-until-%s", i+1, e.Expires.UTC().Format(time.DateOnly)), scopeOf(e), e.Expires, e}
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(e.Rules))) {
 			if len(x.byRule[id]) == mostExempted {
 				x.note(e, "not in the policy of "+id+", which has no room for more")
@@ -88,6 +91,62 @@ func (x *Exempted) of(rule string) []exemption {
 	}
 	return x.byRule[rule]
 }
+
+// Excuses says whether an object is excused of a rule at a moment: what the conditions of the rule's policy come to. What a
+// controller of Kubernetes' own made counts as sent by it.
+func (x *Exempted) Excuses(rule string, o *fact.Object, at time.Time) bool {
+	return slices.ContainsFunc(x.of(rule), func(e exemption) bool { return at.Before(e.until) && covers(e.of, o) })
+}
+
+// covers is what scopeOf writes as an expression.
+func covers(e *verdict.Exception, o *fact.Object) bool {
+	s := &e.Selector
+	place := o.Namespace
+	if o.GroupKind() == "Namespace" {
+		place = o.Name
+	}
+	if e.Namespace != "" && place != e.Namespace {
+		return false
+	}
+	labels := o.Root.At("metadata", "labels")
+	for key, value := range s.Labels {
+		if labels.Get(key).Str() != value {
+			return false
+		}
+	}
+	if s.Kind == "" {
+		return true
+	}
+	if ofKind(o.APIVersion, o.Kind, s.Kind) && (s.Name == "" || o.Root.At("metadata", "name").Str() == s.Name) {
+		return true
+	}
+	for _, owner := range o.Root.At("metadata", "ownerReferences").Items() {
+		if s.Name != "" && owner.Get("controller").Bool() && owns(owner, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// owns says whether an owner is an object that is named, or what a controller made of it; see madeOf.
+func owns(owner document.Value, s *verdict.Selector) bool {
+	name := owner.Get("name").Str()
+	if ofKind(owner.Get("apiVersion").Str(), owner.Get("kind").Str(), s.Kind) && name == s.Name {
+		return true
+	}
+	kind, _, _ := strings.Cut(s.Kind, ".")
+	rest, made := strings.CutPrefix(name, s.Name+"-")
+	return between[kind] != "" && owner.Get("kind").Str() == between[kind] && made && !strings.Contains(rest, "-")
+}
+
+// ofKind is what kindIs writes as an expression.
+func ofKind(apiVersion, kind, want string) bool {
+	name, group, grouped := strings.Cut(want, ".")
+	return kind == name && (!grouped || strings.HasPrefix(apiVersion, group+"/"))
+}
+
+// between are the kinds of what controllers make on the way to pods.
+var between = map[string]string{"Deployment": "ReplicaSet", "CronJob": "Job"}
 
 // unfit is why an exception cannot be a match condition; "" where it can.
 func unfit(e *verdict.Exception, now time.Time, lifetime time.Duration) string {
@@ -136,7 +195,6 @@ func scopeOf(e *verdict.Exception) string {
 // pods of these, whose owner's name is the object's and a part that the controller adds.
 func madeOf(s *verdict.Selector) string {
 	owner := `o.?controller.orValue(false) && (` + kindIs("o", s.Kind) + ` && o.name == ` + quotedText(s.Name)
-	between := map[string]string{"Deployment": "ReplicaSet", "CronJob": "Job"}
 	kind, _, _ := strings.Cut(s.Kind, ".")
 	if made := between[kind]; made != "" {
 		owner += ` || o.kind == ` + quotedText(made) + ` && o.name.startsWith(` + quotedText(s.Name+"-") + `) && !o.name.substring(` + strconv.Itoa(len([]rune(s.Name))+1) + `).contains("-")`

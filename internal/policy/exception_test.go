@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/specimen"
 )
 
 var moment = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
@@ -57,6 +59,11 @@ func TestExemptions(t *testing.T) {
 			}
 			object["request"] = map[string]any{"userInfo": map[string]any{"username": test.user}}
 			got := evaluate(t, strings.ReplaceAll(list[0].Expression, "request.", "object.request."), object)
+			if test.user != "ann" || !strings.Contains(test.object, "ownerReferences") {
+				if excuses := x.Excuses("host-pid", fact.NewObject(specimen.Value(t, test.object), &fact.Origin{}), moment); excuses != test.excused {
+					t.Errorf("excused without asking the expression: %v", excuses)
+				}
+			}
 			if got != !test.excused {
 				t.Errorf("the policy applies: %v, want %v, by %s", got, !test.excused, list[0].Expression)
 			}

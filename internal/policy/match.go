@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rule"
 )
 
@@ -168,4 +169,26 @@ func (n *native) changes() []string {
 		list = append(list, "object"+path+" != oldObject"+path)
 	}
 	return list
+}
+
+// Native is why a rule cannot be a policy of the API server's own; nil where it can.
+func Native(r *rule.Rule, o Options) error {
+	_, err := compile(r, o)
+	return err
+}
+
+// Unseen says whether no policy is ever shown objects of a kind.
+func Unseen(kind string) bool {
+	shown, _ := seen([]string{kind})
+	return len(shown) == 0
+}
+
+// Shows says whether a rule's policy, or a webhook, is shown an object: pod templates in custom resources neither sees.
+func Shows(r *rule.Rule, o *fact.Object) bool {
+	if r.Match.Fact != "container" && r.Match.Fact != "workload" {
+		return !Unseen(o.GroupKind())
+	}
+	return slices.ContainsFunc(workloadKinds, func(w resourceRule) bool {
+		return w.APIGroups[0] == o.Group() && slices.Contains(w.Resources, resourceOf(o.Group(), o.Kind))
+	})
 }

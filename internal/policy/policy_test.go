@@ -239,7 +239,7 @@ func TestPoliciesReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{Version: catalog.Newest, Actions: []string{"Audit", "Warn"}, NamespaceSelector: selector}
-	o.Exempted = &Exempted{byRule: map[string][]exemption{catalogue(t)[0].ID: {{"excepted", "true", moment}}}}
+	o.Exempted = &Exempted{byRule: map[string][]exemption{catalogue(t)[0].ID: {{name: "excepted", scope: "true", until: moment}}}}
 	o.NoLeases = true
 	text, err := Validating(catalogue(t)[0], o)
 	if err != nil {

@@ -3,7 +3,6 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -21,6 +20,9 @@ const nameLabel = "kubernetes.io/metadata.name"
 // mostRegions bounds into how many parts a plan may cut the namespaces for one rule.
 const mostRegions = 64
 
+// ErrParts is of a plan that cuts the namespaces into too many parts for one rule.
+var ErrParts = fmt.Errorf("the plan cuts the namespaces into more than %d parts: let its entries overlap less", mostRegions)
+
 // region is some namespaces: of these names, or of none of those, as the patterns say, with these labels.
 type region struct {
 	among    []string // one of these; nil for any name
@@ -29,7 +31,7 @@ type region struct {
 	labels   []labels.Requirement
 }
 
-// pattern is a list of names and globs, of which a name must match one, or none.
+// pattern is a list of globs, of which a name must match one, or none.
 type pattern struct {
 	list  []string
 	match bool
@@ -111,7 +113,7 @@ func (c *cutter) settle(r region, at int, mode *enforcement.Mode, fail *bool) er
 		return nil
 	}
 	if len(c.found) == mostRegions {
-		return fmt.Errorf("the plan cuts the namespaces into more than %d parts: let its entries overlap less", mostRegions)
+		return ErrParts
 	}
 	c.found = append(c.found, h)
 	return nil
@@ -119,19 +121,12 @@ func (c *cutter) settle(r region, at int, mode *enforcement.Mode, fail *bool) er
 
 // cut is the part of a region that is selected, and the rest of it, each as disjoint regions.
 func (r region) cut(s enforcement.Selection) (inside, outside []region, err error) {
-	in := r
+	inside = []region{r}
 	if len(s.Names) > 0 {
-		named, other, some, rest := r.cutNames(s.Names)
-		if rest {
-			outside = append(outside, other)
-		}
-		if !some {
-			return nil, outside, nil
-		}
-		in = named
+		inside, outside = r.cutNames(s.Names)
 	}
 	if s.Selector == nil {
-		return []region{in}, outside, nil
+		return inside, outside, nil
 	}
 	selector, err := metav1.LabelSelectorAsSelector(s.Selector)
 	if err != nil {
@@ -139,52 +134,64 @@ func (r region) cut(s enforcement.Selection) (inside, outside []region, err erro
 	}
 	requirements, selectable := selector.Requirements()
 	if !selectable {
-		return nil, append(outside, in), nil
+		return nil, append(outside, inside...), nil
 	}
 	for _, q := range requirements {
-		with, without, some, rest, err := in.cutLabel(q)
-		if err != nil {
-			return nil, nil, err
+		var kept []region
+		for _, one := range inside {
+			with, without, err := one.cutLabel(q)
+			if err != nil {
+				return nil, nil, err
+			}
+			kept, outside = append(kept, with...), append(outside, without...)
 		}
-		if rest {
-			outside = append(outside, without)
-		}
-		if !some {
-			return nil, outside, nil
-		}
-		in = with
+		inside = kept
 	}
-	return []region{in}, outside, nil
+	return inside, outside, nil
 }
 
-// cutNames cuts by a list of names and globs; some and rest say which of the two parts there are.
-func (r region) cutNames(list []string) (named, other region, some, rest bool) {
+// cutNames cuts by a list of names and globs: names become names of the parts, globs patterns.
+func (r region) cutNames(list []string) (inside, outside []region) {
 	if r.among != nil {
 		yes, no := split(r.among, list)
-		named, other = r, r
-		named.among, other.among = yes, no
-		return named, other, len(yes) > 0, len(no) > 0
+		return r.named(yes), r.named(no)
 	}
-	if !slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, "*") }) {
-		var exact []string
-		for _, name := range list {
-			if !slices.Contains(r.but, name) && !slices.Contains(exact, name) && r.lets(name) {
-				exact = append(exact, name)
-			}
+	var exact, globs []string
+	for _, name := range list {
+		switch {
+		case strings.Contains(name, "*"):
+			globs = append(globs, name)
+		case !slices.Contains(r.but, name) && !slices.Contains(exact, name) && r.lets(name):
+			exact = append(exact, name)
 		}
-		named, other = region{among: exact, labels: r.labels}, r
-		other.but = append(slices.Clone(r.but), exact...)
-		return named, other, len(exact) > 0, true
+	}
+	inside = r.named(exact)
+	rest := r
+	rest.but = append(slices.Clone(r.but), exact...)
+	if len(globs) == 0 {
+		return inside, []region{rest}
 	}
 	for _, p := range r.patterns {
-		if slices.Equal(p.list, list) {
-			return r, r, p.match, !p.match
+		if slices.Equal(p.list, globs) && p.match {
+			return append(inside, rest), nil
+		} else if slices.Equal(p.list, globs) {
+			return inside, []region{rest}
 		}
 	}
-	named, other = r, r
-	named.patterns = append(slices.Clone(r.patterns), pattern{list, true})
-	other.patterns = append(slices.Clone(r.patterns), pattern{list, false})
-	return named, other, true, true
+	return append(inside, rest.with(pattern{globs, true})), []region{rest.with(pattern{globs, false})}
+}
+
+// named is the region of those names in it, none where there are none.
+func (r region) named(names []string) []region {
+	if len(names) == 0 {
+		return nil
+	}
+	return []region{{among: names, labels: r.labels}}
+}
+
+func (r region) with(p pattern) region {
+	r.patterns = append(slices.Clone(r.patterns), p)
+	return r
 }
 
 // lets says whether the region's patterns let a name in.
@@ -209,42 +216,42 @@ func split(names, list []string) (yes, no []string) {
 }
 
 // cutLabel cuts by one requirement of a selector.
-func (r region) cutLabel(q labels.Requirement) (with, without region, some, rest bool, err error) {
+func (r region) cutLabel(q labels.Requirement) (with, without []region, err error) {
 	if q.Key() == nameLabel {
 		return r.cutNameLabel(q)
 	}
 	opposite, err := negated(q)
 	if err != nil {
-		return region{}, region{}, false, false, err
+		return nil, nil, err
 	}
 	for _, known := range r.labels {
 		if known.Equal(q) {
-			return r, region{}, true, false, nil
+			return []region{r}, nil, nil
 		}
 		if known.Equal(opposite) {
-			return region{}, r, false, true, nil
+			return nil, []region{r}, nil
 		}
 	}
-	with, without = r, r
-	with.labels, without.labels = append(slices.Clone(r.labels), q), append(slices.Clone(r.labels), opposite)
-	return with, without, true, true, nil
+	yes, no := r, r
+	yes.labels, no.labels = append(slices.Clone(r.labels), q), append(slices.Clone(r.labels), opposite)
+	return []region{yes}, []region{no}, nil
 }
 
 // cutNameLabel cuts by a requirement on the label that is the namespace's name.
-func (r region) cutNameLabel(q labels.Requirement) (with, without region, some, rest bool, err error) {
+func (r region) cutNameLabel(q labels.Requirement) (with, without []region, err error) {
 	switch names := q.ValuesUnsorted(); selectorWords[q.Operator()] {
 	case metav1.LabelSelectorOpExists:
-		return r, region{}, true, false, nil
+		return []region{r}, nil, nil
 	case metav1.LabelSelectorOpDoesNotExist:
-		return region{}, r, false, true, nil
+		return nil, []region{r}, nil
 	case metav1.LabelSelectorOpIn:
-		with, without, some, rest = r.cutNames(names)
+		with, without = r.cutNames(names)
 	case metav1.LabelSelectorOpNotIn:
-		without, with, rest, some = r.cutNames(names)
+		without, with = r.cutNames(names)
 	default:
-		return region{}, region{}, false, false, fmt.Errorf("operator %s is none of In, NotIn, Exists, DoesNotExist", q.Operator())
+		return nil, nil, fmt.Errorf("operator %s is none of In, NotIn, Exists, DoesNotExist", q.Operator())
 	}
-	return with, without, some, rest, nil
+	return with, without, nil
 }
 
 // selectorWords are the operators of label selectors, by those of requirements.
@@ -312,35 +319,25 @@ func (r region) selector() (json.RawMessage, error) {
 	return json.Marshal(s)
 }
 
-// holds says whether a place is in the region: what the API server makes of its selector and conditions.
-func (r region) holds(at enforcement.Place) bool {
-	if r.among != nil && !slices.Contains(r.among, at.Namespace) || slices.Contains(r.but, at.Namespace) || !r.lets(at.Namespace) {
-		return false
-	}
-	set := labels.Set(maps.Clone(at.Labels))
-	return !slices.ContainsFunc(r.labels, func(q labels.Requirement) bool { return !q.Matches(set) })
-}
-
 // placeText is the namespace that an object is in, or is.
 const placeText = `(object.kind == "Namespace" && object.apiVersion == "v1" ? object.metadata.name : object.metadata.?namespace.orValue(""))`
 
 // condition is a pattern as an expression on a namespace's name.
 func (p pattern) condition(name string) Condition {
-	var parts []string
+	parts := make([]string, 0, len(p.list))
 	for _, glob := range p.list {
-		parts = append(parts, placeText+`.matches(`+quotedText(expressionOf(glob))+`)`)
+		parts = append(parts, expressionOf(glob))
 	}
-	all := strings.Join(parts, " || ")
+	written := placeText + `.matches(` + quotedText("^("+strings.Join(parts, "|")+")$") + `)`
 	if !p.match {
-		all = "!(" + all + ")"
+		written = "!" + written
 	}
-	return Condition{name, all}
+	return Condition{name, written}
 }
 
-// expressionOf is a glob as a regular expression (RE2) for the whole of a name.
+// expressionOf is a glob as a regular expression (RE2).
 func expressionOf(glob string) string {
 	var out strings.Builder
-	out.WriteByte('^')
 	for _, c := range glob {
 		switch {
 		case c == '*':
@@ -352,5 +349,5 @@ func expressionOf(glob string) string {
 			out.WriteRune(c)
 		}
 	}
-	return out.String() + "$"
+	return out.String()
 }

@@ -30,7 +30,7 @@ const cannot = 3
 
 // Start starts a sandbox that ends with the test. It skips the test where SANDBOX_BIN names none, and where
 // the machine cannot run what the arguments ask for.
-func Start(t *testing.T, args ...string) *Sandbox {
+func Start(t testing.TB, args ...string) *Sandbox {
 	t.Helper()
 	s := &Sandbox{Binary: os.Getenv("SANDBOX_BIN")}
 	if s.Binary == "" {
@@ -69,7 +69,7 @@ func Start(t *testing.T, args ...string) *Sandbox {
 }
 
 // Kubectl runs kubectl, with no kubeconfig but that of the arguments.
-func (s *Sandbox) Kubectl(t *testing.T, stdin string, args ...string) (out, message string, err error) {
+func (s *Sandbox) Kubectl(t testing.TB, stdin string, args ...string) (out, message string, err error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), s.Binary, append([]string{"kubectl"}, args...)...)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "KUBECONFIG=")
@@ -81,7 +81,7 @@ func (s *Sandbox) Kubectl(t *testing.T, stdin string, args ...string) (out, mess
 }
 
 // User is the path of a kubeconfig for another user, whom the arguments of 'sandbox kubeconfig' describe.
-func (s *Sandbox) User(t *testing.T, args ...string) string {
+func (s *Sandbox) User(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), s.Binary, append([]string{"kubeconfig", "--dir", s.Dir}, args...)...).Output()
 	if err != nil {

@@ -292,7 +292,7 @@ type answer struct {
 	refused  string            // why the server refuses it
 }
 
-var warned = regexp.MustCompile(`(?s)^Validation failed for ValidatingAdmissionPolicy '(?:coaming-)?([a-z0-9.-]+)' with binding '[^']*': (.*)$`)
+var warned = regexp.MustCompile(`(?s)^Validation failed for ValidatingAdmissionPolicy '(?:coaming-)?([a-z0-9-]+)[a-z0-9.]*' with binding '[^']*': (.*)$`)
 
 // mostWarned is about how many characters of warnings the API server tells (k8s.io/apiserver
 // pkg/endpoints/filters/warning.go); past it, each is cut short and the last are left out.
@@ -311,8 +311,23 @@ func (j *policyJudges) dryRun(t *testing.T, o *fact.Object) answer {
 		j.account(t, o, namespace)
 		path += "/namespaces/" + namespace
 	}
-	result := j.client.RESTClient().Post().AbsPath(path, r.plural).Param("dryRun", "All").
-		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(o.Root.AppendJSON(nil)).Do(t.Context())
+	return j.post(t, path, r.plural, o.Root.AppendJSON(nil))
+}
+
+// post creates what a body says without keeping it.
+func (j *policyJudges) post(t *testing.T, path, plural string, body []byte) answer {
+	t.Helper()
+	return j.postAs(t, "", path, plural, body)
+}
+
+// postAs does so as another, with all rights.
+func (j *policyJudges) postAs(t *testing.T, user, path, plural string, body []byte) answer {
+	t.Helper()
+	request := j.client.RESTClient().Post().AbsPath(path, plural).Param("dryRun", "All")
+	if user != "" {
+		request = request.SetHeader("Impersonate-User", user).SetHeader("Impersonate-Group", "system:masters")
+	}
+	result := request.SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body).Do(t.Context())
 	a := answer{violated: map[string]string{}}
 	length := 0
 	for _, w := range result.Warnings() {
@@ -322,11 +337,10 @@ func (j *policyJudges) dryRun(t *testing.T, o *fact.Object) answer {
 		}
 	}
 	a.cut = length > mostWarned-300
-	body, _ := result.Raw() // its error says less than the one below
+	a.body, _ = result.Raw() // its error says less than the one below
 	if err := result.Error(); err != nil {
 		a.refused = err.Error()
 	}
-	a.body = body
 	return a
 }
 

@@ -1,0 +1,417 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/apiserver"
+)
+
+const (
+	home   = "coaming-system"
+	keeper = "coaming-gate-test"
+)
+
+// cluster is an API server with a reconciler, whose words reach it through a wire that can be cut, and who has the rights of
+// RightsOf and no others.
+type cluster struct {
+	*apiserver.Sandbox
+	t      *testing.T
+	wire   *wire
+	config string // the reconciler's kubeconfig
+
+	mu      sync.Mutex
+	wanted  *Wanted
+	changed chan struct{}
+}
+
+func startCluster(t *testing.T) *cluster {
+	t.Helper()
+	s := apiserver.Start(t)
+	server, err := url.Parse(s.Server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cluster{Sandbox: s, t: t, wire: newWire(t, server.Host), config: s.User(t, "--user", keeper), changed: make(chan struct{}, 1)}
+	c.kubectl("", "create", "namespace", home)
+	c.grant(map[string][]string{"validatingwebhookconfigurations": {"coaming-gate"}}, false)
+	return c
+}
+
+func (c *cluster) kubectl(stdin string, args ...string) string {
+	c.t.Helper()
+	out, message, err := c.Kubectl(c.t, stdin, append([]string{"--kubeconfig=" + c.Kubeconfig}, args...)...)
+	if err != nil {
+		c.t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, message)
+	}
+	return out
+}
+
+// try is what kubectl complains of.
+func (c *cluster) try(stdin string, args ...string) string {
+	_, message, _ := c.Kubectl(c.t, stdin, append([]string{"--kubeconfig=" + c.Kubeconfig}, args...)...)
+	return message
+}
+
+// grant gives the reconciler's user what RightsOf says.
+func (c *cluster) grant(guarded map[string][]string, repair bool) {
+	c.t.Helper()
+	rights := RightsOf(home, guarded, repair)
+	subject := []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: keeper}}
+	about := func(kind, namespace string) (metav1.TypeMeta, metav1.ObjectMeta) {
+		return metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: kind}, metav1.ObjectMeta{Name: keeper, Namespace: namespace}
+	}
+	var list []any
+	kind, meta := about("ClusterRole", "")
+	list = append(list, rbacv1.ClusterRole{TypeMeta: kind, ObjectMeta: meta, Rules: rights.Everywhere})
+	kind, meta = about("ClusterRoleBinding", "")
+	list = append(list, rbacv1.ClusterRoleBinding{TypeMeta: kind, ObjectMeta: meta, Subjects: subject, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: keeper}})
+	for namespace, rules := range rights.In {
+		kind, meta = about("Role", namespace)
+		list = append(list, rbacv1.Role{TypeMeta: kind, ObjectMeta: meta, Rules: rules})
+		kind, meta = about("RoleBinding", namespace)
+		list = append(list, rbacv1.RoleBinding{TypeMeta: kind, ObjectMeta: meta, Subjects: subject, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: keeper}})
+	}
+	for _, o := range list {
+		raw, err := json.Marshal(o)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.kubectl(string(raw), "apply", "-f", "-")
+	}
+}
+
+// want changes what is wanted.
+func (c *cluster) want(change func(*Wanted)) {
+	c.mu.Lock()
+	next := *c.wanted
+	change(&next)
+	c.wanted = &next
+	c.mu.Unlock()
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+func plan(t *testing.T, spec string) *enforcement.Plan {
+	t.Helper()
+	p, err := enforcement.Read("plan.yaml", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nmetadata: {name: default}\nspec:\n"+spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func rules(t *testing.T, ids ...string) (list []*rule.Rule) {
+	t.Helper()
+	all, err := catalog.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all {
+		for _, id := range ids {
+			if r.ID == id {
+				list = append(list, r)
+			}
+		}
+	}
+	return list
+}
+
+// run runs a reconciler until stop.
+func (c *cluster) run(identity string, repair bool) (r *Reconciler, stop func()) {
+	c.t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", c.config)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	config.Host = "https://" + c.wire.address
+	config.Timeout = 10 * time.Second
+	r, err = New(Options{
+		Config: config, Namespace: home, Identity: identity, Repair: repair, Changed: c.changed, Lead: 3 * time.Second,
+		Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)),
+		Wanted: func() (*Wanted, error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.wanted, nil
+		},
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(c.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			c.t.Errorf("run: %v", err)
+		}
+	}
+	c.t.Cleanup(stop)
+	return r, stop
+}
+
+func (c *cluster) eventually(what string, done func() bool) time.Duration {
+	c.t.Helper()
+	begun := time.Now()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		if time.Since(begun) > time.Minute {
+			c.t.Fatalf("waited in vain: %s", what)
+		}
+		<-tick.C
+	}
+	return time.Since(begun)
+}
+
+const (
+	hostile = `{apiVersion: v1, kind: Pod, metadata: {name: hostile, namespace: shop}, spec: {hostPID: true, containers: [{name: a, image: a}]}}`
+	refusal = "coaming-host-pid"
+	enforce = "  mode: enforce\n  onError: fail\n  quotas: [{namespaces: [shop, \"team-*\"], hard: {pods: 20}, limitRange: {default: {cpu: 500m}}}]\n"
+)
+
+func (c *cluster) refuses() bool {
+	return strings.Contains(c.try(hostile, "create", "--dry-run=server", "-f", "-"), refusal)
+}
+
+// TestReconcile keeps a real API server's objects through what happens to them.
+func TestReconcile(t *testing.T) {
+	c := startCluster(t)
+	c.wanted = &Wanted{Rules: rules(t, "host-pid", "privileged-container", "binding-everyone"), Plan: plan(t, enforce), Lifetime: 24 * time.Hour}
+	c.kubectl("", "create", "namespace", "shop")
+	c.kubectl(`{apiVersion: v1, kind: ResourceQuota, metadata: {name: own, namespace: shop, labels: {app.kubernetes.io/managed-by: coaming}}, spec: {hard: {pods: "9"}}}`, "apply", "-f", "-")
+	r, stop := c.run("one", false)
+	c.eventually("what is wanted is enforced", func() bool { return c.refuses() })
+	c.eventually("quotas are there", func() bool {
+		return strings.Contains(c.try("", "get", "limitrange", "coaming", "-n", "shop", "-o", "yaml")+c.kubectl("", "get", "resourcequota,limitrange", "-n", "shop", "-o", "yaml"), `pods: "20"`)
+	})
+
+	t.Run("deleted", func(t *testing.T) {
+		c.kubectl("", "delete", "validatingadmissionpolicybinding", "coaming-host-pid-enforce")
+		took := c.eventually("the binding is back", func() bool {
+			return !strings.Contains(c.try("", "get", "validatingadmissionpolicybinding", "coaming-host-pid-enforce"), "NotFound")
+		})
+		t.Logf("restored in %s", took.Round(100*time.Millisecond))
+	})
+	t.Run("edited", func(t *testing.T) {
+		for name, edit := range map[string][]string{
+			"a condition that never holds": {"validatingadmissionpolicy", "coaming-host-pid", `{"spec":{"matchConditions":[{"name":"never","expression":"false"}]}}`},
+			"warns only":                   {"validatingadmissionpolicybinding", "coaming-host-pid-enforce", `{"spec":{"validationActions":["Warn"]}}`},
+			"its label":                    {"validatingadmissionpolicybinding", "coaming-host-pid-enforce", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"me","coaming.dev/kept-by":null}}}`},
+			"an object selector":           {"validatingadmissionpolicybinding", "coaming-privileged-container-enforce", `{"spec":{"matchResources":{"objectSelector":{"matchLabels":{"a":"b"}}}}}`},
+		} {
+			before := r.Counts()
+			c.kubectl("", "patch", edit[0], edit[1], "--type=merge", "-p", edit[2])
+			took := c.eventually(name+" is restored", func() bool { return total(r.Counts().Restored) > total(before.Restored) })
+			t.Logf("%s: restored in %s", name, took.Round(100*time.Millisecond))
+		}
+		c.kubectl("", "patch", "resourcequota", "coaming", "-n", "shop", "--type=merge", "-p", `{"spec":{"hard":{"pods":"2000"}}}`)
+		c.eventually("the quota is restored", func() bool {
+			return strings.Contains(c.kubectl("", "get", "resourcequota", "coaming", "-n", "shop", "-o", "yaml"), `pods: "20"`)
+		})
+		c.eventually("it refuses", c.refuses)
+		// What another has added by server-side apply, which our own applying leaves alone.
+		c.kubectl(`{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: coaming-host-pid}, spec: {matchConditions: [{name: sneaky, expression: "false"}]}}`,
+			"apply", "--server-side", "--field-manager=sneaky", "-f", "-")
+		c.eventually("what was added is gone", func() bool {
+			return !strings.Contains(c.kubectl("", "get", "validatingadmissionpolicy", "coaming-host-pid", "-o", "yaml"), `expression: "false"`)
+		})
+		c.eventually("it refuses", c.refuses)
+	})
+	t.Run("new namespace", func(t *testing.T) {
+		c.kubectl("", "create", "namespace", "team-a")
+		c.eventually("it has a quota", func() bool { return c.try("", "get", "resourcequota", "coaming", "-n", "team-a") == "" })
+		if message := c.try("", "get", "resourcequota", "coaming", "-n", "default"); !strings.Contains(message, "NotFound") {
+			t.Error("a namespace has a quota that the plan has none for")
+		}
+	})
+	t.Run("no longer wanted", func(t *testing.T) {
+		c.want(func(w *Wanted) {
+			w.Plan = plan(t, "  mode: enforce\n  onError: fail\n  rules: [{rules: [binding-everyone], mode: \"off\"}, {rules: [privileged-container], mode: warn}]\n")
+		})
+		c.eventually("what is off is gone", func() bool {
+			list := c.kubectl("", "get", "validatingadmissionpolicies,validatingadmissionpolicybindings,resourcequotas,limitranges", "-A", "-o", "name")
+			return !strings.Contains(list, "binding-everyone") && !strings.Contains(list, "privileged-container-enforce") && strings.Contains(list, "privileged-container-warn") &&
+				!strings.Contains(list, "/coaming\n") && strings.Contains(list, "resourcequota/own")
+		})
+	})
+	t.Run("an exception ends", func(t *testing.T) {
+		end := time.Now().Add(12 * time.Second)
+		c.want(func(w *Wanted) {
+			w.Exceptions = []verdict.Exception{{
+				Rules: []string{"host-pid"}, Selector: verdict.Selector{Kind: "Pod", Name: "hostile"}, Namespace: "shop", Owner: "ann", Reason: "known", Expires: end,
+			}}
+		})
+		c.eventually("it is excused", func() bool { return !c.refuses() })
+		c.eventually("its end is in no policy any more", func() bool {
+			return !strings.Contains(c.kubectl("", "get", "validatingadmissionpolicies", "-o", "yaml"), "exception-1-until")
+		})
+		if late := time.Since(end); late < 0 || late > 10*time.Second {
+			t.Errorf("it was removed %s after its end", late)
+		}
+		c.eventually("it is refused", c.refuses)
+	})
+	t.Run("told of webhooks", func(t *testing.T) {
+		hook := webhook(t)
+		c.want(func(w *Wanted) { w.Guarded = []*unstructured.Unstructured{hook} })
+		c.eventually("it is missing", func() bool {
+			return strings.Contains(fmt.Sprint(r.Counts().Drift), "coaming-gate:missing")
+		})
+		raw, _ := hook.MarshalJSON()
+		c.kubectl(string(raw), "apply", "-f", "-")
+		c.eventually("it is there", func() bool { return len(r.Counts().Drift) == 0 })
+		c.kubectl("", "patch", "validatingwebhookconfiguration", "coaming-gate", "--type=json", "-p", `[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Fail"}]`)
+		c.eventually("it is edited", func() bool { return strings.Contains(fmt.Sprint(r.Counts().Drift), "failurePolicy") })
+		c.eventually("an Event tells", func() bool {
+			return strings.Contains(c.kubectl("", "get", "events", "-n", home, "-o", "yaml"), "reason: Drift")
+		})
+	})
+	t.Run("the server goes away", func(t *testing.T) {
+		c.wire.cut()
+		c.kubectl("", "delete", "validatingadmissionpolicybinding", "coaming-host-pid-enforce")
+		c.eventually("it notices", func() bool { return !r.Counts().Leading })
+		c.wire.mend()
+		took := c.eventually("the binding is back", func() bool {
+			return !strings.Contains(c.try("", "get", "validatingadmissionpolicybinding", "coaming-host-pid-enforce"), "NotFound")
+		})
+		t.Logf("restored %s after the server was back", took.Round(100*time.Millisecond))
+	})
+	t.Run("at rest", func(t *testing.T) {
+		before := c.versions()
+		time.Sleep(5 * time.Second)
+		if after := c.versions(); after != before {
+			t.Errorf("objects are written though nothing happens:\n%s\n%s", before, after)
+		}
+	})
+	t.Run("another takes over, and nobody", func(t *testing.T) {
+		two, stopTwo := c.run("two", true)
+		c.grant(map[string][]string{"validatingwebhookconfigurations": {"coaming-gate"}}, true)
+		stop()
+		c.eventually("the other leads", func() bool { return two.Counts().Leading })
+		c.eventually("the webhook is restored by who may", func() bool {
+			return strings.Contains(c.kubectl("", "get", "validatingwebhookconfiguration", "coaming-gate", "-o", "yaml"), "failurePolicy: Ignore")
+		})
+		c.kubectl("", "delete", "validatingwebhookconfiguration", "coaming-gate")
+		c.eventually("the webhook is made anew", func() bool {
+			return !strings.Contains(c.try("", "get", "validatingwebhookconfiguration", "coaming-gate"), "NotFound")
+		})
+		stopTwo()
+		if !c.refuses() {
+			t.Error("without any reconciler nothing is enforced")
+		}
+	})
+}
+
+// versions are the resource versions of what is kept.
+func (c *cluster) versions() string {
+	return c.kubectl("", "get", "validatingadmissionpolicies,validatingadmissionpolicybindings,resourcequotas,limitranges", "-A", "-l", KeptBy+"="+Keeper,
+		"-o", `jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion}{"\n"}{end}`)
+}
+
+func total(m map[string]uint64) (n uint64) {
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+func webhook(t *testing.T) *unstructured.Unstructured {
+	t.Helper()
+	return read(t, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","metadata":{"name":"coaming-gate"},"webhooks":[{
+		"name":"gate.coaming.dev","admissionReviewVersions":["v1"],"sideEffects":"None","failurePolicy":"Ignore","timeoutSeconds":2,
+		"clientConfig":{"url":"https://127.0.0.1:9/validate/ignore"},"namespaceSelector":{"matchLabels":{"nowhere":"true"}},
+		"rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["pods"]}]}]}`)
+}
+
+// wire carries connections to a server until it is cut.
+type wire struct {
+	address string
+
+	mu    sync.Mutex
+	whole bool
+	open  map[net.Conn]bool
+}
+
+func newWire(t *testing.T, server string) *wire {
+	t.Helper()
+	var l net.ListenConfig
+	listener, err := l.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	w := &wire{address: listener.Addr().String(), whole: true, open: map[net.Conn]bool{}}
+	go func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			var d net.Dialer
+			out, err := d.DialContext(t.Context(), "tcp", server)
+			if err != nil || !w.carry(in, out) {
+				_ = in.Close()
+			}
+		}
+	}()
+	return w
+}
+
+func (w *wire) carry(in, out net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.whole {
+		_ = out.Close()
+		return false
+	}
+	w.open[in], w.open[out] = true, true
+	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
+		go func() {
+			_, _ = io.Copy(pair[0], pair[1])
+			_ = pair[0].Close()
+		}()
+	}
+	return true
+}
+
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.whole = false
+	for c := range w.open {
+		_ = c.Close()
+	}
+	w.open = map[net.Conn]bool{}
+}
+
+func (w *wire) mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.whole = true
+}
