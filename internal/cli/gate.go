@@ -26,6 +26,7 @@ type gateOptions struct {
 	customFlags
 	settingFlags
 	exceptionFlags
+	look            gateImageFlags
 	plan            string
 	kubeVersion     string
 	offline, list   bool
@@ -63,6 +64,7 @@ Paths: /validate for all rules, /validate/ignore and /validate/fail for those of
 	_ = flags.MarkHidden("tree-rules") // there is no tree
 	o.settingFlags.register(flags)
 	o.clusterFlags.register(flags)
+	o.look.register(flags)
 	flags.BoolVar(&o.offline, "offline", false, "ask no cluster: rules that want other objects, and labels of namespaces, are then unknown")
 	flags.StringVar(&o.kubeVersion, "kubernetes-version", "", "the Kubernetes `VERSION` to judge for (the cluster's own otherwise; "+catalog.Newest+" with --offline)")
 	flags.StringVar(&o.listen, "listen", ":8443", "take the API server's requests at this `ADDRESS`")
@@ -80,7 +82,7 @@ Paths: /validate for all rules, /validate/ignore and /validate/fail for those of
 
 // check reports every problem of the options at once.
 func (o *gateOptions) check() error {
-	errs := o.exceptionFlags.check()
+	errs := append(o.exceptionFlags.check(), o.look.check()...)
 	if o.takes("cluster") {
 		errs = append(errs, errors.New("--exceptions-from: the gate reads exceptions from files and inline"))
 	}
@@ -123,6 +125,9 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	if l.clearance, err = o.look.clearance(env, l.plans.Load, log); err != nil {
+		return err
+	}
 	files := &gate.Files{Paths: l.paths()}
 	files.Changed()
 	if _, err := l.load(ctx); err != nil { // before anybody connects
@@ -131,6 +136,7 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 	options := gate.Options{
 		Certificates: pair, ClientCAs: clients, Load: l.load, Changed: files.Changed, Watch: watch, Drain: o.drain, Log: log,
 	}
+	l.lookIntoImages(&options)
 	if options.Listener, err = listen(ctx, "--listen", o.listen); err != nil {
 		return err
 	}

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 
 	"github.com/coaming/coaming/internal/admission"
 	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/policy"
@@ -28,6 +30,9 @@ type gateLoader struct {
 	*gateOptions
 	env   *Env
 	watch *gate.Watch
+	// clearance looks into images; nil where nobody asked for it. plans holds the plan that was loaded last.
+	clearance *clearance.Clearance
+	plans     atomic.Pointer[enforcement.Plan]
 }
 
 // paths are the files that are read again when they change.
@@ -88,6 +93,9 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 	if l.watch != nil {
 		r.Surroundings = l.watch
 	}
+	if l.clearance != nil {
+		r.Clearance = l.clearance
+	}
 	return r, nil
 }
 
@@ -101,6 +109,10 @@ func (l *gateLoader) load(ctx context.Context) (*gate.Ruling, error) {
 	r, err := l.read(ctx)
 	if err != nil {
 		return nil, err
+	}
+	l.plans.Store(r.plan)
+	if l.clearance != nil {
+		l.clearance.SetRules(r.rules, r.Settings)
 	}
 	judged := 0
 	for _, one := range r.rules {
