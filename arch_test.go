@@ -37,6 +37,8 @@ var floors = map[string]int{
 
 	"internal/certificate": 3,
 	"internal/install":     3,
+	"internal/gate":        3,
+	"internal/gate":        3,
 
 	"internal/judge":     2,
 	"internal/admission": 2,
@@ -116,7 +118,8 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-	"k8s.io/client-go":                       {"internal/source", "internal/gate", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile"}, // cli: the kubeconfig flags; certificate: keys in PEM
+	"k8s.io/client-go": {"internal/source", "internal/gate", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile"}, // cli: the kubeconfig flags; certificate: keys in PEM
+	// cli: the kubeconfig flags; certificate: keys in PEM.
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source", "internal/install"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},

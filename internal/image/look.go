@@ -31,7 +31,7 @@ func (h *hygiene) eyes(e *entry) []eye {
 		return nil
 	}
 	if e.executable() || isLibrary(e.path) {
-		list = append(list, &programEye{buffer: &h.first})
+		list = append(list, &programEye{size: e.size, buffer: &h.first})
 	}
 	switch at := e.path; {
 	case at == "etc/passwd":

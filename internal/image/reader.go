@@ -29,6 +29,19 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// skip passes over bytes where that costs nothing, and says whether it did.
+func (in *input) skip(n int64) bool {
+	file, ok := in.r.(io.Seeker)
+	if !ok {
+		return false
+	}
+	if _, err := file.Seek(n, io.SeekCurrent); err != nil {
+		return false
+	}
+	in.n += n
+	return true
+}
+
 // reader makes of a file what it tells; nil when it is nothing to speak of. With an error it may return what it
 // had understood before.
 type reader func(*input) (*find, error)

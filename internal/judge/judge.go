@@ -196,7 +196,6 @@ func newJudgement(in Input, p *Prepared, seen *traits) *judgement {
 		j.subjects = append(j.subjects, subject{})
 	}
 	if len(j.images.rules) > 0 && len(in.Inventory.Images) > 0 {
-		j.opened.Do(j.sortImageRules)
 		for _, img := range in.Inventory.Images {
 			j.subjects = append(j.subjects, subject{image: img})
 		}

@@ -69,19 +69,11 @@ func (p *Prepared) giveBack(m *memory) {
 
 // ruleLists are rules by the kind of fact that they match.
 type ruleLists struct {
-	containers, workloads, objects, namespaces, clusters, images, roots ruleList
-	kinds                                                               map[string]*ruleList
-	opened                                                              sync.Once // whether roots is filled
-}
-
-// sortImageRules finds the rules that want no configuration of an image. What a rule reads is known when its conditions are made
-// ready, which is most of a small scan's time: it is asked where there are images.
-func (l *ruleLists) sortImageRules() {
-	for _, r := range l.images.rules {
-		if !readsConfiguration(r) {
-			l.roots.add(r)
-		}
-	}
+	containers, workloads, objects, namespaces, clusters, images ruleList
+	kinds                                                        map[string]*ruleList
+	// roots are those of images that are asked of a root directory, too. What a rule reads is known when its conditions are
+	// made ready, which is most of a small scan's time: they are told apart where there is an image.
+	roots func() *ruleList
 }
 
 func listRules(rules []*rule.Compiled) *ruleLists {
@@ -109,5 +101,14 @@ func listRules(rules []*rule.Compiled) *ruleLists {
 			}
 		}
 	}
+	l.roots = sync.OnceValue(func() *ruleList {
+		roots := &ruleList{}
+		for _, r := range l.images.rules {
+			if !readsConfiguration(r) {
+				roots.add(r)
+			}
+		}
+		return roots
+	})
 	return l
 }

@@ -70,7 +70,9 @@ func bindingsAt(t *testing.T, list []Manifest, r request) (found []string) {
 		if !there {
 			t.Fatalf("%s binds %s, which is not there", m.Metadata.Name, spec.PolicyName)
 		}
-		if slices.ContainsFunc(p.MatchConditions, func(c Condition) bool { return strings.HasPrefix(c.Name, "namespace-") && !globHolds(t, c.Expression, r.namespace) }) {
+		if slices.ContainsFunc(p.MatchConditions, func(c Condition) bool {
+			return strings.HasPrefix(c.Name, "namespace-") && !globHolds(t, c.Expression, r.namespace)
+		}) {
 			continue
 		}
 		found = append(found, fmt.Sprint(spec.ValidationActions, p.FailurePolicy))
