@@ -53,6 +53,7 @@ var floors = map[string]int{
 	"internal/advisory":  2,
 	"internal/sbom":      2,
 	"internal/assay":     2,
+	"internal/inject":    2,
 
 	"internal/purl":        1,
 	"internal/rbac":        1,
@@ -83,6 +84,8 @@ var besides = map[string][]string{
 	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
+	// A mutation is a fix that judge has proved, or a part of a pod held to the API's types, and stands as a policy too.
+	"internal/inject":    {"internal/judge", "internal/fix", "internal/kubetype", "internal/policy"},
 	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
 	"internal/clearance": {"internal/hold", "internal/image", "internal/registry", "internal/trust", "internal/vulndb"},
 	// What a plan would refuse judge says, and policy what the API server shows policies.
