@@ -316,7 +316,9 @@ func (p *parity) gate(r *rule.Compiled) *asked {
 	}
 	server := gate.New(gate.Options{
 		Listener: listener, Certificates: certificate,
-		Load: func(context.Context) (*gate.Ruling, error) { return &gate.Ruling{Desk: desk, Timeout: 10 * time.Second}, nil },
+		Load: func(context.Context) (*gate.Ruling, error) {
+			return &gate.Ruling{Desk: desk, Timeout: 10 * time.Second}, nil
+		},
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	done := make(chan error, 1)
@@ -338,9 +340,11 @@ func (p *parity) gate(r *rule.Compiled) *asked {
 // lasting is a certificate that does not change.
 type lasting struct{ tls.Certificate }
 
-func (l *lasting) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &l.Certificate, nil }
-func (l *lasting) Ready() error                                                  { return nil }
-func (l *lasting) Run(ctx context.Context)                                       { <-ctx.Done() }
+func (l *lasting) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return &l.Certificate, nil
+}
+func (l *lasting) Ready() error            { return nil }
+func (l *lasting) Run(ctx context.Context) { <-ctx.Done() }
 
 func loopbackCertificate(t *testing.T) (*lasting, *x509.CertPool) {
 	t.Helper()

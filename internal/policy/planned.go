@@ -64,8 +64,8 @@ type planned struct {
 	rule               *rule.Rule
 	spec               policySpec
 	options            Options
-	classes            []string // the distinct policies, by what they differ in
-	made               [][]variant // the policies of each
+	classes            []string       // the distinct policies, by what they differ in
+	made               [][]variant    // the policies of each
 	counts             map[string]int // bindings by mode
 	mixed              bool           // whether errors come to different things at different places
 	policies, bindings []Manifest
