@@ -100,6 +100,9 @@ bench-image: build ## Measure looking into images beside only decompressing them
 bench-native: bin/sandbox build ## Measure what the whole catalogue as native policies adds to making a pod, through a real API server: 1,000 with and without
 	@COAMING_BIN=$(CURDIR)/bin/coaming SANDBOX_BIN=$(CURDIR)/bin/sandbox go test -run='^$$' -bench=NativePolicies -benchtime=1x -timeout 30m ./test/bench
 
+bench-gate: ## Measure the admission server over TLS: latency at 1, 100 and 500 reviews a second, throughput, memory
+	@go run ./test/bench/gate
+
 bench-rejudge: ## Judge 10,000 stored images anew, by the index of advisories that COAMING_BENCH_DB names or a small one
 	@go test -run='^$$' -bench=Rejudge -benchtime=3x ./internal/cli
 
@@ -212,4 +215,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image bench-native bench-rejudge judge-versions judge-advisory judge-sbom judge-rpm judge-trust fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image bench-gate bench-native bench-rejudge judge-versions judge-advisory judge-sbom judge-rpm judge-trust fixes sandbox node-programs dist clean help $(CHECKS)

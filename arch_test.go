@@ -51,6 +51,7 @@ var floors = map[string]int{
 	"internal/advisory":  2,
 	"internal/sbom":      2,
 	"internal/assay":     2,
+	"internal/inject":    2,
 
 	"internal/purl":        1,
 	"internal/rbac":        1,
@@ -81,10 +82,12 @@ var besides = map[string][]string{
 	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
-	// What a plan would refuse judge says, and policy what the API server shows policies.
-	"internal/rehearsal": {"internal/judge", "internal/policy"},
+	// A mutation is a fix that judge has proved, or a part of a pod held to the API's types, and stands as a policy too.
+	"internal/inject": {"internal/judge", "internal/fix", "internal/kubetype", "internal/policy"},
 	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
 	"internal/clearance": {"internal/hold", "internal/image", "internal/registry", "internal/trust", "internal/vulndb"},
+	// What a plan would refuse judge says, and policy what the API server shows policies.
+	"internal/rehearsal": {"internal/judge", "internal/policy"},
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
@@ -116,7 +119,8 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile", "internal/gate"}, // cli: the kubeconfig flags; certificate: keys in PEM
+	"k8s.io/client-go": {"internal/source", "internal/gate", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile"}, // cli: the kubeconfig flags; certificate: keys in PEM
+	// cli: the kubeconfig flags; certificate: keys in PEM.
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source", "internal/install"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
@@ -124,6 +128,7 @@ var homes = map[string][]string{
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
 	"k8s.io/api":                             {"internal/kubetype", "internal/reconcile"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image", "internal/clearance"}, // the last two: names of images
+	"github.com/prometheus":                  {"internal/gate"},
 	"github.com/BurntSushi/toml":             {"internal/registry"},
 	"github.com/google/osv-scalibr":          {"internal/advisory"},
 	"github.com/sigstore":                    {"internal/trust"},

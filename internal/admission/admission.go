@@ -11,15 +11,16 @@ import (
 
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
 // Surroundings is what is known of a cluster beside the object of a request.
 type Surroundings interface {
-	// Inventory is the objects of a namespace and those of none, of the kinds that rules want everywhere those of all
-	// namespaces (Around), and what of them is not known.
-	Inventory(namespace string) (objects []*fact.Object, gaps []verdict.Gap)
+	// Among is the objects of a namespace and those of none, of the kinds that rules want everywhere those of all
+	// namespaces (Desk.Around), and what of them is not known.
+	Among(namespace string) *judge.Among
 	// Labels are those of a namespace; known is false where nobody can say.
 	Labels(namespace string) (labels map[string]string, known bool)
 }

@@ -41,14 +41,14 @@ type around struct {
 	labels     map[string]map[string]string
 }
 
-func (a *around) Inventory(namespace string) ([]*fact.Object, []verdict.Gap) {
+func (a *around) Among(namespace string) *judge.Among {
 	var list []*fact.Object
 	for _, o := range a.objects {
 		if o.Namespace == "" || o.Namespace == namespace || slices.Contains(a.everywhere, o.GroupKind()) {
 			list = append(list, o)
 		}
 	}
-	return list, a.gaps
+	return judge.NewAmong(list, a.gaps)
 }
 
 func (a *around) Labels(namespace string) (map[string]string, bool) {

@@ -88,44 +88,31 @@ func (t *trial) rules(q *request, o *fact.Object, out *Outcome) {
 
 // judge is what judge finds of an object among what stands around it.
 func (t *trial) judge(o *fact.Object, exceptions []verdict.Exception, noticed func(judge.Notice)) []verdict.Finding {
-	objects, gaps := t.around(o)
-	return t.court.rules.Judge(judge.Input{
-		Inventory:  fact.NewInventory(append(objects, o), t.Version, true),
-		Coverage:   verdict.Coverage{Gaps: gaps},
-		Exceptions: exceptions,
-		Lifetime:   t.Lifetime,
-		Now:        t.Now(),
-		About:      func(other *fact.Object) bool { return other == o },
-		Terse:      true,
-		Noticed:    noticed,
-		Stop: func(findings int) bool {
-			t.cut = t.cut || findings > mostFindings || t.ctx.Err() != nil
-			return t.cut
-		},
-	}).Findings
+	in := t.among().Input(o, t.Version)
+	in.Exceptions, in.Lifetime, in.Now, in.Terse, in.Noticed = exceptions, t.Lifetime, t.Now(), true, noticed
+	in.Stop = func(findings int) bool {
+		t.cut = t.cut || findings > mostFindings || t.ctx.Err() != nil
+		return t.cut
+	}
+	return t.court.rules.Judge(in).Findings
 }
 
-// around is what stands around an object as far as the rules ask for it, without the object as it was.
-func (t *trial) around(o *fact.Object) ([]*fact.Object, []verdict.Gap) {
-	if len(t.court.around) == 0 {
-		return nil, nil
-	}
-	if t.Surroundings == nil {
-		return nil, []verdict.Gap{{
+// among is what stands around the object, where the rules ask for it.
+func (t *trial) among() *judge.Among {
+	switch {
+	case len(t.court.around) == 0:
+		return nothing
+	case t.Surroundings == nil:
+		return judge.NewAmong(nil, []verdict.Gap{{
 			Code: verdict.GapUnreachable, Location: verdict.Location{Source: "cluster"}, Kinds: t.court.around,
 			Message: "No cluster was named whose objects could be looked at.",
-		}}
+		}})
 	}
-	all, gaps := t.Surroundings.Inventory(t.at.Namespace)
-	kind := o.GroupKind()
-	objects := make([]*fact.Object, 0, len(all)+1)
-	for _, other := range all {
-		if other.Name != o.Name || other.Namespace != o.Namespace || other.GroupKind() != kind {
-			objects = append(objects, other)
-		}
-	}
-	return objects, gaps
+	return t.Surroundings.Among(t.at.Namespace)
 }
+
+// nothing is around what rules judge by itself.
+var nothing = judge.NewAmong(nil, nil)
 
 // excusable says whether a fail may be excused by something that is known, so that it is worth to judge again.
 func (t *trial) excusable(findings []verdict.Finding) bool {

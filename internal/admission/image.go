@@ -41,9 +41,9 @@ func (t *trial) images(q *request, o *fact.Object, class Class, out *Outcome) {
 		t.unseen(image, &c, &setting, out)
 	}
 	for _, f := range t.excused(o, found) {
-		s, isRule := t.court.images[f.Rule]
-		if !isRule || f.Vulnerability != nil {
-			s = setting.Setting
+		s := setting.Setting
+		if t.byID[f.Rule] != nil {
+			s = t.court.images[f.Rule]
 		}
 		out.add(s, &f, t.byID[f.Rule])
 	}
@@ -70,13 +70,17 @@ func (t *trial) violating(findings []verdict.Finding, setting *enforcement.Image
 		if f.Verdict != verdict.Fail && f.Verdict != verdict.Unknown {
 			continue
 		}
-		if f.Vulnerability == nil {
+		if t.byID[f.Rule] != nil {
 			if _, asked := t.court.images[f.Rule]; asked {
 				list = append(list, f)
 			}
 			continue
 		}
 		if setting.Mode == enforcement.Off || setting.FailOn == nil {
+			continue
+		}
+		if f.Verdict == verdict.Unknown { // whatever is asked of it: what nobody could look at may be that
+			list = append(list, f)
 			continue
 		}
 		switch met := setting.FailOn.Meets(&f); met { //nolint:exhaustive // of the others there is nothing to tell
@@ -109,23 +113,34 @@ func (t *trial) excused(o *fact.Object, found []verdict.Finding) []verdict.Findi
 	return judge.Judge(in).Findings
 }
 
-// unseen tells of an image of which nothing is known.
+// unseen tells of an image of which nothing is known, be it that nobody has looked into it yet or that nobody could: who may name an
+// image may name one that cannot be read.
 func (t *trial) unseen(image string, c *Cleared, setting *enforcement.ImageSetting, out *Outcome) {
 	f := &verdict.Finding{
 		Verdict: verdict.Unknown, Rule: "image-unseen", Subject: verdict.Subject{Kind: fact.ImageKind, Name: image},
 		Message: "image " + short(image) + " was not looked at", Reason: cmp.Or(c.Why, "it is waiting for its turn"),
 	}
 	s := setting.Setting
-	if c.State == Queued {
-		switch setting.Unseen {
-		case enforcement.UnseenAudit:
-			s.Mode = min(s.Mode, enforcement.Audit)
-		case enforcement.UnseenDeny:
-			s.Fail = true
-		case enforcement.UnseenWait:
-		}
+	if s.Mode == enforcement.Off {
+		s = t.strictest()
+	}
+	switch setting.Unseen {
+	case enforcement.UnseenAudit:
+		s.Mode = min(s.Mode, enforcement.Audit)
+	case enforcement.UnseenDeny, enforcement.UnseenWait: // who waited in vain knows no more
+		s.Fail = true
 	}
 	if s.Mode != enforcement.Off {
 		out.add(s, f, nil)
 	}
+}
+
+// strictest is how the strictest of the rules on what images hold does.
+func (t *trial) strictest() (strictest enforcement.Setting) {
+	for _, s := range t.court.images {
+		if s.Mode > strictest.Mode || s.Mode == strictest.Mode && s.Fail {
+			strictest = s
+		}
+	}
+	return strictest
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/coaming/coaming/internal/admission"
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/enforcement"
@@ -276,7 +277,7 @@ func (c *Clearance) drain(ctx context.Context) {
 var shop = enforcement.Place{Namespace: "shop", LabelsKnown: true}
 
 // ask is the answer about one image.
-func (c *Clearance) ask(image string) Cleared {
+func (c *Clearance) ask(image string) admission.Cleared {
 	return c.Clear(context.Background(), []string{image}, shop)[0]
 }
 

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/coaming/coaming/internal/advisory"
 	"github.com/coaming/coaming/internal/assay"
+	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/vulndb"
 )
 
@@ -34,6 +37,8 @@ func OpenBench(path string, now time.Time, most int, vex []advisory.Statement) (
 type bench struct {
 	mu     sync.RWMutex // held by who judges: an index that is judged by is not closed
 	bench  *assay.Bench
+	rules  []*rule.Compiled
+	told   rule.Settings
 	end    func() error
 	stamp  string // of the file and the day that it is of
 	opened time.Time
@@ -42,11 +47,8 @@ type bench struct {
 // mostRulings is how many packages a bench remembers what is published about: some 20 MB.
 const mostRulings = 20_000
 
-// take gives the bench until it is given back.
-func (b *bench) take() (*assay.Bench, func()) {
-	b.mu.RLock()
-	return b.bench, b.giveBack
-}
+// take keeps the bench as it is until it is given back.
+func (b *bench) take() { b.mu.RLock() }
 
 func (b *bench) giveBack() {
 	large := b.bench.Rulings() > mostRulings
@@ -81,6 +83,28 @@ func (b *bench) close() error {
 		return nil
 	}
 	return end()
+}
+
+// SetRules takes other rules, and what users told of their own estate: everything is judged again by those that are about images.
+func (c *Clearance) SetRules(rules []*rule.Compiled, told rule.Settings) {
+	var own []*rule.Compiled
+	for _, r := range rules {
+		if r.Match.Fact == "image" {
+			own = append(own, r)
+		}
+	}
+	c.bench.mu.Lock()
+	defer c.bench.mu.Unlock()
+	if c.generation.Load() > 0 && sameRules(own, c.bench.rules) && reflect.DeepEqual(told, c.bench.told) {
+		return
+	}
+	c.bench.rules, c.bench.told = own, told
+	c.generation.Add(1)
+}
+
+// sameRules says whether rules say the same, compiled anew or not.
+func sameRules(a, b []*rule.Compiled) bool {
+	return slices.EqualFunc(a, b, func(a, b *rule.Compiled) bool { return reflect.DeepEqual(a.Rule, b.Rule) })
 }
 
 // stampOf tells one state of the index's file from another, on a day: whose support has ended depends on it.

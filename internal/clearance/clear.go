@@ -5,38 +5,19 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coaming/coaming/internal/admission"
 	"github.com/coaming/coaming/internal/enforcement"
-	"github.com/coaming/coaming/internal/verdict"
 )
-
-// State says whether anything is known of an image.
-type State uint8
-
-// The states.
-const (
-	Known  State = iota // it was looked into, and Findings are what was found
-	Queued              // nobody has looked into it yet
-	Failed              // it could not be looked into
-)
-
-// Cleared is what is known of one image.
-type Cleared struct {
-	Digest   string
-	Findings []verdict.Finding
-	State    State
-	Why      string
-	At       time.Time
-}
 
 // Clear says what is known of images at a place, one answer for each. It asks no registry. What is not known is queued, and
 // waited for as long as the plan lets, never longer than the context. The findings are shared: nobody may change them.
-func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.Place) []Cleared {
+func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.Place) []admission.Cleared {
 	setting := c.Plan().ImagesAt(at)
 	asks := requested
 	if setting.Unseen == enforcement.UnseenWait && setting.Wait > 0 {
 		asks = waited
 	}
-	list := make([]Cleared, len(images))
+	list := make([]admission.Cleared, len(images))
 	jobs := make([]*job, len(images))
 	open := false
 	for i, image := range images {
@@ -58,7 +39,7 @@ func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.P
 			c.counts.waitedInVain.Add(1)
 		}
 		c.queue.leave(j)
-		if list[i] = c.recall(ctx, images[i]); list[i].State == Queued {
+		if list[i] = c.recall(ctx, images[i]); list[i].State == admission.Queued {
 			list[i].Why = fmt.Sprintf("nobody has looked into it yet, though the request waited up to %s", setting.Wait)
 		}
 	}
@@ -66,15 +47,15 @@ func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.P
 }
 
 // answer is what is known of one image; where nothing is, it is queued.
-func (c *Clearance) answer(ctx context.Context, image, namespace string, asks class) (Cleared, *job) {
+func (c *Clearance) answer(ctx context.Context, image, namespace string, asks class) (admission.Cleared, *job) {
 	known := c.recall(ctx, image)
 	c.counts.answers[known.State].Add(1)
-	if known.State != Queued {
+	if known.State != admission.Queued {
 		return known, nil
 	}
 	r, err := parse(image)
 	if err != nil { // recall would have said so
-		return Cleared{State: Failed, Why: err.Error()}, nil
+		return admission.Cleared{State: admission.Failed, Why: err.Error()}, nil
 	}
 	j, err := c.queue.add(r, namespace, asks)
 	if err != nil {
@@ -84,15 +65,15 @@ func (c *Clearance) answer(ctx context.Context, image, namespace string, asks cl
 }
 
 // recall is what is known of one image, from memory or from the store.
-func (c *Clearance) recall(ctx context.Context, image string) Cleared {
+func (c *Clearance) recall(ctx context.Context, image string) admission.Cleared {
 	r, err := parse(image)
 	if err == nil {
 		err = c.allowed(&r)
 	}
 	if err != nil {
-		return Cleared{State: Failed, Why: err.Error(), At: c.Now()}
+		return admission.Cleared{State: admission.Failed, Why: err.Error(), At: c.Now()}
 	}
-	queued := Cleared{State: Queued, Why: "nobody has looked into it yet"}
+	queued := admission.Cleared{State: admission.Queued, Why: "nobody has looked into it yet"}
 	digest := r.digest
 	if digest == "" {
 		t, found := c.tagOf(&r)
@@ -102,7 +83,7 @@ func (c *Clearance) recall(ctx context.Context, image string) Cleared {
 		digest = t.Digest
 		queued.Digest, queued.At = digest, t.At
 		if age := c.Now().Sub(t.At); age > c.TagLimit {
-			return c.orFailure(&r, Cleared{State: Queued, Why: fmt.Sprintf("what its tag names was asked for %s ago, too long to be believed", age.Round(time.Second))})
+			return c.orFailure(&r, admission.Cleared{State: admission.Queued, Why: fmt.Sprintf("what its tag names was asked for %s ago, too long to be believed", age.Round(time.Second))})
 		}
 	}
 	k := c.knownAs(ctx, &r, digest)
@@ -113,16 +94,16 @@ func (c *Clearance) recall(ctx context.Context, image string) Cleared {
 		queued.Why = "who vouches for it was asked too long ago"
 		return c.orFailure(&r, queued)
 	}
-	return Cleared{Digest: digest, Findings: k.findings, State: Known, At: k.read}
+	return admission.Cleared{Digest: digest, Findings: k.findings, State: admission.Known, At: k.read}
 }
 
 // grace is how long what who vouches for an image said still counts while it is asked again.
 const grace = 10 * time.Minute
 
 // orFailure is an answer about an image of which nothing is known, unless it is known why.
-func (c *Clearance) orFailure(r *reference, queued Cleared) Cleared {
+func (c *Clearance) orFailure(r *reference, queued admission.Cleared) admission.Cleared {
 	if why, at, failed := c.failed(r.key()); failed {
-		queued.State, queued.Why, queued.At = Failed, why, at
+		queued.State, queued.Why, queued.At = admission.Failed, why, at
 	}
 	return queued
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
+	"github.com/coaming/coaming/internal/admission"
 	"github.com/coaming/coaming/internal/hold"
 )
 
@@ -24,7 +25,7 @@ func TestUnknownThenKnown(t *testing.T) {
 	image, digest := b.push("team/shop:1", "left@1.0.0", "right@1.0.0")
 	c := b.clearance()
 	for range 3 {
-		if got := c.ask(image); got.State != Queued || got.Why == "" || len(got.Findings) > 0 {
+		if got := c.ask(image); got.State != admission.Queued || got.Why == "" || len(got.Findings) > 0 {
 			t.Fatalf("before anybody looked: %+v", got)
 		}
 	}
@@ -38,7 +39,7 @@ func TestUnknownThenKnown(t *testing.T) {
 	b.requests()
 	for _, word := range []string{image, b.host + "/team/shop@" + digest, image + "@" + digest} {
 		got := c.ask(word)
-		if got.State != Known || got.Digest != digest || told(got.Findings) != "CVE-2026-1, image-root-user" {
+		if got.State != admission.Known || got.Digest != digest || told(got.Findings) != "CVE-2026-1, image-root-user" {
 			t.Errorf("%s: %v %s %q %s", word, got.State, got.Why, told(got.Findings), got.Digest)
 		}
 	}
@@ -46,7 +47,7 @@ func TestUnknownThenKnown(t *testing.T) {
 		t.Errorf("what is known was asked for: %q", asked)
 	}
 	other, _ := b.push("other/shop:1", "left@1.0.0", "right@1.0.0")
-	if got := c.ask(strings.Replace(other, ":1", "@"+digest, 1)); got.State != Queued {
+	if got := c.ask(strings.Replace(other, ":1", "@"+digest, 1)); got.State != admission.Queued {
 		t.Errorf("the same digest in a repository that nobody asked: %+v", got)
 	}
 }
@@ -60,13 +61,13 @@ func TestStoreOutlivesTheProcess(t *testing.T) {
 	first.drain(t.Context())
 	want := first.ask(image)
 	b.requests()
-	if got := b.clearance().ask(image); got.State != Known || got.Digest != digest || told(got.Findings) != told(want.Findings) || told(got.Findings) == "" {
+	if got := b.clearance().ask(image); got.State != admission.Known || got.Digest != digest || told(got.Findings) != told(want.Findings) || told(got.Findings) == "" {
 		t.Errorf("after a new start: %+v", got)
 	}
 	if asked := b.requests(); len(asked) > 0 {
 		t.Errorf("what is on disk was asked for: %q", asked)
 	}
-	if got := b.clearance(func(s *Settings) { s.Program = "another" }).ask(image); got.State != Queued {
+	if got := b.clearance(func(s *Settings) { s.Program = "another" }).ask(image); got.State != admission.Queued {
 		t.Errorf("another build, which may see more, takes what this one saw: %+v", got)
 	}
 	// What is damaged is not there, and is read again.
@@ -80,7 +81,7 @@ func TestStoreOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := b.clearance()
-	if got := c.ask(image); got.State != Queued {
+	if got := c.ask(image); got.State != admission.Queued {
 		t.Fatalf("of a damaged store: %+v", got)
 	}
 	c.drain(t.Context())
@@ -172,11 +173,11 @@ func TestMovedTag(t *testing.T) {
 		c.tend(t.Context())
 		c.drain(t.Context())
 	}
-	if got := c.ask(image); got.State != Known || got.Digest != second {
+	if got := c.ask(image); got.State != admission.Known || got.Digest != second {
 		t.Errorf("while the registry is down, within the hour: %+v", got)
 	}
 	b.pass(10 * time.Minute)
-	if got := c.ask(image); got.State == Known {
+	if got := c.ask(image); got.State == admission.Known {
 		t.Errorf("a tag that nobody could ask for in over an hour is believed: %+v", got)
 	}
 }
@@ -189,7 +190,7 @@ func TestWait(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- c.Run(ctx) }()
-	if got := c.ask(image); got.State != Known || told(got.Findings) != "CVE-2026-1, image-root-user" {
+	if got := c.ask(image); got.State != admission.Known || told(got.Findings) != "CVE-2026-1, image-root-user" {
 		t.Errorf("after waiting: %+v", got)
 	}
 	hold := make(chan struct{})
@@ -203,7 +204,7 @@ func TestWait(t *testing.T) {
 	short, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer end()
 	begun := time.Now()
-	if got := c.Clear(short, []string{b.host + "/team/slow:1", image}, shop); got[0].State != Queued || got[1].State != Known {
+	if got := c.Clear(short, []string{b.host + "/team/slow:1", image}, shop); got[0].State != admission.Queued || got[1].State != admission.Known {
 		t.Errorf("of a registry that does not answer: %+v", got)
 	}
 	if took := time.Since(begun); took > time.Second {
@@ -236,14 +237,14 @@ func TestIndexOfPlatforms(t *testing.T) {
 		c := b.clearance(func(s *Settings) { s.Platforms, s.Store = platforms, nil })
 		c.ask(image)
 		c.drain(t.Context())
-		if got := c.ask(image); got.State != Known || got.Digest != digest || told(got.Findings) != want {
+		if got := c.ask(image); got.State != admission.Known || got.Digest != digest || told(got.Findings) != want {
 			t.Errorf("%q: %+v", platforms, got)
 		}
 	}
 	c := b.clearance(func(s *Settings) { s.Platforms = []string{"linux/s390x"} })
 	c.ask(image)
 	c.drain(t.Context())
-	if got := c.ask(image); got.State != Failed || !strings.Contains(got.Why, "no image is for the platform") {
+	if got := c.ask(image); got.State != admission.Failed || !strings.Contains(got.Why, "no image is for the platform") {
 		t.Errorf("for a platform that it is not for: %+v", got)
 	}
 }

@@ -46,7 +46,7 @@ type Settings struct {
 	VEX   []advisory.Statement
 	// IndexAge is how old the index may be, in days, before what passes by it is unknown: advisory.MostDays. Below 0 is any age.
 	IndexAge int
-	// Rules are asked about images; those that match something else are left out. Told is what users told them.
+	// Rules are asked about images until SetRules changes them; those that match something else are left out.
 	Rules []*rule.Compiled
 	Told  rule.Settings
 	// Policy says who must vouch for images, Files are bundles beside them; nil where nobody is asked.
@@ -86,7 +86,6 @@ func (l *Limits) defaults() {
 type Clearance struct {
 	Settings
 
-	rules  []*rule.Compiled
 	bases  []*fact.Image // images that others may be built on
 	policy string        // what tells one policy of trust from another
 
@@ -122,11 +121,7 @@ func New(s Settings) (*Clearance, error) {
 		Settings: s, queue: newQueue(s.Queue, s.Now), memory: newMemory(s.Memory), judges: make(chan struct{}, maxJudges),
 		failures: map[string]*failure{}, connection: &connection{connect: s.Connect, files: s.Watched}, policy: policyKey(s.Policy, s.Files),
 	}
-	for _, r := range s.Rules {
-		if r.Match.Fact == "image" {
-			c.rules = append(c.rules, r)
-		}
-	}
+	c.SetRules(s.Rules, s.Told)
 	if s.Store != nil {
 		err := s.Store.Records(hold.Base, func(_ string, r *hold.Record) error {
 			c.bases = append(c.bases, &r.Image)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/coaming/coaming/internal/admission"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/registry"
 )
@@ -30,7 +31,7 @@ func TestRegistryDown(t *testing.T) {
 	c := b.clearance()
 	c.ask(image)
 	c.drain(t.Context())
-	if got := c.ask(image); got.State != Failed || !strings.Contains(got.Why, "503") {
+	if got := c.ask(image); got.State != admission.Failed || !strings.Contains(got.Why, "503") {
 		t.Fatalf("of a registry that is down: %+v", got)
 	}
 	b.requests()
@@ -61,7 +62,7 @@ func TestRegistryDown(t *testing.T) {
 	b.pass(11 * time.Minute)
 	c.tend(t.Context())
 	c.drain(t.Context())
-	if got := c.ask(image); got.State != Known || told(got.Findings) != "CVE-2026-1, image-root-user" {
+	if got := c.ask(image); got.State != admission.Known || told(got.Findings) != "CVE-2026-1, image-root-user" {
 		t.Errorf("once the registry is back: %+v", got)
 	}
 	if s := c.Stats(); s.Failures != 0 || s.Failed != 5 {
@@ -104,7 +105,7 @@ func TestTamperedImage(t *testing.T) {
 		named := strings.Replace(image, ":1", "@"+digest, 1)
 		c.ask(named)
 		c.drain(t.Context())
-		if got := c.ask(named); got.State == Known && !strings.Contains(told(got.Findings), "vulnerable-package unknown") || got.State == Queued {
+		if got := c.ask(named); got.State == admission.Known && !strings.Contains(told(got.Findings), "vulnerable-package unknown") || got.State == admission.Queued {
 			t.Errorf("of %s that is not what its digest says: %+v, %s", what, got, told(got.Findings))
 		}
 	}
@@ -151,11 +152,11 @@ func TestBounds(t *testing.T) {
 	} {
 		c.ask(image)
 		c.drain(t.Context())
-		if got := c.ask(image); got.State != Failed || !strings.Contains(got.Why, why) {
+		if got := c.ask(image); got.State != admission.Failed || !strings.Contains(got.Why, why) {
 			t.Errorf("%s: %+v", image, got)
 		}
 	}
-	if got := c.ask("nginx"); got.State != Queued {
+	if got := c.ask("nginx"); got.State != admission.Queued {
 		t.Errorf("of a registry that is named: %+v", got)
 	}
 }
@@ -172,7 +173,7 @@ func TestCredentials(t *testing.T) {
 		http.Error(w, "who are you?", http.StatusUnauthorized)
 		return true
 	})
-	for password, want := range map[string]State{"hunter22": Known, "hunter23": Failed} {
+	for password, want := range map[string]admission.State{"hunter22": admission.Known, "hunter23": admission.Failed} {
 		c := b.clearance(func(s *Settings) {
 			s.Store = nil
 			s.Connect = b.connect(func(c *registry.Client) {
@@ -197,7 +198,7 @@ func TestFloodIsBounded(t *testing.T) {
 	for i := range 10_000 {
 		for range 1 + i%2 {
 			flood := enforcement.Place{Namespace: "flood", LabelsKnown: true}
-			if got := c.Clear(t.Context(), []string{fmt.Sprintf("%s/flood/a%d:1", b.host, i)}, flood)[0]; got.State != Queued || got.Why == "" {
+			if got := c.Clear(t.Context(), []string{fmt.Sprintf("%s/flood/a%d:1", b.host, i)}, flood)[0]; got.State != admission.Queued || got.Why == "" {
 				t.Fatalf("%d: %+v", i, got)
 			}
 		}
@@ -213,7 +214,7 @@ func TestFloodIsBounded(t *testing.T) {
 	for range 2 {
 		c.lookInto(t.Context(), c.queue.take())
 	}
-	if got := c.ask(image); got.State != Known {
+	if got := c.ask(image); got.State != admission.Known {
 		t.Errorf("who asks for one image waits for the flood: %+v", got)
 	}
 	c.drain(t.Context())
@@ -262,7 +263,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	b.requests()
 	for _, image := range images {
-		if got := c.ask(image); got.State != Known || told(got.Findings) != "CVE-2026-1, image-root-user" {
+		if got := c.ask(image); got.State != admission.Known || told(got.Findings) != "CVE-2026-1, image-root-user" {
 			t.Errorf("%s: %+v", image, got)
 		}
 	}
@@ -281,7 +282,7 @@ func TestBreakingImage(t *testing.T) {
 	c := b.clearance(func(s *Settings) { s.Connect = b.connect(func(c *registry.Client) { c.Credentials = breaking{} }) })
 	c.ask(image)
 	c.drain(t.Context())
-	if got := c.ask(image); got.State != Failed || !strings.Contains(got.Why, "broke off") {
+	if got := c.ask(image); got.State != admission.Failed || !strings.Contains(got.Why, "broke off") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -298,7 +299,7 @@ func TestMirror(t *testing.T) {
 	c := b.clearance(func(s *Settings) { s.Connect = b.connect(func(c *registry.Client) { c.Hosts = hosts }) })
 	c.ask("registry.example.com/team/shop:1")
 	c.drain(t.Context())
-	if got := c.ask("registry.example.com/team/shop:1"); got.State != Known || got.Digest != digest {
+	if got := c.ask("registry.example.com/team/shop:1"); got.State != admission.Known || got.Digest != digest {
 		t.Errorf("through a mirror: %+v", got)
 	}
 }

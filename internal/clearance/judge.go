@@ -35,12 +35,12 @@ func JudgeRules(r *hold.Record, rules []*rule.Compiled, told rule.Settings, now 
 // judge says what is wrong with an image on one platform: what is published about its packages, what the rules say of it, and
 // what could not be looked at.
 func (c *Clearance) judge(r *hold.Record) ([]verdict.Finding, error) {
-	by, done := c.bench.take()
-	defer done()
+	c.bench.take()
+	defer c.bench.giveBack()
 	if err := assay.SettleBase(&r.Image, nil, c.bases); err != nil {
 		return nil, err
 	}
-	tried, err := by.Try(SubjectOf(r, nil))
+	tried, err := c.bench.bench.Try(SubjectOf(r, nil))
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +48,8 @@ func (c *Clearance) judge(r *hold.Record) ([]verdict.Finding, error) {
 	for i := range r.Coverage.Gaps {
 		findings = append(findings, unread(r, &r.Coverage.Gaps[i]))
 	}
-	if len(c.rules) > 0 {
-		findings = append(findings, JudgeRules(r, c.rules, c.Told, c.Now()).Findings...)
+	if len(c.bench.rules) > 0 {
+		findings = append(findings, JudgeRules(r, c.bench.rules, c.bench.told, c.Now()).Findings...)
 	}
 	return compact(findings), nil
 }
@@ -142,7 +142,13 @@ func (c *Clearance) knownAs(ctx context.Context, r *reference, digest string) *k
 }
 
 // judgeKept judges what is kept of an image; nil where not all of it is.
-func (c *Clearance) judgeKept(key, digest string) *known {
+func (c *Clearance) judgeKept(key, digest string) (k *known) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			c.Log.Error("judging an image that is kept broke off", "image", key, "error", broken)
+			k = nil
+		}
+	}()
 	kept := c.kept(key)
 	if kept == nil {
 		return nil

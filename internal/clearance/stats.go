@@ -5,11 +5,13 @@ import (
 	"io"
 	"sync/atomic"
 	"time"
+
+	"github.com/coaming/coaming/internal/admission"
 )
 
 // counts are what a clearance has done since it began.
 type counts struct {
-	answers      [3]atomic.Uint64 // by State
+	answers      [3]atomic.Uint64 // by admission.State
 	waitedInVain atomic.Uint64
 	resolved     atomic.Uint64
 	images       atomic.Uint64
@@ -46,7 +48,7 @@ func (c *Clearance) Stats() Stats {
 	n := &c.counts
 	s := Stats{
 		Read: n.images.Load(), Resolved: n.resolved.Load(), ReadTime: time.Duration(n.took.Load()), Failed: n.failed.Load(), Rejudged: n.rejudged.Load(),
-		Unopened: n.unopened.Load(), Known: n.answers[Known].Load(), Queued: n.answers[Queued].Load(), Fails: n.answers[Failed].Load(), WaitedInVain: n.waitedInVain.Load(),
+		Unopened: n.unopened.Load(), Known: n.answers[admission.Known].Load(), Queued: n.answers[admission.Queued].Load(), Fails: n.answers[admission.Failed].Load(), WaitedInVain: n.waitedInVain.Load(),
 	}
 	s.Pending, s.Looking, s.Oldest, s.Refused = c.queue.depth()
 	s.Images, s.Tags, s.Bytes = c.memory.held()

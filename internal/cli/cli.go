@@ -117,6 +117,7 @@ func rootCommand(env *Env) *cobra.Command {
 		frameworksCommand(env),
 		policyCommand(env),
 		gateCommand(env),
+		injectCommand(env),
 		canCommand(env),
 		whoCanCommand(env),
 		identityCommand(env),

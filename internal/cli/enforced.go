@@ -13,6 +13,7 @@ import (
 	"github.com/coaming/coaming/internal/install"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/policy"
+	"github.com/coaming/coaming/internal/reconcile"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -76,6 +77,11 @@ func (e *enforced) native(version string, places []enforcement.Place) ([]*instal
 		o := &install.Object{}
 		if err := o.UnmarshalJSON(text); err != nil {
 			return nil, fmt.Errorf("write %s %s: %w", m.Kind, m.Metadata.Name, err)
+		}
+		if m.Kind != "Namespace" { // which is others'; the gate keeps the rest
+			labels := o.GetLabels()
+			labels[reconcile.KeptBy] = reconcile.Keeper
+			o.SetLabels(labels)
 		}
 		objects = append(objects, o)
 	}

@@ -136,7 +136,7 @@ func (f *exceptionFlags) find(x *excuses, objects []*fact.Object, ids []string) 
 	exception.Check(x.exceptions, known, func(id string) string { return nearest(id, ids) })
 }
 
-// readBounded reads a file of exceptions or a baseline.
+// readBounded reads a file of exceptions, a baseline, a plan or a template.
 func readBounded(name string) (string, error) {
 	file, err := source.Open(name)
 	if err != nil {

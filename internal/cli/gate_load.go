@@ -8,11 +8,14 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 
 	"github.com/coaming/coaming/internal/admission"
 	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/policy"
@@ -28,12 +31,15 @@ type gateLoader struct {
 	*gateOptions
 	env   *Env
 	watch *gate.Watch
+	// clearance looks into images; nil where nobody asked for it. plans holds the plan that was loaded last.
+	clearance *clearance.Clearance
+	plans     atomic.Pointer[enforcement.Plan]
 }
 
 // paths are the files that are read again when they change.
 func (l *gateLoader) paths() []string {
 	var paths []string
-	for _, path := range append([]string{l.plan, l.settingFlags.path()}, l.exceptionFlags.paths()...) {
+	for _, path := range slices.Concat([]string{l.plan, l.settingFlags.path()}, l.exceptionFlags.paths(), l.templates) {
 		if path != "" {
 			paths = append(paths, path)
 		}
@@ -88,7 +94,10 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 	if l.watch != nil {
 		r.Surroundings = l.watch
 	}
-	return r, nil
+	if l.clearance != nil {
+		r.Clearance = l.clearance
+	}
+	return r, l.mutating(r)
 }
 
 // native is why the API server cannot decide a rule by itself; nil where it can.
@@ -101,6 +110,10 @@ func (l *gateLoader) load(ctx context.Context) (*gate.Ruling, error) {
 	r, err := l.read(ctx)
 	if err != nil {
 		return nil, err
+	}
+	l.plans.Store(r.plan)
+	if l.clearance != nil {
+		l.clearance.SetRules(r.rules, r.Settings)
 	}
 	judged := 0
 	for _, one := range r.rules {

@@ -27,12 +27,17 @@ type registryFlags struct {
 }
 
 func (o *registryFlags) add(flags *pflag.FlagSet) {
+	o.addFiles(flags)
+	flags.StringVar(&o.username, "username", "", "log in to the registry of the image by this `NAME`, with --password-stdin")
+	flags.BoolVar(&o.passwordStdin, "password-stdin", false, "read the password from standard input")
+}
+
+// addFiles adds those that name files, for commands that ask registries as long as they run.
+func (o *registryFlags) addFiles(flags *pflag.FlagSet) {
 	flags.StringVar(&o.config, "registry-config", "", "read mirrors, insecure registries, authorities and client certificates from this `FILE`")
 	flags.StringVar(&o.hosts, "registry-hosts", "", "read them from this `DIR` as containerd does (/etc/containerd/certs.d)")
 	flags.StringSliceVar(&o.insecure, "insecure-registry", nil, "ask these `HOSTS` over plain HTTP where they do not speak TLS, and take any certificate")
 	flags.StringVar(&o.authFile, "auth-file", "", "take credentials from this docker config `FILE` (default $DOCKER_CONFIG/config.json or ~/.docker/config.json)")
-	flags.StringVar(&o.username, "username", "", "log in to the registry of the image by this `NAME`, with --password-stdin")
-	flags.BoolVar(&o.passwordStdin, "password-stdin", false, "read the password from standard input")
 }
 
 // check reports what is wrong with the flags by themselves; words are the images that the command was given.

@@ -52,7 +52,9 @@ type Options struct {
 	// 0 is none. Finish is how long it then waits for what runs; 0 is 10 s.
 	Drain, Finish time.Duration
 	Limits        Limits
-	Log           *slog.Logger
+	// Took is told how long each review took in the handler; nil for nobody.
+	Took func(time.Duration)
+	Log  *slog.Logger
 }
 
 // Limits bound what strangers may cost; 0 takes what stands behind each.

@@ -59,7 +59,11 @@ func (g *Gate) review(kind string, decide reviewer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		begun := time.Now()
 		answer, out, err := g.answer(w, request, decide)
-		g.metrics.observe(kind, out, err, time.Since(begun))
+		took := time.Since(begun)
+		g.metrics.observe(kind, out, err, took)
+		if g.Took != nil {
+			g.Took(took)
+		}
 		if err != nil {
 			code := http.StatusInternalServerError
 			if r, ok := errors.AsType[*refusal](err); ok {

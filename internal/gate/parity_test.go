@@ -43,13 +43,14 @@ type exampleCluster struct {
 	ranging map[string]bool // the kinds that rules ask for in all namespaces, which a gate's watch hands on whole
 }
 
-func (c *exampleCluster) Inventory(namespace string) (list []*fact.Object, gaps []verdict.Gap) {
+func (c *exampleCluster) Among(namespace string) *judge.Among {
+	var list []*fact.Object
 	for _, o := range c.objects {
 		if o.Namespace == "" || o.Namespace == namespace || c.ranging[o.GroupKind()] {
 			list = append(list, o)
 		}
 	}
-	return list, nil
+	return judge.NewAmong(list, nil)
 }
 
 func (c *exampleCluster) Labels(string) (map[string]string, bool) { return map[string]string{}, true }

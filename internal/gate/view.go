@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -16,14 +17,8 @@ type view struct {
 	generation atomic.Uint64
 	mutex      sync.Mutex
 	made       uint64 // the generation of what is kept
-	kept       map[string]*seenIn
+	kept       map[string]*judge.Among
 	everywhere []string // kinds of which all namespaces are wanted
-}
-
-// seenIn is what stands in one namespace, and what of it is not known.
-type seenIn struct {
-	objects []*fact.Object
-	gaps    []verdict.Gap
 }
 
 // mostNamespaces bounds what is kept; it is made again in a moment.
@@ -41,17 +36,18 @@ func (v *view) widen(kinds []string) {
 }
 
 // of is what stands in a namespace and in none. Nobody changes it: its slices are clipped.
-func (v *view) of(namespace string, kinds map[string]*kindWatch) ([]*fact.Object, []verdict.Gap) {
+func (v *view) of(namespace string, kinds map[string]*kindWatch) *judge.Among {
 	generation := v.generation.Load()
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	if v.made != generation || v.kept == nil || len(v.kept) >= mostNamespaces {
-		v.made, v.kept = generation, map[string]*seenIn{}
+		v.made, v.kept = generation, map[string]*judge.Among{}
 	}
-	if s := v.kept[namespace]; s != nil {
-		return s.objects, s.gaps
+	if known := v.kept[namespace]; known != nil {
+		return known
 	}
-	s := &seenIn{}
+	var objects []*fact.Object
+	var gaps []verdict.Gap
 	settled := true
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		k := kinds[kind]
@@ -64,19 +60,19 @@ func (v *view) of(namespace string, kinds map[string]*kindWatch) ([]*fact.Object
 		}
 		for _, place := range places {
 			var gap *verdict.Gap
-			if s.objects, gap = k.in(place, s.objects); gap != nil {
-				s.gaps = append(s.gaps, *gap)
+			if objects, gap = k.in(place, objects); gap != nil {
+				gaps = append(gaps, *gap)
 				break
 			}
 		}
 		settled = settled && k.settled()
 	}
-	slices.SortFunc(s.objects, func(a, b *fact.Object) int {
+	slices.SortFunc(objects, func(a, b *fact.Object) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
-	s.objects, s.gaps = slices.Clip(s.objects), slices.Clip(s.gaps)
+	among := judge.NewAmong(slices.Clip(objects), slices.Clip(gaps))
 	if settled { // that a kind is read tells nobody
-		v.kept[namespace] = s
+		v.kept[namespace] = among
 	}
-	return s.objects, s.gaps
+	return among
 }

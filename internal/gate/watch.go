@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -209,11 +210,17 @@ func (w *Watch) Labels(namespace string) (labels map[string]string, known bool) 
 	return seen.labels, true
 }
 
-// Inventory is the objects of a namespace and those of none, and what of them is not known.
-func (w *Watch) Inventory(namespace string) ([]*fact.Object, []verdict.Gap) {
+// Among is the objects of a namespace and those of none, and what of them is not known.
+func (w *Watch) Among(namespace string) *judge.Among {
 	w.mutex.RLock()
 	defer w.mutex.RUnlock()
 	return w.view.of(namespace, w.kinds)
+}
+
+// Inventory is the same as lists, which nobody may change.
+func (w *Watch) Inventory(namespace string) ([]*fact.Object, []verdict.Gap) {
+	among := w.Among(namespace)
+	return among.Objects, among.Gaps
 }
 
 // gapOf is why objects of a kind are not known.

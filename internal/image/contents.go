@@ -13,7 +13,7 @@ import (
 // describe puts together what rules read of an image.
 func describe(img *fact.Image, m *manifest, strata []*stratum) {
 	c := &fact.Contents{Name: img.Name, Digest: img.Digest, Form: img.Form, Platform: img.Platform, Annotations: map[string]string{}}
-	c.Repository, c.Tag = referenceOf(m.name)
+	c.Repository, c.Tag = referenceOf(cmp.Or(m.name, m.reference))
 	if c.Repository == "" {
 		c.Repository = path.Base(img.Name)
 	}

@@ -19,6 +19,7 @@ import (
 // manifest is an image as its own documents describe it.
 type manifest struct {
 	name, form, digest, id, platform string
+	reference                        string // in a registry
 	layers                           []blob
 	base                             *fact.Base
 	config                           *config

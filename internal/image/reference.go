@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
@@ -32,12 +33,20 @@ func ReadReference(ctx context.Context, ref name.Reference, o Options) (*fact.Im
 	if err != nil {
 		return nil, nil, fmt.Errorf("open image %s: %w", ref, err)
 	}
-	m.form, m.name = "registry", ""
+	m.form, m.name, m.reference = "registry", "", fullName(ref)
 	img, coverage, err := readManifest(ctx, ref.String(), m, &o, l)
 	if err == nil {
 		img.Reference = ref.String()
 	}
 	return img, coverage, err
+}
+
+// fullName is a reference as people write it in full: docker.io/library/debian:12.
+func fullName(ref name.Reference) string {
+	if rest, ok := strings.CutPrefix(ref.Name(), name.DefaultRegistry+"/"); ok {
+		return "docker.io/" + rest
+	}
+	return ref.Name()
 }
 
 // remote are the contents of a repository.

@@ -29,14 +29,12 @@ func (in *Injector) Drifts(o *fact.Object, at enforcement.Place, server string) 
 	if !carries || in.Plan.Excludes(at.Namespace) || phase == "Succeeded" || phase == "Failed" {
 		return nil, nil
 	}
-	p := &pod{base: base}
-	var err error
-	if p.sheet, err = newSheet(o.Root); err != nil {
+	p, err := newPod(o.Root, base)
+	if err != nil {
 		return nil, err
 	}
 	had := versions(p.annotation(InjectedKey))
-	isPod := o.GroupKind() == "Pod"
-	if len(had) == 0 && !isPod && !in.IntoTemplates || o.Root.At("metadata", "annotations").Get("kubernetes.io/config.mirror").Exists() {
+	if len(had) == 0 && !in.into(o) || o.Root.At("metadata", "annotations").Get("kubernetes.io/config.mirror").Exists() {
 		return nil, nil // on the way into a cluster pods alone get sidecars
 	}
 	wanted := in.sidecarsOf(p, at, refusal(o, base))

@@ -158,15 +158,15 @@ func (in *Injector) Change(ctx context.Context, o *fact.Object, at enforcement.P
 	if !carries || in.Plan.Excludes(at.Namespace) || standing(o) || o.Doubt != "" {
 		return nil, nil
 	}
+	p, err := newPod(o.Root, base)
+	if err != nil {
+		return nil, err
+	}
 	refused := refusal(o, base)
 	after, why, err := in.defaults(ctx, o, at, server, refused)
 	errs := []error{err, in.unsure(at)}
 	if why == nil {
 		why = map[string]string{}
-	}
-	p := &pod{base: base}
-	if p.sheet, err = newSheet(o.Root); err != nil {
-		return nil, errors.Join(append(errs, err)...)
 	}
 	if err := p.become(o.Root, after); err != nil {
 		return nil, errors.Join(append(errs, err)...)
@@ -177,13 +177,18 @@ func (in *Injector) Change(ctx context.Context, o *fact.Object, at enforcement.P
 			why["resources"] = line
 		}
 	}
-	if o.GroupKind() == "Pod" || in.IntoTemplates {
+	if in.into(o) {
 		w, err := weave(p, in.sidecarsOf(p, at, refused), server)
 		errs = append(errs, err)
 		maps.Copy(why, w.why)
 	}
 	c, err := p.change(why)
 	return c, errors.Join(append(errs, err)...)
+}
+
+// into says whether sidecars go into an object: into pods, and into the templates of manifests.
+func (in *Injector) into(o *fact.Object) bool {
+	return o.GroupKind() == "Pod" || in.IntoTemplates && (o.Origin == nil || !o.Origin.Served)
 }
 
 // change is what was noted, with its reasons.

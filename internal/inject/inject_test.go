@@ -165,3 +165,12 @@ func TestDefaultsAreProved(t *testing.T) {
 		t.Errorf("%s", c.AppendJSON(nil))
 	}
 }
+
+// readable is an object of a text, where it is one.
+func readable(text string) (*fact.Object, bool) {
+	docs, errs := document.Read(document.NewText(text), 1)
+	if len(errs) > 0 || len(docs) != 1 || docs[0].Doubt() != nil || docs[0].Root().Kind() != document.Map {
+		return nil, false
+	}
+	return fact.NewObject(docs[0].Root(), &fact.Origin{}), true
+}

@@ -21,45 +21,23 @@ import (
 // lists are there since 1.34, as is the first version of the API that is not alpha.
 const nativeSince = "1.34"
 
-// Policy is a MutatingAdmissionPolicy with its binding, as YAML.
-type Policy struct{ Name, Text string }
+// PolicyName is the name of the policy, and of its binding, that puts sidecars into pods.
+const PolicyName = "coaming-sidecars"
 
-// Policies are the plan's sidecars as the API server's own mutating policies: they give a pod what Patch gives it. The
-// error tells what no policy can say.
-func (in *Injector) Policies(server string) ([]Policy, error) {
-	if len(in.sidecars) > 0 && !catalog.Reached(server, nativeSince) {
-		return nil, fmt.Errorf("no policy puts sidecars into pods in Kubernetes %s: what it needs is there since %s", server, nativeSince)
+// Policy is the plan's sidecars as one of the API server's own mutating policies, with its binding, as YAML: it gives a pod
+// what Patch gives it; "" where the plan asks for none. It is one policy, with a mutation for each sidecar, because mutations are made in
+// their order and policies in none. The error tells what no policy can say.
+func (in *Injector) Policy(server string) (string, error) {
+	if len(in.sidecars) == 0 {
+		return "", nil
 	}
-	var list []Policy
-	var errs []error
-	count := map[string]int{}
-	for i := range in.sidecars {
-		c := &in.sidecars[i]
-		name := "coaming-sidecar-" + c.Name
-		if count[c.Name]++; count[c.Name] > 1 {
-			name += "-" + strconv.Itoa(count[c.Name])
-		}
-		text, err := in.policy(i, name, server)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("sidecar %s: %w", c.Name, err))
-			continue
-		}
-		list = append(list, Policy{name, text})
+	if !catalog.Reached(server, nativeSince) {
+		return "", fmt.Errorf("no policy puts sidecars into pods in Kubernetes %s: what it needs is there since %s", server, nativeSince)
 	}
-	return list, errors.Join(errs...)
-}
-
-func (in *Injector) policy(i int, name, server string) (string, error) {
-	c := &in.sidecars[i]
-	if err := c.Serves(server); err != nil {
-		return "", err
-	}
-	n := &natively{chosen: c, in: in}
 	m := policy.Mutation{
-		Name: name, Fail: in.Plan.Default.Fail,
-		Annotations: map[string]string{"coaming.dev/sidecar": c.Name + "@" + c.Version, "coaming.dev/why": oneLine(c.About)},
+		Name: PolicyName, Fail: in.Plan.Default.Fail, Annotations: map[string]string{"coaming.dev/why": "The plan puts sidecars into these pods."},
 		Conditions: []policy.Condition{
-			{Name: "not-switched-off", Expression: policy.NotSwitchedOff("object", "sidecars", c.Name)},
+			{Name: "not-switched-off", Expression: policy.NotSwitchedOff("object", "sidecars")},
 			{Name: "no-mirror", Expression: `!("kubernetes.io/config.mirror" in dyn(object).metadata.?annotations.orValue({}))`},
 		},
 	}
@@ -67,11 +45,25 @@ func (in *Injector) policy(i int, name, server string) (string, error) {
 	if m.NamespaceSelector, err = json.Marshal(in.namespaces()); err != nil {
 		return "", fmt.Errorf("write selector: %w", err)
 	}
-	m.Variables = n.variables(i)
-	m.Patches = n.patches()
-	if n.err != nil {
-		return "", n.err
+	order := make([]int, len(in.sidecars))
+	for i := range order {
+		order[i] = i
 	}
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(in.sidecars[a].Name, in.sidecars[b].Name) })
+	n := &natively{in: in}
+	variables := n.shared()
+	var errs []error
+	for _, i := range order {
+		n.chosen = &in.sidecars[i]
+		n.suffix = strconv.Itoa(i + 1)
+		errs = append(errs, n.Serves(server))
+		variables = append(variables, n.variables(i)...)
+		m.Patches = append(m.Patches, n.patch())
+	}
+	if err := errors.Join(append(errs, n.err)...); err != nil {
+		return "", err
+	}
+	m.Variables = slices.Concat(n.parts, variables)
 	return m.YAML(server)
 }
 
@@ -91,8 +83,25 @@ func (in *Injector) namespaces() *metav1.LabelSelector {
 // natively writes one sidecar in the API server's language.
 type natively struct {
 	*chosen
-	in  *Injector
-	err error
+	in *Injector
+	// suffix tells the variables of one sidecar from those of others.
+	suffix string
+	// parts are what is put into pods: variables, so that each stands in the policy once.
+	parts []policy.Condition
+	err   error
+}
+
+// part is a value as a variable of the policy.
+func (n *natively) part(v any) string {
+	expression := n.literal(v)
+	for i := range n.parts {
+		if n.parts[i].Expression == expression {
+			return "variables." + n.parts[i].Name
+		}
+	}
+	name := "part" + strconv.Itoa(len(n.parts)+1)
+	n.parts = append(n.parts, policy.Condition{Name: name, Expression: expression})
+	return "variables." + name
 }
 
 // literal is a value as an expression.
@@ -121,11 +130,9 @@ func (n *natively) texts(list []string) string {
 	return n.literal(list)
 }
 
-// variables are what the patches read: whether the plan is for this pod, whether something stands in the way, and where
-// parts go.
-func (n *natively) variables(i int) []policy.Condition {
-	all := slices.Concat(names(n.sidecars), names(n.containers))
-	list := []policy.Condition{
+// shared are the variables that all sidecars read.
+func (n *natively) shared() []policy.Condition {
+	return []policy.Condition{
 		{Name: "spec", Expression: `dyn(object).spec`},
 		{Name: "inits", Expression: `variables.spec.?initContainers.orValue([])`},
 		{Name: "apps", Expression: `variables.spec.?containers.orValue([])`},
@@ -134,16 +141,24 @@ func (n *natively) variables(i int) []policy.Condition {
 		{Name: "labels", Expression: `dyn(object).metadata.?labels.orValue({})`},
 		{Name: "namespaceLabels", Expression: `dyn(namespaceObject).?metadata.?labels.orValue({})`},
 		{Name: "injected", Expression: `string(variables.annotations[?` + n.literal(InjectedKey) + `].orValue("")).split(",").map(e, e.trim()).filter(e, e.contains("@"))`},
-		{Name: "ours", Expression: `variables.injected.exists(e, e.startsWith(` + n.literal(n.Name+"@") + `))`},
-		{Name: "own", Expression: n.own("variables.inits") + ` + ` + n.own("variables.apps")},
-		{Name: "wanted", Expression: n.wanted(i)},
-		{Name: "conflict", Expression: n.conflict(all)},
-		{Name: "go", Expression: `variables.wanted && !variables.conflict`},
-		{Name: "reasons", Expression: `string(variables.annotations[?` + n.literal(MutationsKey) + `].orValue("")).split("\n").filter(l, l != "" && !l.startsWith(` +
-			n.literal("sidecar "+n.Name+"@") + `))`},
+		{Name: "reasons", Expression: `string(variables.annotations[?` + n.literal(MutationsKey) + `].orValue("")).split("\n").filter(l, l != "")`},
 	}
-	return list
 }
+
+// variables are those of one sidecar: whether the plan is for this pod, and whether something stands in the way.
+func (n *natively) variables(i int) []policy.Condition {
+	all := slices.Concat(names(n.sidecars), names(n.containers))
+	return []policy.Condition{
+		{Name: "ours" + n.suffix, Expression: `variables.injected.exists(e, e.startsWith(` + n.literal(n.Name+"@") + `))`},
+		{Name: "own" + n.suffix, Expression: n.own("variables.inits") + ` + ` + n.own("variables.apps")},
+		{Name: "wanted" + n.suffix, Expression: n.wanted(i)},
+		{Name: "conflict" + n.suffix, Expression: n.conflict(all)},
+		{Name: "go" + n.suffix, Expression: n.variable("wanted") + ` && !` + n.variable("conflict")},
+	}
+}
+
+// variable is one of this sidecar's.
+func (n *natively) variable(name string) string { return "variables." + name + n.suffix }
 
 // isOwn holds for a container of the pod's own: of none of the templates that it has.
 func (n *natively) isOwn(container string) string {
@@ -163,7 +178,7 @@ func (n *natively) own(list string) string { return list + `.filter(c, ` + n.isO
 
 // wanted holds where the plan gives the pod this sidecar by this entry: a later one of the same template comes first.
 func (n *natively) wanted(i int) string {
-	parts := []string{n.selected(&n.in.sidecars[i])}
+	parts := []string{n.selected(&n.in.sidecars[i]), policy.NotSwitchedOff("object", n.Name)}
 	for j := i + 1; j < len(n.in.sidecars); j++ {
 		if later := &n.in.sidecars[j]; later.Name == n.Name {
 			parts = append(parts, "!("+n.selected(later)+")")
@@ -206,7 +221,7 @@ func (n *natively) labelled(set string, s *metav1.LabelSelector) []string {
 	}
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
-		parts = append(parts, set+`[?`+n.literal(key)+`].orValue(null) == `+n.literal(s.MatchLabels[key]))
+		parts = append(parts, n.literal(key)+` in `+set+` && `+set+`[`+n.literal(key)+`] == `+n.literal(s.MatchLabels[key]))
 	}
 	for _, e := range s.MatchExpressions {
 		key := n.literal(e.Key)
@@ -228,15 +243,15 @@ func (n *natively) labelled(set string, s *metav1.LabelSelector) []string {
 // conflict holds where something in the pod stands in the way, as conflicts says.
 func (n *natively) conflict(all []string) string {
 	parts := []string{
-		`!variables.ours && (variables.inits + variables.apps).exists(c, c.name in ` + n.texts(all) + `)`,
+		`!` + n.variable("ours") + ` && (variables.inits + variables.apps).exists(c, c.name in ` + n.texts(all) + `)`,
 		`variables.spec.?ephemeralContainers.orValue([]).exists(c, c.name in ` + n.texts(all) + `)`,
 	}
 	if len(n.volumes) > 0 {
-		parts = append(parts, `!variables.ours && variables.volumes.exists(v, v.name in `+n.texts(names(n.volumes))+`)`)
+		parts = append(parts, `!`+n.variable("ours")+` && variables.volumes.exists(v, v.name in `+n.texts(names(n.volumes))+`)`)
 	}
 	for _, key := range slices.Sorted(maps.Keys(n.annotations)) {
-		value := n.literal(n.annotations[key])
-		parts = append(parts, `!variables.ours && variables.annotations[?`+n.literal(key)+`].orValue(`+value+`) != `+value)
+		value := n.part(n.annotations[key])
+		parts = append(parts, `!`+n.variable("ours")+` && variables.annotations[?`+n.literal(key)+`].orValue(`+value+`) != `+value)
 	}
 	var listen []string
 	for _, c := range slices.Concat(n.sidecars, n.containers) {
@@ -255,59 +270,109 @@ func (n *natively) conflict(all []string) string {
 		if e.(map[string]any)["valueFrom"] != nil {
 			value = `true`
 		}
-		parts = append(parts, `!variables.ours && variables.own.exists(c, c.?env.orValue([]).exists(x, x.name == `+n.literal(nameOf(e))+` && (`+value+`)))`)
+		parts = append(parts, `!`+n.variable("ours")+` && `+n.variable("own")+`.exists(c, c.?env.orValue([]).exists(x, x.name == `+n.literal(nameOf(e))+` && (`+value+`)))`)
 	}
 	for _, m := range n.mounts {
 		at := n.texts([]string{mountPath(m), mountPath(m) + "/"})
-		parts = append(parts, `variables.own.exists(c, c.?volumeMounts.orValue([]).exists(m, m.mountPath in `+at+` && m.name != `+n.literal(nameOf(m))+`))`)
+		parts = append(parts, n.variable("own")+`.exists(c, c.?volumeMounts.orValue([]).exists(m, m.mountPath in `+at+` && m.name != `+n.literal(nameOf(m))+`))`)
 	}
 	return strings.Join(parts, " ||\n")
 }
 
-// patches are what is done, one after the other: first the pod is marked, so that what follows knows its parts.
-func (n *natively) patches() []string {
+// patch is all that is done to a pod, as one list, so that it is done whole or not at all: every place is one of the pod as
+// it was, and what moves others comes last.
+func (n *natively) patch() string {
+	native := []any{}
+	for _, c := range n.sidecars {
+		c := maps.Clone(c.(map[string]any))
+		c["restartPolicy"] = "Always"
+		native = append(native, c)
+	}
+	parts := []string{
+		n.annotate(),
+		n.replaced("inits", "initContainers", native), n.replaced("apps", "containers", n.containers), n.replaced("volumes", "volumes", n.volumes),
+	}
+	for _, list := range []struct{ variable, field string }{{"inits", "initContainers"}, {"apps", "containers"}} {
+		parts = append(parts, n.programs(list.variable, list.field, "env", n.env), n.programs(list.variable, list.field, "volumeMounts", n.mounts))
+	}
+	parts = append(parts, n.added("volumes", "volumes", n.volumes), n.inserted(native), n.added("apps", "containers", n.containers))
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return "!" + n.variable("go") + " ? [] : (" + strings.Join(parts, ") +\n(") + ")"
+}
+
+// annotate marks the pod, and gives it the template's annotations.
+func (n *natively) annotate() string {
 	injected := `(variables.injected.filter(e, !e.startsWith(` + n.literal(n.Name+"@") + `)) + [` + n.literal(n.Name+"@"+n.Version) + `]).distinct().sort().join(",")`
-	list := []string{
-		`variables.go && !has(object.metadata.annotations) ? [JSONPatch{op: "add", path: "/metadata/annotations", value: dyn({})}] : []`,
-		n.annotate(InjectedKey, injected),
-		n.annotate(MutationsKey, `(variables.reasons + [`+n.literal(n.reason())+`]).sort().join("\n")`),
+	values := map[string]string{
+		InjectedKey:  injected,
+		MutationsKey: `(variables.reasons.filter(l, !l.startsWith(` + n.literal("sidecar "+n.Name+"@") + `)) + [` + n.literal(n.reason()) + `]).sort().join("\n")`,
 	}
-	for _, key := range slices.Sorted(maps.Keys(n.annotations)) {
-		list = append(list, n.annotate(key, n.literal(n.annotations[key])))
+	for key, value := range n.annotations {
+		values[key] = n.part(value)
 	}
-	for i, c := range n.sidecars {
-		native := maps.Clone(c.(map[string]any))
-		native["restartPolicy"] = "Always"
-		list = append(list, n.place("inits", "initContainers", native, n.index(names(n.sidecars)[:i])))
+	var entries, patches []string
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		entries = append(entries, n.literal(key)+": "+values[key])
+		patches = append(patches, `JSONPatch{op: "add", path: `+n.literal("/metadata/annotations/"+escape(key))+`, value: `+values[key]+`}`)
 	}
-	for _, c := range n.containers {
-		list = append(list, n.place("apps", "containers", c, `size(variables.apps)`))
-	}
-	for _, v := range n.volumes {
-		list = append(list, n.place("volumes", "volumes", v, `size(variables.volumes)`))
-	}
-	for _, field := range []struct{ variable, name string }{{"inits", "initContainers"}, {"apps", "containers"}} {
-		for _, e := range n.env {
-			list = append(list, n.program(field.variable, field.name, "env", e, `x.name == `+n.literal(nameOf(e))))
-		}
-		var paths []string
-		for _, m := range n.mounts {
-			paths = append(paths, mountPath(m))
-		}
-		for _, m := range n.mounts {
-			same := `x.name == ` + n.literal(nameOf(m)) + ` && (x.mountPath == ` + n.literal(mountPath(m)) + ` || !(x.mountPath in ` + n.texts(paths) + `))`
-			list = append(list, n.program(field.variable, field.name, "volumeMounts", m, same))
-		}
-	}
-	return list
+	return `has(object.metadata.annotations) ? [` + strings.Join(patches, ",\n") + `] :
+[JSONPatch{op: "add", path: "/metadata/annotations", value: {` + strings.Join(entries, ",\n") + `}}]`
 }
 
-// annotate sets one annotation.
-func (n *natively) annotate(key, value string) string {
-	return `variables.go ? [JSONPatch{op: "add", path: ` + n.literal("/metadata/annotations/"+escape(key)) + `, value: ` + value + `}] : []`
+// list is items as a list of the policy's variables.
+func (n *natively) list(items []any) string {
+	var parts []string
+	for _, item := range items {
+		parts = append(parts, "dyn("+n.part(item)+")")
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// index is where a native sidecar goes: behind those of the templates before its own, as place says.
+// replaced puts items in the place of those of their names.
+func (n *natively) replaced(variable, field string, items []any) string {
+	if len(items) == 0 {
+		return ""
+	}
+	return n.list(items) + `.map(x, lists.range(size(variables.` + variable + `)).filter(i, variables.` + variable + `[i].name == x.name).map(i,
+JSONPatch{op: "replace", path: "/spec/` + field + `/" + string(i), value: x})).flatten()`
+}
+
+// missing are those of some items whose names a list does not have.
+func (n *natively) missing(variable string, items []any) string {
+	return n.list(items) + `.filter(x, !variables.` + variable + `.exists(v, v.name == x.name))`
+}
+
+// added puts items behind the others of a list.
+func (n *natively) added(variable, field string, items []any) string {
+	if len(items) == 0 {
+		return ""
+	}
+	missing := n.missing(variable, items)
+	return `size(variables.` + variable + `) > 0 ? ` + missing + `.map(x, JSONPatch{op: "add", path: "/spec/` + field + `/-", value: x}) :
+[JSONPatch{op: "add", path: "/spec/` + field + `", value: ` + missing + `}]`
+}
+
+// inserted puts native sidecars behind those of the templates before their own, as place says.
+func (n *natively) inserted(items []any) string {
+	if len(items) == 0 {
+		return ""
+	}
+	missing := n.missing("inits", items)
+	var patches []string
+	own := names(items)
+	for k, item := range items {
+		is := `variables.inits.exists(v, v.name == ` + n.literal(own[k]) + `)`
+		at := n.index(own[:k])
+		if k > 0 {
+			at += ` + size(` + n.missing("inits", items[:k]) + `)`
+		}
+		patches = append(patches, `(`+is+` ? [] : [JSONPatch{op: "add", path: "/spec/initContainers/" + string(`+at+`), value: `+n.part(item)+`}])`)
+	}
+	return `size(variables.inits) > 0 ? ` + strings.Join(patches, " +\n") + ` :
+[JSONPatch{op: "add", path: "/spec/initContainers", value: ` + missing + `}]`
+}
+
+// index is where a native sidecar goes: behind those of the templates before its own.
 func (n *natively) index(own []string) string {
 	var earlier []string
 	seen := map[string]bool{}
@@ -323,26 +388,26 @@ func (n *natively) index(own []string) string {
 	return `([0] + lists.range(size(variables.inits)).filter(i, variables.inits[i].name in ` + n.texts(earlier) + `).map(i, i + 1)).max()`
 }
 
-// place puts an item into a list of the pod spec, or in the place of the one of its name.
-func (n *natively) place(variable, field string, item any, index string) string {
-	value, is := n.literal(item), `variables.`+variable+`[i].name == `+n.literal(nameOf(item))
-	return `!variables.go ? [] :
-lists.range(size(variables.` + variable + `)).exists(i, ` + is + `) ?
-lists.range(size(variables.` + variable + `)).filter(i, ` + is + `).map(i, JSONPatch{op: "replace", path: "/spec/` + field + `/" + string(i), value: ` + value + `}) :
-has(object.spec.` + field + `) ? [JSONPatch{op: "add", path: "/spec/` + field + `/" + string(` + index + `), value: ` + value + `}] :
-[JSONPatch{op: "add", path: "/spec/` + field + `", value: [` + value + `]}]`
-}
-
-// program gives each of the pod's own containers an item of a list.
-func (n *natively) program(variable, field, list string, item any, same string) string {
-	value := n.literal(item)
-	at := `"/spec/` + field + `/" + string(i) + "/` + list + ``
-	container := `variables.` + variable + `[i]`
+// programs gives each of the pod's own containers the items of a list of theirs.
+func (n *natively) programs(variable, field, list string, items []any) string {
+	if len(items) == 0 {
+		return ""
+	}
+	same := `y.name == x.name`
+	if list == "volumeMounts" {
+		var paths []string
+		for _, m := range items {
+			paths = append(paths, mountPath(m))
+		}
+		same += ` && (y.mountPath == x.mountPath || !(y.mountPath in ` + n.texts(paths) + `))`
+	}
+	at, container := `"/spec/`+field+`/" + string(i) + "/`+list, `variables.`+variable+`[i]`
 	there := container + `.?` + list + `.orValue([])`
-	return `!variables.go ? [] :
-lists.range(size(variables.` + variable + `)).filter(i, ` + n.isOwn(container) + `).map(i,
-` + there + `.exists(x, ` + same + `) ?
-JSONPatch{op: "replace", path: ` + at + `/" + string(lists.range(size(` + there + `)).filter(j, [` + there + `[j]].exists(x, ` + same + `))[0]), value: ` + value + `} :
-has(` + container + `.` + list + `) ? JSONPatch{op: "add", path: ` + at + `/-", value: ` + value + `} :
-JSONPatch{op: "add", path: ` + at + `", value: [` + value + `]})`
+	missing := n.list(items) + `.filter(x, !` + there + `.exists(y, ` + same + `))`
+	return `lists.range(size(variables.` + variable + `)).filter(i, ` + n.isOwn(container) + `).map(i,
+` + n.list(items) + `.map(x, lists.range(size(` + there + `)).filter(j, [` + there + `[j]].exists(y, ` + same + `)).map(j,
+JSONPatch{op: "replace", path: ` + at + `/" + string(j), value: x})).flatten() +
+(size(` + missing + `) == 0 ? [] :
+size(` + there + `) > 0 ? ` + missing + `.map(x, JSONPatch{op: "add", path: ` + at + `/-", value: x}) :
+[JSONPatch{op: "add", path: ` + at + `", value: ` + missing + `}])).flatten()`
 }

@@ -1,9 +1,11 @@
 package inject
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
+	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 )
 
@@ -26,6 +28,16 @@ type pod struct {
 	base []string
 }
 
+// newPod begins with an object as it is; the error is why nothing can be done about it.
+func newPod(root document.Value, base []string) (*pod, error) {
+	s, err := newSheet(root)
+	if err != nil {
+		return nil, err
+	}
+	p := &pod{s, base}
+	return p, p.shape()
+}
+
 // path is a path below the template as one below the object.
 func (p *pod) path(keys ...string) []string { return slices.Concat(p.base, keys) }
 
@@ -42,6 +54,44 @@ func (p *pod) annotation(key string) string {
 // indexOf is the place of a name in a list of the pod spec; -1 for none.
 func (p *pod) indexOf(field, name string) int {
 	return slices.IndexFunc(p.list(p.path("spec", field)...), func(item any) bool { return nameOf(item) == name })
+}
+
+// shape is an error for a pod that the API server would not read: what to do with it nobody can say.
+func (p *pod) shape() error {
+	isMap := func(v any) bool { _, ok := v.(map[string]any); return v == nil || ok }
+	isList := func(v any) bool {
+		l, ok := v.([]any)
+		return v == nil || ok && !slices.ContainsFunc(l, func(item any) bool { return item == nil || !isMap(item) })
+	}
+	wrong := func(path []string) error {
+		return fmt.Errorf("nothing is changed: %s is not of the type that the API has there", pointer(path))
+	}
+	for _, path := range [][]string{{"metadata"}, {"metadata", "annotations"}, p.path("metadata"), p.path("metadata", "annotations"), p.path("spec")} {
+		if !isMap(p.at(path...)) {
+			return wrong(path)
+		}
+	}
+	for _, field := range append([]string{"volumes"}, fields...) {
+		if !isList(p.at(p.path("spec", field)...)) {
+			return wrong(p.path("spec", field))
+		}
+		for i := range p.list(p.path("spec", field)...) {
+			for _, key := range []string{"env", "volumeMounts", "ports"} {
+				if !isList(p.at(p.item(field, i, key)...)) {
+					return wrong(p.item(field, i, key))
+				}
+			}
+			for _, path := range [][]string{p.item(field, i, "resources"), p.item(field, i, "resources", "limits"), p.item(field, i, "resources", "requests")} {
+				if !isMap(p.at(path...)) {
+					return wrong(path)
+				}
+			}
+		}
+	}
+	if len(p.list(p.path("spec", "containers")...)) == 0 {
+		return wrong(p.path("spec", "containers"))
+	}
+	return nil
 }
 
 // isWindows says whether the pod runs on Windows, for which no template is.

@@ -21,8 +21,8 @@ const NativeSince = "1.29"
 type weaving struct {
 	*pod
 	native   bool
-	injected map[string]string // by the pod's annotation: template -> version
-	all      []*Sidecar        // of the pod, sorted by name
+	injected map[string]string   // by the pod's annotation: template -> version
+	all      []*Sidecar          // of the pod, sorted by name
 	why      map[string]string   // by topic
 	notes    map[string][]string // by template: what differed of one that was there
 }

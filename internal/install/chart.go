@@ -78,7 +78,7 @@ func Render(ctx context.Context, values map[string]any, version string) ([]*Obje
 		if strings.HasSuffix(name, ".txt") {
 			continue
 		}
-		more, err := parse(texts[name])
+		more, err := Parse(texts[name])
 		if err != nil {
 			return nil, fmt.Errorf("read what %s rendered to: %w", name, err)
 		}
@@ -122,8 +122,8 @@ func Defaults() (map[string]any, error) {
 	return chartloader.LoadValues(bytes.NewReader(data))
 }
 
-// parse reads a stream of YAML documents.
-func parse(text string) ([]*Object, error) {
+// Parse reads a stream of YAML documents.
+func Parse(text string) ([]*Object, error) {
 	reader := kubeyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 	var objects []*Object
 	for {

@@ -102,7 +102,8 @@ func (c *Cluster) at(k *kind, namespace string) dynamic.ResourceInterface {
 	return r.Namespace(namespace)
 }
 
-// apply makes an object be as it is written, whoever else wrote to these fields.
+// apply makes an object be as it is written, whoever else wrote to these fields. Of what is compared strictly it takes out what
+// others added, which server-side apply leaves to them: a selector in a webhook exempts as well as its removal.
 func (c *Cluster) apply(ctx context.Context, o *Object) error {
 	k, err := kindOf(o)
 	if err != nil {
@@ -113,7 +114,14 @@ func (c *Cluster) apply(ctx context.Context, o *Object) error {
 		return fmt.Errorf("write %s: %w", named(o), err)
 	}
 	force := true
-	_, err = c.at(k, o.GetNamespace()).Patch(ctx, o.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: manager, Force: &force})
+	client := c.at(k, o.GetNamespace())
+	stored, err := client.Patch(ctx, o.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: manager, Force: &force})
+	if err == nil && k.strict && len(differences(k, o, stored)) > 0 {
+		whole := o.DeepCopy()
+		whole.SetResourceVersion(stored.GetResourceVersion())
+		whole.SetAnnotations(stored.GetAnnotations())
+		_, err = client.Update(ctx, whole, metav1.UpdateOptions{FieldManager: manager})
+	}
 	if err != nil {
 		return fmt.Errorf("apply %s: %w", named(o), explained(err))
 	}

@@ -70,7 +70,7 @@ func (c *Cluster) uninstallKind(ctx context.Context, k *kind, keepPolicies bool,
 		r.Left = append(r.Left, fmt.Sprintf("%d of %s: they stay in force (--keep-policies)", kept, k.resource))
 	}
 	if k.webhook() || k.name == "Deployment" {
-		helms, err := c.list(ctx, k, "", "app.kubernetes.io/part-of=coaming,"+managedBy+"=helm")
+		helms, err := c.list(ctx, k, "", "app.kubernetes.io/part-of=coaming,"+managedBy+"=Helm")
 		if err == nil && len(helms) > 0 {
 			r.Left = append(r.Left, fmt.Sprintf("%s: helm installed it (helm uninstall --namespace %s removes it)", named(helms[0]), Namespace))
 		}

@@ -44,7 +44,7 @@ func (w *worker) judgeImage(img *fact.Image, scope rule.Scope) {
 	})
 	rules := &w.images
 	if img.Form == "directory" {
-		rules = w.ofRoots()
+		rules = w.roots()
 	}
 	w.ask(rules, matched{value: root, kind: imageMatch, object: o, image: img}, &scope)
 }

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/rbac"
 	"github.com/coaming/coaming/internal/rule"
@@ -61,6 +60,8 @@ type Input struct {
 	// Asked is told of every question before it is answered, by one goroutine at a time when Width
 	// is 1; may be nil.
 	Asked Asked
+
+	access func() *rbac.Model // what was worked out before of who may do what; nil for nothing
 }
 
 // Proposal is what a rule's fix comes to at one finding.
@@ -164,9 +165,9 @@ func newJudgement(in Input, p *Prepared, seen *traits) *judgement {
 	j := &judgement{Input: in, ruleLists: p.listed, prepared: p, gaps: gaps{verdict.IndexGaps(in.Coverage.Gaps)}, traits: seen}
 	j.settings = p.settings
 	j.scalers = sync.OnceValue(j.indexScalers)
-	j.access = sync.OnceValue(func() *rbac.Model {
-		return rbac.New(rbac.Input{Inventory: j.Inventory, Gaps: j.Coverage.Gaps, Shipped: catalog.Shipped()})
-	})
+	if j.access = in.access; j.access == nil {
+		j.access = sync.OnceValue(func() *rbac.Model { return accessOf(j.Inventory, j.Coverage.Gaps) })
+	}
 	j.selecting = sync.OnceValue(j.indexSelecting)
 	j.selectable, j.operated = sync.OnceValue(j.indexSelectable), sync.OnceValue(j.indexOperated)
 	j.volumes = sync.OnceValue(j.indexVolumes)
@@ -194,7 +195,7 @@ func newJudgement(in Input, p *Prepared, seen *traits) *judgement {
 	if in.Inventory.Live && len(j.clusters.rules) > 0 {
 		j.subjects = append(j.subjects, subject{})
 	}
-	if len(j.images.rules) > 0 {
+	if len(j.images.rules) > 0 && len(in.Inventory.Images) > 0 {
 		for _, img := range in.Inventory.Images {
 			j.subjects = append(j.subjects, subject{image: img})
 		}

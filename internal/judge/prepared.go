@@ -69,22 +69,11 @@ func (p *Prepared) giveBack(m *memory) {
 
 // ruleLists are rules by the kind of fact that they match.
 type ruleLists struct {
-	containers, workloads, objects, namespaces, clusters, images, roots ruleList
-	kinds                                                               map[string]*ruleList
-	root                                                                sync.Once
-}
-
-// ofRoots are the rules on images that ask for no configuration. What a rule reads is known when its conditions are made ready, which is
-// most of a small scan's time, and so nobody is asked before there is an image.
-func (l *ruleLists) ofRoots() *ruleList {
-	l.root.Do(func() {
-		for _, r := range l.images.rules {
-			if !readsConfiguration(r) {
-				l.roots.add(r)
-			}
-		}
-	})
-	return &l.roots
+	containers, workloads, objects, namespaces, clusters, images ruleList
+	kinds                                                        map[string]*ruleList
+	// roots are those of images that are asked of a root directory, too. What a rule reads is known when its conditions are
+	// made ready, which is most of a small scan's time: they are told apart where there is an image.
+	roots func() *ruleList
 }
 
 func listRules(rules []*rule.Compiled) *ruleLists {
@@ -112,5 +101,14 @@ func listRules(rules []*rule.Compiled) *ruleLists {
 			}
 		}
 	}
+	l.roots = sync.OnceValue(func() *ruleList {
+		roots := &ruleList{}
+		for _, r := range l.images.rules {
+			if !readsConfiguration(r) {
+				roots.add(r)
+			}
+		}
+		return roots
+	})
 	return l
 }

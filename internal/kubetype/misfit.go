@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -47,7 +48,7 @@ func (f *fitting) misfit(v document.Value, format string, args ...any) {
 // want asks for one of some kinds.
 func (f *fitting) want(v document.Value, kinds ...document.Kind) {
 	if !slices.Contains(kinds, v.Kind()) {
-		f.misfit(v, "want a %s, this is a %s", kinds[0], v.Kind())
+		f.misfit(v, "want the type %s, this is of type %s", kinds[0], v.Kind())
 	}
 }
 
@@ -67,6 +68,9 @@ func (f *fitting) value(v document.Value, t reflect.Type) {
 		return
 	case reflect.TypeFor[intstr.IntOrString]():
 		f.want(v, document.Int, document.String)
+		if text := v.Str(); text != "" && strings.Trim(text, "0123456789") == "" {
+			f.misfit(v, "%q is the name of a port, and has no letter: leave the quotes out", text)
+		}
 		return
 	}
 	if plain[t] != nil {

@@ -45,10 +45,11 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 	spec := policySpec{
 		FailurePolicy: "Fail", ReinvocationPolicy: "IfNeeded",
 		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(r.Match, o.Version, true)},
-		MatchConditions:  append(p.conditions(), o.Exempted.Conditions(r.ID)...),
+		MatchConditions:  slices.Concat(p.conditions(), o.Exempted.Conditions(r.ID), m.reserves()),
 	}
 	about := describe(r)
 	about.Name = nameOf(r) + "-fix"
+	var all []ast.Expr
 	for _, f := range r.Fix {
 		if f.Ask != "" {
 			about.Annotations["coaming.dev/ask"] = oneLine(f.Ask)
@@ -57,6 +58,9 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		all = append(all, patches)
+	}
+	for _, patches := range append([]ast.Expr{m.because(sum(all...))}, all...) {
 		written, err := printed(patches)
 		if err != nil {
 			return "", err
@@ -78,6 +82,37 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 type mutator struct {
 	*compiled
 	agreed bool // a person knows what the fixes ask
+}
+
+// reserves keep a mutation from what refuses it, and from what a controller makes of another object: changed, it would no
+// longer be what its maker compares it with, and be made anew for ever. Pods alone may differ from their template.
+func (m mutator) reserves() []Condition {
+	list := []Condition{{"not-switched-off", NotSwitchedOff("dyn(object)", "defaults", m.rule.ID)}}
+	if m.place() == nil {
+		return list
+	}
+	return append(list,
+		Condition{"pods-not-switched-off", NotSwitchedOff("("+templateText+")", "defaults", m.rule.ID)},
+		Condition{"not-of-a-controller", `object.kind == "Pod" || !dyn(object).metadata.?ownerReferences.orValue([]).exists(o, o.?controller.orValue(false))`},
+	)
+}
+
+// because is the patch of the annotation that tells why, where there is anything to patch. It comes first: behind the
+// fix there is nothing to be seen any more.
+func (m mutator) because(patches ast.Expr) ast.Expr {
+	lines := `(string(dyn(object).metadata.?annotations[?_key].orValue("")).split("\n").filter(_l, _l != "" && !_l.startsWith(_topic)) + [_line])`
+	if catalog.Reached(m.version, "1.34") { // the first whose lists can be sorted
+		lines += `.sort()`
+	}
+	const key = "coaming.dev/mutations"
+	names := map[string]ast.Expr{
+		"_key": text(key), "_topic": text("rule " + m.rule.ID + ": "), "_line": text("rule " + m.rule.ID + ": " + oneLine(m.rule.Title)),
+		"_path": text("/metadata/annotations" + pointer([]string{key})),
+	}
+	names["_lines"] = snippet(lines+`.join("\n")`, names)
+	names["_patches"] = patches
+	return snippet(`size(_patches) == 0 ? [] : has(object.metadata.annotations) ?
+[JSONPatch{op: "add", path: _path, value: _lines}] : [JSONPatch{op: "add", path: "/metadata/annotations", value: {_key: _lines}}]`, names)
 }
 
 // place is the variable of where the pod template stands.

@@ -15,7 +15,8 @@ type Mutation struct {
 	Fail bool
 	// Conditions keep the policy to some pods; Variables may read those before them.
 	Conditions, Variables []Condition
-	// Patches are expressions, each a list of JSONPatch, and each of the object as those before it left it.
+	// Patches are expressions, each a list of JSONPatch, and each of the object as those before it left it. Of several the
+	// API server makes those that can be made: what belongs together is one.
 	Patches []string
 	// NamespaceSelector is the JSON of a label selector of the namespaces that the policy holds in; nil for all.
 	NamespaceSelector []byte

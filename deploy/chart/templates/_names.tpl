@@ -18,7 +18,7 @@ app.kubernetes.io/component: gate
 {{ include "coaming.selector" . }}
 app.kubernetes.io/part-of: coaming
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service | lower }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{/* The image: REPOSITORY[:TAG]@DIGEST. A tag alone only where it is allowed; the digest of zeros never in a cluster. */}}

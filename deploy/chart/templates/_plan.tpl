@@ -17,7 +17,7 @@
 {{- $patterns := list -}}
 {{- range concat ($spec.rules | default list) ($spec.images | default list) -}}
 {{- if eq (.onError | default "") "fail" -}}
-{{- if or (not .namespaces) .namespaceSelector }}{{ $any = true }}{{ end -}}
+{{- if not .namespaces }}{{ $any = true }}{{ end -}}
 {{- range .namespaces -}}
 {{- if not (regexMatch "^[a-z0-9*-]+$" .) }}{{ $any = true }}{{ end -}}
 {{- $patterns = append $patterns (. | replace "*" ".*") -}}

@@ -1,0 +1,97 @@
+// Command gate measures the admission server: a process that serves, and this one, which asks it over TLS as an API server
+// does. The reviews are of a Deployment and a Pod that a real API server gave out (testdata, made of examples/shop), each with
+// names and an image of its own; the plan audits the whole catalogue.
+//
+//	go run ./test/bench/gate [-seconds 20] [-growth 100000] [-native FILE]
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+)
+
+func main() {
+	serve := flag.Bool("serve", false, "serve, and answer to standard input (the bench starts itself so)")
+	seconds := flag.Int("seconds", 20, "how long each rate is held")
+	growth := flag.Int("growth", 100_000, "how many reviews tell whether memory grows")
+	native := flag.String("native", "", "a file with what native policies cost, as make bench-native measured it in the same run")
+	flag.Parse()
+	var err error
+	if *serve {
+		err = serveGate(context.Background(), os.Stdin, os.Stdout)
+	} else {
+		err = measure(*seconds, *growth, *native)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func measure(seconds, growth int, native string) error {
+	s, err := startServer()
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	c := newClient(s)
+	fmt.Printf("Machine: %d cores, %s; the one who asks shares them.\n", runtime.NumCPU(), runtime.Version())
+	if err := c.many(2000, 8); err != nil { // everything is compiled and warm
+		return err
+	}
+	first, err := s.phase()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Rules judged: %d of %d; bytes of a review: Deployment %d, Pod %d; RSS %d MB.\n\n", first.Judged, first.Rules, c.size(0), c.size(1), first.RSS>>20)
+	fmt.Printf("%-12s %6s %8s %8s | %-31s | %s\n", "reviews", "a s", "count", "refused", "handler p50     p99      max", "round trip p50     p99      max")
+	for kind, name := range kinds {
+		for _, rate := range []int{1, 100, 500} {
+			trips, refused := c.steady(kind, rate, time.Duration(seconds)*time.Second)
+			p, err := s.phase()
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%-12s %6d %8d %8d | %9v %9v %9v | %12v %9v %9v\n", name, rate, p.Count, refused, short(p.P50), short(p.P99), short(p.Max),
+				short(quantile(trips, .5)), short(quantile(trips, .99)), short(quantile(trips, 1)))
+		}
+	}
+	return s.endurance(c, growth, native)
+}
+
+// endurance tells how many reviews fit into a second, and whether memory grows.
+func (s *server) endurance(c *client, growth int, native string) error {
+	before, err := s.phase()
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	if err := c.many(growth, 64); err != nil {
+		return err
+	}
+	took := time.Since(begun)
+	after, err := s.phase()
+	if err != nil {
+		return err
+	}
+	cpu := after.CPU - before.CPU
+	fmt.Printf("\nThroughput: %d reviews in %v: %.0f/s; the server's own work %v of processor time each: %.0f/s on two cores of its own.\n",
+		growth, took.Round(time.Millisecond), float64(growth)/took.Seconds(), (cpu / time.Duration(growth)).Round(time.Microsecond), 2*float64(growth)/cpu.Seconds())
+	fmt.Printf("Memory: in use after a collection %.1f MB before and %.1f MB after %d reviews; RSS %d MB, at most %d MB; goroutines %d and %d.\n",
+		float64(before.Live)/(1<<20), float64(after.Live)/(1<<20), growth, after.RSS>>20, after.Peak>>20, before.Goroutines, after.Goroutines)
+	if native == "" {
+		return nil
+	}
+	text, err := os.ReadFile(native)
+	if err != nil {
+		return fmt.Errorf("read what native policies cost: %w", err)
+	}
+	fmt.Printf("\nBeside it, native policies:\n%s", text)
+	return nil
+}
+
+func short(d time.Duration) time.Duration { return d.Round(time.Microsecond) }

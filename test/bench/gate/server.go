@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coaming/coaming/internal/admission"
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/gate"
+	"github.com/coaming/coaming/internal/heap"
+	"github.com/coaming/coaming/internal/judge"
+)
+
+// server is the process that serves, as the one that asks sees it.
+type server struct {
+	Address     string
+	Certificate []byte
+
+	process *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+}
+
+// phase is what the server tells of the reviews since it was asked last.
+type phase struct {
+	Count, Rules, Judged, Goroutines int
+	P50, P99, Max, CPU               time.Duration
+	Live                             uint64 // bytes in use after a collection
+	RSS, Peak                        int64
+}
+
+func startServer() (*server, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	s := &server{process: exec.CommandContext(context.Background(), self, "-serve")}
+	s.process.Env = append(os.Environ(), "GOMAXPROCS=2")
+	s.process.Stderr = os.Stderr
+	out, err := s.process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if s.in, err = s.process.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := s.process.Start(); err != nil {
+		return nil, fmt.Errorf("start the server: %w", err)
+	}
+	s.out = bufio.NewReader(out)
+	return s, s.read(s)
+}
+
+func (s *server) read(into any) error {
+	line, err := s.out.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("hear of the server: %w", err)
+	}
+	return json.Unmarshal(line, into)
+}
+
+func (s *server) phase() (*phase, error) {
+	if _, err := io.WriteString(s.in, "phase\n"); err != nil {
+		return nil, err
+	}
+	p := &phase{}
+	return p, s.read(p)
+}
+
+func (s *server) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	if c, err := x509.ParseCertificate(s.Certificate); err == nil {
+		pool.AddCert(c)
+	}
+	return pool
+}
+
+func (s *server) stop() {
+	_ = s.in.Close()
+	_ = s.process.Wait()
+}
+
+// took collects how long reviews took.
+type took struct {
+	mutex sync.Mutex
+	list  []time.Duration
+}
+
+func (t *took) add(d time.Duration) {
+	t.mutex.Lock()
+	t.list = append(t.list, d)
+	t.mutex.Unlock()
+}
+
+func (t *took) take() []time.Duration {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	list := t.list
+	t.list = nil
+	return list
+}
+
+// serveGate serves, and tells of each phase when it is asked, until its input ends.
+func serveGate(ctx context.Context, in io.Reader, out io.Writer) error {
+	heap.Early()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	desk, rules, judged, err := auditingDesk()
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	pair, err := certificate()
+	if err != nil {
+		return err
+	}
+	times := &took{}
+	served := make(chan error, 1)
+	go func() {
+		served <- gate.New(gate.Options{
+			Listener: listener, Certificates: pair, Took: times.add,
+			Load: func(context.Context) (*gate.Ruling, error) {
+				return &gate.Ruling{Desk: desk, Timeout: 2 * time.Second}, nil
+			},
+		}).Run(ctx)
+	}()
+	encoder := json.NewEncoder(out)
+	if err := encoder.Encode(server{Address: listener.Addr().String(), Certificate: pair.Certificate.Certificate[0]}); err != nil {
+		return err
+	}
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		p := phaseOf(times.take())
+		p.Rules, p.Judged = rules, judged
+		if err := encoder.Encode(p); err != nil {
+			return err
+		}
+	}
+	cancel()
+	return <-served
+}
+
+func phaseOf(list []time.Duration) *phase {
+	p := &phase{Count: len(list), P50: quantile(list, .5), P99: quantile(list, .99), Max: quantile(list, 1), Goroutines: runtime.NumGoroutine()}
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
+		p.CPU = time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	}
+	p.RSS, p.Peak = resident("VmRSS:"), resident("VmHWM:")
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	p.Live = m.HeapAlloc
+	return p
+}
+
+// resident is a line of /proc/self/status in bytes.
+func resident(key string) int64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, found := strings.CutPrefix(line, key); found {
+			kb, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+// auditingDesk audits every rule, beside a namespace's usual objects.
+func auditingDesk() (desk *admission.Desk, rules, judged int, err error) {
+	brief, err := catalog.Brief()
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	compiled, err := catalog.Compile(brief)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	plan, err := enforcement.Read("plan", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nspec: {mode: audit}\n")
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	around, err := surroundings()
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	for _, r := range compiled {
+		if admission.Unjudged(r) == "" {
+			judged++
+		}
+	}
+	return admission.New(admission.Options{
+		Plan: plan, Rules: compiled, Version: catalog.Newest, Now: time.Now, Width: runtime.GOMAXPROCS(0), Surroundings: around,
+	}), len(compiled), judged, nil
+}
+
+// standing is what a watch knows of one namespace, and of what belongs to none, while nothing of it changes.
+type standing struct{ among *judge.Among }
+
+func (s *standing) Among(string) *judge.Among { return s.among }
+
+func (*standing) Labels(string) (map[string]string, bool) { return nil, true }
+
+// surroundings are those of a namespace with twenty applications in a cluster with the roles that it ships.
+func surroundings() (*standing, error) {
+	var text strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&text, `{apiVersion: v1, kind: Service, metadata: {name: a%[1]d, namespace: quayside-shop}, spec: {selector: {app: a%[1]d}, ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: a%[1]d, namespace: quayside-shop}, automountServiceAccountToken: false}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a%[1]d, namespace: quayside-shop}, spec: {podSelector: {matchLabels: {app: a%[1]d}}, policyTypes: [Ingress]}}
+---
+{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: a%[1]d, namespace: quayside-shop}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: a%[1]d}}}}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: a%[1]d, namespace: quayside-shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{kind: ServiceAccount, name: a%[1]d}]}
+---
+`, i)
+	}
+	docs, errs := document.Read(document.NewText(text.String()), 1)
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	list := slices.Clip(catalog.Shipped())
+	for _, d := range docs {
+		list = append(list, fact.NewObject(d.Root(), &fact.Origin{Source: "cluster", Served: true}))
+	}
+	return &standing{judge.NewAmong(list, nil)}, nil
+}
+
+// pair is a certificate that stays as it is.
+type pair struct{ tls.Certificate }
+
+func (p *pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return &p.Certificate, nil
+}
+func (p *pair) Ready() error            { return nil }
+func (p *pair) Run(ctx context.Context) { <-ctx.Done() }
+
+func certificate() (*pair, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, errors.Join(errors.New("make a certificate"), err)
+	}
+	return &pair{tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}}, nil
+}
