@@ -51,7 +51,7 @@ func (r request) place() enforcement.Place {
 	return enforcement.Place{Namespace: r.namespace, Labels: r.labels, LabelsKnown: true}
 }
 
-// holding is how the manifests judge a request: by the modes of all bindings that hold (k8s.io/apiserver
+// bindingsAt is how the manifests judge a request: the actions of all bindings that hold (k8s.io/apiserver
 // pkg/admission/plugin/policy/matching). Patterns are read as the regular expressions that they are.
 func bindingsAt(t *testing.T, list []Manifest, r request) (found []string) {
 	t.Helper()
@@ -231,6 +231,61 @@ func TestDefaultPlan(t *testing.T) {
 		if len(list) != 2 || list[0].Metadata.Name != "coaming-"+r.ID || list[1].Metadata.Name != "coaming-"+r.ID+"-enforce" {
 			text, _ := YAML(list...)
 			t.Errorf("%s\n%s", r.ID, text)
+		}
+	}
+}
+
+// TestQuotas demands that the last entry that fits decides, of quotas and limits by themselves, and that what the API server would fill in is there.
+func TestQuotas(t *testing.T) {
+	plan := planOf(t, `  mode: audit
+  quotas:
+  - {namespaces: ["team-*"], hard: {pods: 20, memory: 4096Mi}, limitRange: {max: {cpu: 1, memory: 1Gi}, min: {cpu: 10m}, default: {memory: 512Mi}}}
+  - {namespaces: [team-b], hard: {pods: 5}}
+  - {namespaceSelector: {matchLabels: {env: prod}}, limitRange: {default: {cpu: 100m}}}
+  podSecurity:
+  - {namespaces: ["team-*"], enforce: baseline, warn: restricted, version: v1.34}
+  - {namespaces: [team-b], enforce: restricted}
+`)
+	text := func(at enforcement.Place) string {
+		list, known := Quotas(plan, at)
+		if m, ok, sure := PodSecurity(plan, at); ok && sure {
+			list = append(list, m)
+		}
+		if !known {
+			return "unknown"
+		}
+		var out strings.Builder
+		for _, m := range list {
+			raw, err := json.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.Write(raw)
+		}
+		return out.String()
+	}
+	for name, test := range map[string]struct {
+		at   enforcement.Place
+		want []string
+	}{
+		"first": {enforcement.Place{Namespace: "team-a", LabelsKnown: true}, []string{
+			`"pods":"20"`, `"memory":"4Gi"`, `"default":{"cpu":"1","memory":"512Mi"}`, `"defaultRequest":{"cpu":"1","memory":"512Mi"}`, `enforce":"baseline"`, `enforce-version":"v1.34"`,
+		}},
+		"second": {enforcement.Place{Namespace: "team-b", Labels: map[string]string{"env": "prod"}, LabelsKnown: true}, []string{
+			`"hard":{"pods":"5"}`, `"default":{"cpu":"100m"}`, `enforce":"restricted"`, `warn":"restricted"`,
+		}},
+		"nobody knows": {enforcement.Place{Namespace: "team-a"}, []string{"unknown"}},
+		"none":         {enforcement.Place{Namespace: "other", LabelsKnown: true}, nil},
+		"the system":   {enforcement.Place{Namespace: "kube-system", Labels: map[string]string{"env": "prod"}, LabelsKnown: true}, nil},
+	} {
+		got := text(test.at)
+		for _, want := range test.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: no %s in %s", name, want, got)
+			}
+		}
+		if test.want == nil && got != "" {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }

@@ -78,7 +78,7 @@ type Result struct {
 	Webhooks int            `json:"webhooks"`
 	NotAsked map[string]int `json:"notAsked,omitempty"`
 	// Uncertain are namespaces by whose labels the plan goes and that nobody told: the stricter was taken.
-	Uncertain []string     `json:"uncertain,omitempty"`
+	Uncertain []string      `json:"uncertain,omitempty"`
 	Gaps      []verdict.Gap `json:"gaps,omitempty"`
 }
 
