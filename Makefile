@@ -97,19 +97,11 @@ bench-image: build ## Measure looking into images beside only decompressing them
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends debootstrap >&2 || true; fi
 	@go run ./test/bench/image
 
-<<<<<<< HEAD
 bench-gate: ## Measure the admission server over TLS: latency at 1, 100 and 500 reviews a second, throughput, memory
 	@go run ./test/bench/gate
 
 bench-native: bin/sandbox build ## Measure what the whole catalogue as native policies adds to making a pod, through a real API server: 1,000 with and without
 	@COAMING_BIN=$(CURDIR)/bin/coaming SANDBOX_BIN=$(CURDIR)/bin/sandbox go test -run='^$$' -bench=NativePolicies -benchtime=1x -timeout 30m ./test/bench
-=======
-bench-native: bin/sandbox build ## Measure what the whole catalogue as native policies adds to making a pod, through a real API server: 1,000 with and without
-	@COAMING_BIN=$(CURDIR)/bin/coaming SANDBOX_BIN=$(CURDIR)/bin/sandbox go test -run='^$$' -bench=NativePolicies -benchtime=1x -timeout 30m ./test/bench
-
-bench-gate: ## Measure the admission server over TLS: latency at 1, 100 and 500 reviews a second, throughput, memory
-	@go run ./test/bench/gate
->>>>>>> 4cf2f0191d83006d4d065fbbeb7d01a5601f90dd
 
 bench-rejudge: ## Judge 10,000 stored images anew, by the index of advisories that COAMING_BENCH_DB names or a small one
 	@go test -run='^$$' -bench=Rejudge -benchtime=3x ./internal/cli

@@ -82,20 +82,12 @@ var besides = map[string][]string{
 	"internal/admission": {"internal/judge"}, // a request is decided by the one decision function
 	// A trial of a rule is a judgement, its fix is proved as any is, and a rule from outside is held to the types of its facts.
 	"internal/workbench": {"internal/judge", "internal/fix", "internal/kubetype"},
-<<<<<<< HEAD
 	// What a plan would refuse judge says, and policy what the API server shows policies.
 	"internal/rehearsal": {"internal/judge", "internal/policy"},
-=======
->>>>>>> 4cf2f0191d83006d4d065fbbeb7d01a5601f90dd
 	// A mutation is a fix that judge has proved, or a part of a pod held to the API's types, and stands as a policy too.
 	"internal/inject": {"internal/judge", "internal/fix", "internal/kubetype", "internal/policy"},
 	// The gate's images are read, kept, vouched for and judged by the rooms that scans use.
 	"internal/clearance": {"internal/hold", "internal/image", "internal/registry", "internal/trust", "internal/vulndb"},
-<<<<<<< HEAD
-=======
-	// What a plan would refuse judge says, and policy what the API server shows policies.
-	"internal/rehearsal": {"internal/judge", "internal/policy"},
->>>>>>> 4cf2f0191d83006d4d065fbbeb7d01a5601f90dd
 	"internal/trust":     {"internal/registry"}, // what stands beside an image is fetched as images are
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
@@ -127,13 +119,8 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-<<<<<<< HEAD
 	// cli: the kubeconfig flags; certificate: keys in PEM.
 	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile", "internal/gate"},
-=======
-	"k8s.io/client-go": {"internal/source", "internal/gate", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile"}, // cli: the kubeconfig flags; certificate: keys in PEM
-	// cli: the kubeconfig flags; certificate: keys in PEM.
->>>>>>> 4cf2f0191d83006d4d065fbbeb7d01a5601f90dd
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
 	"helm.sh/helm":                           {"internal/source", "internal/install"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},

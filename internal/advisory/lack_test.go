@@ -133,7 +133,7 @@ func TestIsVersion(t *testing.T) {
 		"NuGet":     {"1.0.0.1 1.0-beta", "1.* [1.0]"},
 		"Android":   {"12:0", "* >=1"},
 	} {
-		for _, v := range strings.Fields(of.yes) {
+		for v := range strings.FieldsSeq(of.yes) {
 			if !IsVersion(ecosystem, v) {
 				t.Errorf("%s: %s is a version", ecosystem, v)
 			}

@@ -68,7 +68,7 @@ func TestPublishedKeys(t *testing.T) {
 	count := 0
 	keysIn(t, strings.TrimSpace(string(out)), func(at, key string) {
 		count++
-		text := []byte(fmt.Sprintf("-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n", key))
+		text := fmt.Appendf(nil, "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n", key)
 		if got := InFile("usr/local/go/"+at, text); len(got) > 0 {
 			t.Errorf("%s: %v", at, got)
 		}

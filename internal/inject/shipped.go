@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"sync"
 )
 
@@ -35,9 +36,7 @@ var shipped = sync.OnceValues(func() (map[string]*Template, error) {
 func Shipped() (map[string]*Template, error) {
 	all, err := shipped()
 	own := make(map[string]*Template, len(all))
-	for name, t := range all {
-		own[name] = t
-	}
+	maps.Copy(own, all)
 	return own, err
 }
 

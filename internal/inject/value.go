@@ -125,13 +125,13 @@ func fill(v document.Value, part string, values map[string]string) (any, error) 
 
 // place is a path in a part as one text.
 func place(steps []document.Step) string {
-	at := ""
+	var at strings.Builder
 	for _, s := range steps {
-		if at += "/" + escape(s.Key); s.Key == "" {
-			at += strconv.Itoa(s.Index)
+		if at.WriteString("/" + escape(s.Key)); s.Key == "" {
+			at.WriteString(strconv.Itoa(s.Index))
 		}
 	}
-	return at
+	return at.String()
 }
 
 // plant copies a value, with its placeholders replaced; what stands alone at a literal place is read as the number or

@@ -227,7 +227,7 @@ func (b bound) match() (*matchResources, error) {
 func (w *planned) nameOf(b bound) string {
 	name := nameOf(w.rule)
 	if len(b.patterns) > 0 {
-		sum := sha256.Sum256([]byte(fmt.Sprint(b.patterns)))
+		sum := sha256.Sum256(fmt.Append(nil, b.patterns))
 		name += "." + hex.EncodeToString(sum[:4])
 	}
 	if b.Fail && w.mixed {

@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -106,9 +107,7 @@ func bindingSelects(t *testing.T, m *matchResources, r request) bool {
 			t.Fatal(err)
 		}
 		set := labels.Set{nameLabel: r.namespace}
-		for k, v := range r.labels {
-			set[k] = v
-		}
+		maps.Copy(set, r.labels)
 		if !selector.Matches(set) {
 			return false
 		}
