@@ -31,8 +31,12 @@ var floors = map[string]int{
 	"internal/image":     3,
 	"internal/registry":  3,
 	"internal/trust":     3,
-	"internal/clearance": 3,
+	"internal/reconcile": 3,
 	"internal/gate":      3,
+	"internal/clearance": 3,
+
+	"internal/certificate": 3,
+	"internal/install":     3,
 
 	"internal/judge":     2,
 	"internal/admission": 2,
@@ -61,6 +65,7 @@ var floors = map[string]int{
 	"internal/document":   0,
 	"internal/credential": 0,
 	"internal/rpmdb":      0,
+	"internal/varint":     0,
 }
 
 // besides lists the few neighbours that may be imported, each with its reason.
@@ -81,13 +86,18 @@ var besides = map[string][]string{
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
 	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place
-	"internal/fact":      {"internal/document"}, // an object is a document of which kind and name are known
+	// Who installs makes the authority that the gate's certificates are made of.
+	"internal/install": {"internal/certificate"},
+	"internal/fact":    {"internal/document"}, // an object is a document of which kind and name are known
 }
 
 // alone lists rooms that import less than their floor allows.
 var alone = map[string][]string{
 	"cmd/coaming": {"internal/cli"}, // about 20 lines: whatever else it wants belongs in cli
 }
+
+// carried are packages outside of the house that hold files for the binary, and no code.
+var carried = []string{"deploy"}
 
 // pure is the highest floor that does no I/O and reads no clock: same input, same output.
 const pure = 2
@@ -103,13 +113,14 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // homes says where alone a weighty dependency is imported; a prefix stands for every package below it.
 var homes = map[string][]string{
-	"k8s.io/client-go":                       {"internal/source", "internal/gate", "internal/cli"}, // cli: the kubeconfig flags
+	// cli: the kubeconfig flags; certificate: keys in PEM.
+	"k8s.io/client-go":                       {"internal/source", "internal/cli", "internal/certificate", "internal/install", "internal/reconcile", "internal/gate"},
 	"k8s.io/cli-runtime":                     {"internal/source", "internal/cli"},
-	"helm.sh/helm":                           {"internal/source"},
+	"helm.sh/helm":                           {"internal/source", "internal/install"},
 	"sigs.k8s.io/kustomize":                  {"internal/source"},
 	"github.com/google/cel-go":               {"internal/rule", "internal/policy", "internal/kubetype", "internal/threshold"},
 	"k8s.io/apiserver":                       {"internal/rule", "internal/policy"},
-	"k8s.io/api":                             {"internal/kubetype"},
+	"k8s.io/api":                             {"internal/kubetype", "internal/reconcile"},
 	"github.com/google/go-containerregistry": {"internal/bundle", "internal/registry", "internal/image", "internal/clearance"}, // the last two: names of images
 	"github.com/prometheus":                  {"internal/gate"},
 	"github.com/BurntSushi/toml":             {"internal/registry"},
@@ -161,6 +172,9 @@ func TestRoomsImportOnlyFromBelow(t *testing.T) {
 			}
 			to := room(rest + "/file.go")
 			if to == from {
+				continue
+			}
+			if to == "" && slices.Contains(carried, rest) {
 				continue
 			}
 			if to == "" {

@@ -142,6 +142,9 @@ func (b *Builder) Write(w io.Writer, created time.Time, sequence int64) (*About,
 			records = append(records, r)
 		}
 	}
+	if s := created.Unix(); s < 0 || s > lastSecond {
+		return nil, fmt.Errorf("an index cannot be made in the year %d", created.Year())
+	}
 	if len(records) == 0 {
 		return nil, errors.New("no advisories: an index of none would call everything unknown")
 	}
@@ -154,6 +157,9 @@ func (b *Builder) Write(w io.Writer, created time.Time, sequence int64) (*About,
 	all := b.vulnerabilities(records)
 	p.count(all)
 	entries := gather(records)
+	p.open(entries, all)
+	entries = slices.DeleteFunc(entries, func(e *entry) bool { return len(e.claims) == 0 })
+	p.tellUnnamed(records)
 	places := p.packRecords(entries, all)
 	p.packPackages(entries, places)
 	if err := p.write(w); err != nil {
@@ -224,7 +230,8 @@ func (p *packed) packRecords(entries []*entry, all map[string]*vulnerability) ma
 	return places
 }
 
-func (p *packed) packRecord(r *Record, all map[string]*vulnerability) {
+// vulnerabilitiesOf are those that a record is about.
+func vulnerabilitiesOf(r *Record, all map[string]*vulnerability) []*vulnerability {
 	names := r.names
 	if r.alias || len(names) == 0 {
 		names = []string{r.ID}
@@ -235,6 +242,11 @@ func (p *packed) packRecord(r *Record, all map[string]*vulnerability) {
 			about = append(about, v)
 		}
 	}
+	return about
+}
+
+func (p *packed) packRecord(r *Record, all map[string]*vulnerability) {
+	about := vulnerabilitiesOf(r, all)
 	places := make([]ref, len(about))
 	for i, v := range about {
 		places[i] = p.name(v)

@@ -19,6 +19,9 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
 }
 
+// lastSecond is the last that a date with a year of four digits can be in, after 1970.
+const lastSecond = 253402300799
+
 // Index is an index in memory, mostly a mapped file. It may be asked by many at once.
 type Index struct {
 	About About
@@ -31,6 +34,13 @@ type Index struct {
 	sums     []byte
 	verified []atomic.Uint32 // a bit for each block whose sum was right
 	places   map[string]int  // of the ecosystems in About
+}
+
+// Opened are about the parts that Open reads of an index with that many bytes: its head with what it says about itself,
+// and its sums, which stand before the seal.
+func Opened(size uint64) []Span {
+	sums := min(size, size/blockSize*4+2*blockSize)
+	return []Span{{0, min(size, 16*blockSize)}, {(size - sums) / blockSize * blockSize, sums}}
 }
 
 // Open takes the bytes of an index, which must not change or go away as long as it is asked.
@@ -94,6 +104,9 @@ func (x *Index) readAbout() error {
 	}
 	if err := json.Unmarshal(text, &x.About); err != nil {
 		return damaged("what it says about itself: %v", err)
+	}
+	if x.About.Created < 0 || x.About.Created > lastSecond {
+		return damaged("it was made %d seconds after 1970", x.About.Created)
 	}
 	keys, next := int(x.parts[keySection].length/keySize), 0
 	x.places = make(map[string]int, len(x.About.Ecosystems))
@@ -223,9 +236,9 @@ func (x *Index) find(e *Ecosystem, at int, hash uint32, name string) ([]byte, er
 		if err != nil {
 			return nil, err
 		}
-		c := cursor{rest: entry}
-		if string(c.bytes()) == name {
-			return c.rest, nil
+		c := cursorOf(entry)
+		if string(c.Bytes()) == name {
+			return c.Rest, nil
 		}
 	}
 	return nil, nil

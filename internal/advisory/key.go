@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/google/osv-scalibr/semantic"
 )
@@ -140,31 +139,6 @@ func (s *scheme) compareText(a, b string) (int, error) {
 		return 0, fmt.Errorf("compare version %q: %w", b, err)
 	}
 	return order, nil
-}
-
-// valid says whether the text is a version of the order.
-func (s *scheme) valid(version string) bool { return s.mayBe(version) && s.places(version) }
-
-// places says whether the order has a place for the text, version or not: bounds of advisories need no more.
-func (s *scheme) places(version string) bool {
-	if _, ok := s.makeKey(nil, version); ok {
-		return true
-	}
-	_, err := s.compareText(version, version)
-	return err == nil
-}
-
-// mayBe says whether a text has the look of a version: semantic gives every text a place in some orders, where "latest" is below
-// all numbers. Control characters are in none, and a semantic version begins with a number, behind a v or not.
-func (s *scheme) mayBe(version string) bool {
-	if strings.ContainsFunc(version, unicode.IsControl) {
-		return false
-	}
-	switch s {
-	case semverScheme, nugetScheme, pubScheme:
-		return digits(strings.TrimLeft(version, "vV")) > 0
-	}
-	return true
 }
 
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }

@@ -3,6 +3,8 @@ package advisory
 import (
 	"encoding/binary"
 	"hash/crc32"
+
+	"github.com/coaming/coaming/internal/varint"
 )
 
 // The index is one file, little-endian, made once and never changed:
@@ -24,7 +26,7 @@ import (
 // cost of what is read and not of what is there. The seal is checked when a file is taken over.
 const (
 	formatMajor = 2
-	formatMinor = 0
+	formatMinor = 1
 	blockSize   = 4096
 	sealSize    = 32
 	keySize     = 16
@@ -76,9 +78,10 @@ type Source struct {
 type Ecosystem struct {
 	Name     string `json:"name"`
 	Packages int    `json:"packages"`
-	Records  int    `json:"records"` // package by package
-	Newest   string `json:"newest"`  // the day the newest of its records was last changed
-	First    int    `json:"first"`   // its first key
+	Records  int    `json:"records"`           // package by package
+	Newest   string `json:"newest"`            // the day the newest of its records was last changed; "" where none says when
+	Undated  int    `json:"undated,omitempty"` // of Records, those that do not say when they were last changed
+	First    int    `json:"first"`             // its first key
 }
 
 // About says what an index holds.
@@ -92,6 +95,8 @@ type About struct {
 	Scores          int         `json:"scores"`      // vulnerabilities with a CVSS score
 	Sources         []Source    `json:"sources"`
 	Ecosystems      []Ecosystem `json:"ecosystems"`
+	// Doubts are the records that leave open which versions have what they are about; packages that they name are unknown.
+	Doubts []Doubt `json:"doubts,omitempty"`
 }
 
 // section is a part of the file.
@@ -119,83 +124,23 @@ func (e *encoder) ref(r ref, last *ref) {
 	*last = r
 }
 
-// cursor reads bytes that may be damaged: after the first fault it gives zeros and is bad.
-type cursor struct {
-	rest []byte
-	bad  bool
-}
+// cursor reads what an encoder wrote, from bytes that may be damaged. Texts are valid as long as the file is mapped.
+type cursor struct{ varint.Reader }
 
-func (c *cursor) number() uint64 {
-	if len(c.rest) > 0 && c.rest[0] < 0x80 {
-		n := c.rest[0]
-		c.rest = c.rest[1:]
-		return uint64(n)
-	}
-	n, size := binary.Uvarint(c.rest)
-	if size <= 0 {
-		c.fail()
-		return 0
-	}
-	c.rest = c.rest[size:]
-	return n
-}
-
-func (c *cursor) byte() byte {
-	if len(c.rest) == 0 {
-		c.fail()
-		return 0
-	}
-	b := c.rest[0]
-	c.rest = c.rest[1:]
-	return b
-}
-
-// bytes are valid as long as the file is mapped.
-func (c *cursor) bytes() []byte {
-	n := c.number()
-	if n > uint64(len(c.rest)) {
-		c.fail()
-		return nil
-	}
-	b := c.rest[:n:n]
-	c.rest = c.rest[n:]
-	return b
-}
+func cursorOf(raw []byte) cursor { return cursor{varint.Reader{Rest: raw}} }
 
 // texts passes over a list of texts, and gives it as it stands.
 func (c *cursor) texts() []byte {
-	from := c.rest
-	for range c.count() {
-		c.skip()
+	from := c.Rest
+	for range c.Count() {
+		c.Skip()
 	}
-	return from[:len(from)-len(c.rest)]
-}
-
-// count is a number of things that each take a byte at least.
-func (c *cursor) count() int {
-	n := c.number()
-	if n > uint64(len(c.rest)) {
-		c.fail()
-		return 0
-	}
-	return int(n)
+	return from[:len(from)-len(c.Rest)]
 }
 
 // ref is a place; one that lies nowhere is refused when it is read.
 func (c *cursor) ref(last *ref) ref {
-	n := c.number()
-	last.offset += last.length + (n>>1 ^ -(n & 1))
-	last.length = c.number()
+	last.offset += last.length + uint64(c.Signed())
+	last.length = c.Number()
 	return *last
 }
-
-// skip passes over a text.
-func (c *cursor) skip() {
-	if n := c.number(); n <= uint64(len(c.rest)) {
-		c.rest = c.rest[n:]
-	} else {
-		c.fail()
-	}
-}
-
-func (c *cursor) fail() { c.rest, c.bad = nil, true }

@@ -62,6 +62,7 @@ type hit struct {
 	of      int
 	order   *scheme
 	head    byte   // of the claim
+	lack    lack   // why it is not known whether the claim holds; complete when it does
 	record  ref    // whose claim it is
 	rest    []byte // of the record, behind its names
 	names   int    // how many of matcher.places it has

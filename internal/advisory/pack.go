@@ -19,6 +19,7 @@ import (
 type claim struct {
 	record *Record
 	about  *affected
+	open   bool // whether it leaves open which versions have the vulnerability
 }
 
 // entry is one package of the index.
@@ -48,15 +49,17 @@ func (p *packed) packPackages(entries []*entry, places map[*Record]ref) {
 		p.packEntry(e, places)
 		e.place = ref{uint64(start), uint64(len(p.pkgs) - start)}
 		for _, c := range e.claims {
-			for _, changed := range []time.Time{c.record.Modified, c.record.published} {
-				if newest[e.ecosystem].Before(changed) {
-					newest[e.ecosystem] = changed
-				}
+			if c.record.Modified.IsZero() {
+				count.Undated++
+			} else if newest[e.ecosystem].Before(c.record.Modified) {
+				newest[e.ecosystem] = c.record.Modified
 			}
 		}
 	}
 	for i := range counts {
-		counts[i].Newest = newest[counts[i].Name].UTC().Format(time.DateOnly)
+		if at, dated := newest[counts[i].Name]; dated {
+			counts[i].Newest = at.UTC().Format(time.DateOnly)
+		}
 	}
 	p.about.Ecosystems = counts
 	p.packKeys(entries)
@@ -94,7 +97,7 @@ func (p *packed) packEntry(e *entry, places map[*Record]ref) {
 // where there is none.
 func ceiling(order *scheme, claims []claim) (key []byte, end byte) {
 	for _, c := range claims {
-		if order == nil || len(c.about.versions) > 0 {
+		if order == nil || len(c.about.versions) > 0 || c.open {
 			return nil, endless
 		}
 		for _, i := range c.about.intervals {
@@ -106,7 +109,9 @@ func ceiling(order *scheme, claims []claim) (key []byte, end byte) {
 				return nil, endless
 			}
 			if n := bytes.Compare(upper, key); n > 0 || key == nil {
-				key, end = upper, i.end
+				if key, end = upper, i.end; end == limited {
+					end = before
+				}
 			} else if n == 0 && i.end == inclusive {
 				end = inclusive
 			}
@@ -123,8 +128,8 @@ func gather(records []*Record) []*entry {
 	for _, r := range records {
 		for i := range r.affected {
 			a := &r.affected[i]
-			if a.name == "" || a.ecosystem == "" || a.ecosystem == "GIT" || len(a.intervals)+len(a.versions) == 0 {
-				continue // only commits, or nothing at all
+			if !a.isNamed() || a.lack == complete && len(a.intervals)+len(a.versions) == 0 {
+				continue // nobody can ask about it, or a limit leaves nothing of its ranges
 			}
 			k := key{a.ecosystem, a.name}
 			e := found[k]
@@ -133,7 +138,7 @@ func gather(records []*Record) []*entry {
 				found[k] = e
 				entries = append(entries, e)
 			}
-			e.claims = append(e.claims, claim{r, a})
+			e.claims = append(e.claims, claim{record: r, about: a})
 		}
 	}
 	slices.SortFunc(entries, func(a, b *entry) int {
@@ -151,12 +156,12 @@ const (
 
 // How the first byte of a claim says what it has, above the rating.
 const (
-	ratingMask    = 7
-	isNoMatter    = 8
-	isStreamed    = 16
-	isPlain       = 32
-	isImported    = 64
-	claimReserved = 128
+	ratingMask = 7
+	isNoMatter = 8
+	isStreamed = 16
+	isPlain    = 32
+	isImported = 64
+	isOpen     = 128
 )
 
 func (e *encoder) claim(order *scheme, c claim) {
@@ -178,7 +183,13 @@ func (e *encoder) claim(order *scheme, c claim) {
 	if len(c.about.imports) > 0 {
 		head |= isImported
 	}
+	if c.open {
+		head |= isOpen
+	}
 	e.byte(head)
+	if c.open {
+		e.byte(byte(c.about.lack))
+	}
 	if c.about.modular == streamed {
 		e.texts(c.record.modules)
 	}

@@ -45,6 +45,7 @@ type affected struct {
 	modular         modular
 	intervals       []interval
 	versions        []string
+	lack            lack     // why other versions than these may be affected, too
 	imports         []string // the packages of a Go module that are vulnerable
 }
 
@@ -61,6 +62,7 @@ const (
 	endless   = iota
 	before    // upper has the fix
 	inclusive // upper is the last affected
+	limited   // nothing is said of upper and what comes after it
 )
 
 // osvRecord is the JSON of a record (ossf.github.io/osv-schema, 1.7).
@@ -136,8 +138,8 @@ func (s *osvSpecific) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// ParseRecord reads one OSV record. What it says of ecosystems whose versions have no known order is kept as
-// far as it lists versions.
+// ParseRecord reads one OSV record. Of a package whose versions it does not tell in a way that can be compared it is kept that it
+// names it: then nobody knows.
 func ParseRecord(text []byte) (*Record, error) {
 	if len(text) > MaxRecord {
 		return nil, fmt.Errorf("the record has %d bytes, over %d", len(text), MaxRecord)
@@ -274,24 +276,47 @@ func (a *osvAffected) read() (affected, error) {
 	to.ecosystem = NormalEcosystem(a.Package.Ecosystem)
 	to.name = NormalName(to.ecosystem, a.Package.Name)
 	order := schemeOf(to.ecosystem)
-	for _, r := range a.Ranges {
-		if r.Type != "SEMVER" && r.Type != "ECOSYSTEM" || order == nil {
-			continue // GIT ranges are of commits
-		}
-		if len(r.Events) > maxEvents {
-			return to, errors.New("a range with more events than one may have")
-		}
-		some, err := readEvents(order, r.Events, r.Database.over)
-		if err != nil {
-			return to, err
-		}
-		to.intervals = append(to.intervals, some...)
+	if err := a.readRanges(order, &to); err != nil {
+		return to, err
 	}
-	to.versions = uncovered(order, to.intervals, to.versions)
 	if order == rpmScheme {
 		to.modular = modularOf(to.intervals)
 	}
 	return to, nil
+}
+
+// readRanges reads what can be compared of the ranges, and notes what the rest lacks.
+func (a *osvAffected) readRanges(order *scheme, to *affected) error {
+	commits, compared := false, false
+	for _, r := range a.Ranges {
+		if len(r.Events) > maxEvents {
+			return errors.New("a range with more events than one may have")
+		}
+		switch {
+		case r.Type == "GIT":
+			commits = true
+		case order == nil:
+			to.lack = unordered
+		case r.Type != "SEMVER" && r.Type != "ECOSYSTEM":
+			to.lack = incomparable
+		default:
+			some, err := readEvents(order, r.Events, r.Database.over)
+			if err != nil {
+				to.lack = incomparable
+				continue
+			}
+			to.intervals, compared = append(to.intervals, some...), true
+		}
+	}
+	to.versions = uncovered(order, to.intervals, to.versions)
+	switch {
+	case to.lack != complete || compared || len(to.versions) > 0:
+	case commits:
+		to.lack = commitsAlone
+	default:
+		to.lack = nothingSaid
+	}
+	return nil
 }
 
 // isUnimportant knows the words for what is no matter of security in a package as it is built: Debian's urgency

@@ -16,6 +16,7 @@ type installed struct {
 	stream   string // of its module, "" when it is not known
 	failed   error  // of the first comparison that could not be made
 	unstated bool   // whether the version is none
+	unlisted bool   // whether a record does not list it
 }
 
 // installed reads the version of a package, into the matcher's room for a key.
@@ -25,7 +26,7 @@ func (m *matcher) installed(a *asked) installed {
 		return v
 	}
 	v.key, v.keyed = v.order.makeKey(m.key[:0], v.version)
-	v.unstated = v.version == "" || !v.keyed && (v.version == "(devel)" || !v.order.valid(v.version))
+	v.unstated = !v.order.mayBe(v.version) || !v.keyed && !v.order.places(v.version)
 	if v.order == rpmScheme {
 		v.modular = plain
 		if label := m.q.Packages[a.of].Module; label != "" || isModular(v.version) {
@@ -78,24 +79,26 @@ func (m *matcher) scanOne(a *asked) error {
 	}
 	v := m.installed(a)
 	if v.unstated {
-		m.doubt(a.of, a.kind.ecosystem, fmt.Sprintf("%.100q of %.100s is no version", m.q.Packages[a.of].Version, m.q.Packages[a.of].Name))
-		return nil
+		v.order, v.keyed = nil, false // records may list it all the same
 	}
-	c := cursor{rest: entry}
-	if end := c.byte(); end != endless {
-		above := bytes.Compare(v.key, c.bytes())
-		if v.keyed && !c.bad && (v.order.circles == nil || !isOdd(v.key)) && (above > 0 || above == 0 && end == before) {
+	c := cursorOf(entry)
+	if end := c.Byte(); end != endless {
+		above := bytes.Compare(v.key, c.Bytes())
+		if v.keyed && !c.Bad && (v.order.circles == nil || !isOdd(v.key)) && (above > 0 || above == 0 && end == before) {
 			return nil
 		}
 	}
 	last := ref{}
-	for range c.count() {
+	for range c.Count() {
 		if m.claim(&c, a.of, &v, &last); len(m.hits) > mostNames {
 			return damaged("over %d records for one answer", mostNames)
 		}
 	}
-	if c.bad || len(c.rest) > 0 {
+	if !c.Whole() {
 		return damaged("the entry of %.100s", a.name)
+	}
+	if v.unstated && v.unlisted {
+		m.doubt(a.of, a.kind.ecosystem, fmt.Sprintf("%.100q of %.100s is no version", m.q.Packages[a.of].Version, m.q.Packages[a.of].Name))
 	}
 	if v.failed != nil {
 		m.doubt(a.of, a.kind.ecosystem, fmt.Sprintf("%.100s: %v", a.name, v.failed))
@@ -105,7 +108,12 @@ func (m *matcher) scanOne(a *asked) error {
 
 // claim reads what one record says of a package, and notes it when it holds for the installed version.
 func (m *matcher) claim(c *cursor, of int, v *installed, last *ref) {
-	h := hit{of: of, order: v.order, record: c.ref(last), head: c.byte()}
+	h := hit{of: of, order: v.order, record: c.ref(last), head: c.Byte()}
+	if h.head&isOpen != 0 {
+		if h.lack = lack(c.Byte()); h.lack == complete || h.lack >= lacks {
+			c.Fail()
+		}
+	}
 	concerns := true
 	if h.head&isStreamed != 0 {
 		concerns = v.reads(c) && v.modular != plain
@@ -116,27 +124,32 @@ func (m *matcher) claim(c *cursor, of int, v *installed, last *ref) {
 		h.imports = c.texts()
 	}
 	in := false
-	for range c.count() {
+	for range c.Count() {
 		if v.within(c, &h) {
 			in = true
 		}
 	}
-	for range c.count() {
-		if string(c.bytes()) == v.version {
+	for range c.Count() {
+		if string(c.Bytes()) == v.version {
 			in = true
 		}
 	}
-	if in && concerns && v.failed == nil && !c.bad {
+	if in {
+		h.lack = complete
+	} else if concerns {
+		v.unlisted = true
+	}
+	if (in || h.lack != complete) && concerns && v.failed == nil && !c.Bad {
 		m.hits = append(m.hits, h)
 	}
 }
 
 // reads says whether the streams that a claim is for may be that of the package.
 func (v *installed) reads(c *cursor) bool {
-	n := c.count()
+	n := c.Count()
 	same := n == 0 || v.stream == ""
 	for range n {
-		if string(c.bytes()) == v.stream {
+		if string(c.Bytes()) == v.stream {
 			same = true
 		}
 	}
@@ -145,18 +158,18 @@ func (v *installed) reads(c *cursor) bool {
 
 // within says whether the version lies in the interval, and notes the fix that ends it.
 func (v *installed) within(c *cursor, h *hit) bool {
-	flags := c.byte()
+	flags := c.Byte()
 	in := v.order != nil
 	if flags&hasLower != 0 {
-		bound, key := c.bytes(), c.bytes()
-		if in && !c.bad {
+		bound, key := c.Bytes(), c.Bytes()
+		if in && !c.Bad {
 			n := v.compare(bound, key)
 			in = n > 0 || n == 0 && flags&overLower == 0
 		}
 	}
 	if end := flags & endMask; end != endless {
-		bound, key := c.bytes(), c.bytes()
-		if in && !c.bad {
+		bound, key := c.Bytes(), c.Bytes()
+		if in && !c.Bad {
 			n := v.compare(bound, key)
 			in = n < 0 || n == 0 && end == inclusive
 			if in && end == before {

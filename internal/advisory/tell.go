@@ -22,14 +22,14 @@ func (m *matcher) tell() error {
 		if err != nil {
 			return err
 		}
-		c, last := cursor{rest: raw}, ref{}
-		if h.names = c.count(); len(m.places)+h.names > mostNames {
+		c, last := cursorOf(raw), ref{}
+		if h.names = c.Count(); len(m.places)+h.names > mostNames {
 			return damaged("over %d vulnerabilities in one answer", mostNames)
 		}
 		for range h.names {
 			m.places = append(m.places, c.ref(&last))
 		}
-		if h.rest = c.rest; c.bad {
+		if h.rest = c.Rest; c.Bad {
 			return damaged("a record")
 		}
 	}
@@ -55,6 +55,7 @@ type group struct {
 	places   []uint64       // of their names
 	known    map[uint64]int // the same, of a group that is large
 	other    []rated        // what other catalogues say of them
+	lacks    []lack         // why it is not known whether the package has them
 	order    []int          // for sorting
 }
 
@@ -69,19 +70,20 @@ const linear = 32
 
 // found adds the vulnerabilities of a record to the findings of its package.
 func (m *matcher) found(h *hit, places []ref) error {
-	c := cursor{rest: h.rest}
-	id, day, summary, score, vector := c.bytes(), c.number(), c.bytes(), float64(c.byte())/10, c.bytes()
+	c := cursorOf(h.rest)
+	id, day, summary, score, vector := c.Bytes(), c.Number(), c.Bytes(), float64(c.Byte())/10, c.Bytes()
 	severity := rating(h.head & ratingMask)
-	if c.bad || len(c.rest) > 0 || severity > rating(verdict.Critical)+1 || h.head&claimReserved != 0 || day > 1<<20 {
+	if !c.Whole() || severity > rating(verdict.Critical)+1 || day > 1<<20 {
 		return damaged("a record of %.100q", id)
 	}
 	advisory := m.text.string(id)
 	fixed := m.text.string(h.fixed)
 	for _, place := range places {
-		f, err := m.finding(h.of, place)
+		f, open, err := m.finding(h, place)
 		if err != nil {
 			return err
 		}
+		*open = min(*open, h.lack)
 		if f.Advisories == nil {
 			f.Advisories = m.text.strings(1)
 		}
@@ -111,9 +113,9 @@ func (m *matcher) found(h *hit, places []ref) error {
 
 // imports adds the packages of a Go module that a record names.
 func (m *matcher) imports(list []string, raw []byte) []string {
-	c := cursor{rest: raw}
-	for range c.count() {
-		if path := c.bytes(); !slices.Contains(list, string(path)) {
+	c := cursorOf(raw)
+	for range c.Count() {
+		if path := c.Bytes(); !slices.Contains(list, string(path)) {
 			list = append(list, m.text.string(path))
 		}
 	}
@@ -132,33 +134,34 @@ func later(order *scheme, a, b string) string {
 }
 
 // finding is the package's finding of a vulnerability, a new one or the one that is there.
-func (m *matcher) finding(of int, place ref) (*Finding, error) {
+func (m *matcher) finding(h *hit, place ref) (*Finding, *lack, error) {
 	g := &m.group
 	if i := g.find(place.offset); i >= 0 {
-		return &g.findings[i], nil
+		return &g.findings[i], &g.lacks[i], nil
 	}
 	raw, err := m.index.read(nameSection, place)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	c := cursor{rest: raw}
-	f := Finding{Package: of, Vulnerability: m.text.string(c.bytes()), Likelihood: -1}
-	if n := c.count(); n > 0 {
+	c := cursorOf(raw)
+	f := Finding{Package: h.of, Vulnerability: m.text.string(c.Bytes()), Likelihood: -1}
+	if n := c.Count(); n > 0 {
 		f.Aliases = m.text.strings(n)
 		for range n {
-			f.Aliases = append(f.Aliases, m.text.string(c.bytes()))
+			f.Aliases = append(f.Aliases, m.text.string(c.Bytes()))
 		}
 	}
-	f.Exploited = c.byte() != 0
-	if l := c.number(); l < noLikelihood {
+	f.Exploited = c.Byte() != 0
+	if l := c.Number(); l < noLikelihood {
 		f.Likelihood = float64(l) / (noLikelihood - 1)
 	}
-	g.other = append(g.other, rated{c.byte(), c.bytes()})
-	if c.bad || len(c.rest) > 0 || f.Vulnerability == "" {
-		return nil, damaged("a name")
+	g.other = append(g.other, rated{c.Byte(), c.Bytes()})
+	if !c.Whole() || f.Vulnerability == "" {
+		return nil, nil, damaged("a name")
 	}
+	g.lacks = append(g.lacks, h.lack)
 	g.add(f, place.offset)
-	return &g.findings[len(g.findings)-1], nil
+	return &g.findings[len(g.findings)-1], &g.lacks[len(g.lacks)-1], nil
 }
 
 func (g *group) find(place uint64) int {
@@ -185,7 +188,7 @@ func (g *group) add(f Finding, place uint64) {
 }
 
 // settle gives the findings of a package what needs all of its advisories, and adds them to the answer in the order of
-// their names.
+// their names. What a record leaves open, and no statement closes, is unknown.
 func (m *matcher) settle(p *Package) {
 	g := &m.group
 	g.order = g.order[:0]
@@ -210,7 +213,12 @@ func (m *matcher) settle(p *Package) {
 		})
 	}
 	for _, i := range g.order {
-		m.answer.Findings = append(m.answer.Findings, g.findings[i])
+		f := &g.findings[i]
+		if g.lacks[i] != complete && f.Suppressed == nil {
+			m.doubt(f.Package, NormalEcosystem(p.Ecosystem), openReason(f, g.lacks[i]))
+			continue
+		}
+		m.answer.Findings = append(m.answer.Findings, *f)
 	}
-	g.findings, g.places, g.other, g.known = g.findings[:0], g.places[:0], g.other[:0], nil
+	g.findings, g.places, g.other, g.lacks, g.known = g.findings[:0], g.places[:0], g.other[:0], g.lacks[:0], nil
 }

@@ -84,7 +84,12 @@ func (b *Bench) Try(s *Subject) (*Tried, error) {
 			t.Findings = append(t.Findings, f)
 			open = true
 		}
-		if !open {
+		switch {
+		case open:
+		case b.Stale() != "":
+			k := doubt{groups[i].question.Ecosystem, b.Stale()}
+			doubts[k] = append(doubts[k], i)
+		default:
 			t.Passed++
 		}
 	}

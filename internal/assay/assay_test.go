@@ -344,6 +344,7 @@ func TestCount(t *testing.T) {
 	} {
 		for kind, bench := range map[string]*assay.Bench{
 			"": assay.NewBench(index(t), today, nil), " with statements": assay.NewBench(index(t), today, vex), " without an index": assay.NewBench(nil, today, nil),
+			" by an old index": stale(t),
 		} {
 			tried := try(t, bench, s)
 			count, err := bench.Count(s)
@@ -364,6 +365,34 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func stale(t *testing.T) *assay.Bench {
+	b := assay.NewBench(index(t), today, nil)
+	b.Standing = &verdict.Advisories{Stale: "the index is old"}
+	return b
+}
+
+// TestStale asks that by an index that is too old what is found is found, what would pass is unknown, and advice stays the same.
+func TestStale(t *testing.T) {
+	s := subject("1", npm("1.0.0", "a", 0), deb("zlib1g", "zlib", "1.3-1", 0), deb("bare", "bare", "1", 0))
+	fresh, old := assay.NewBench(index(t), today, nil), stale(t)
+	before, after := try(t, fresh, s), try(t, old, s)
+	if before.Passed != 2 || after.Passed != 0 || len(after.Findings) != len(before.Findings)+1 {
+		t.Fatalf("%d passed of the fresh one, %d of the old one; %d findings and %d", before.Passed, after.Passed, len(before.Findings), len(after.Findings))
+	}
+	at := slices.IndexFunc(after.Findings, func(f verdict.Finding) bool { return f.Verdict == verdict.Unknown })
+	if at < 0 || after.Findings[at].Reason != old.Stale() || !strings.Contains(after.Findings[at].Message, "bare, zlib") {
+		t.Errorf("%+v", after.Findings)
+	}
+	a, err := fresh.Advise(s, before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := old.Advise(s, after)
+	if err != nil || !reflect.DeepEqual(a, b) {
+		t.Errorf("advice %+v, by the old one %+v, %v", a, b, err)
+	}
+}
+
 // TestThresholds demands exit codes of expressions over what was found.
 func TestThresholds(t *testing.T) {
 	tried := try(t, assay.NewBench(index(t), today, nil), subject("1", npm("1.0.0", "a/package.json", 1), deb("zlib1g", "zlib", "1.2-1", 0)))
@@ -371,6 +400,7 @@ func TestThresholds(t *testing.T) {
 	for text, want := range map[string]int{
 		"critical": verdict.ExitFindings, "exploited && fixed": verdict.ExitFindings, "exploited && !fixed": verdict.ExitClean,
 		"severity >= high && ecosystem.startsWith('Debian')": verdict.ExitUnknown, // nobody rated zlib's
+		"severity >= low && ecosystem.startsWith('Debian')":  verdict.ExitFindings,
 		"layer == 1 && id == 'CVE-2026-1003' && !fixed":      verdict.ExitFindings,
 		"likelihood > 0.5": verdict.ExitUnknown, "pkg == 'left' && score > 9.9": verdict.ExitClean, "origin == 'base'": verdict.ExitUnknown, "origin == 'base' && layer > 7": verdict.ExitClean,
 		"exposed != 'no' && fixed": verdict.ExitFindings, "exposed == 'yes'": verdict.ExitUnknown,

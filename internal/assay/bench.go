@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/coaming/coaming/internal/advisory"
+	"github.com/coaming/coaming/internal/verdict"
 )
 
 // Index answers what is published about packages; *advisory.Index does.
@@ -25,6 +26,9 @@ type Bench struct {
 	particular bool
 	// NoKEV says that the index has no catalogue of exploited vulnerabilities, so that nobody knows which are.
 	NoKEV bool
+	// Standing is of which day the index is; nil where there is none. By one that is stale what is found is found, and what has no finding
+	// is unknown.
+	Standing *verdict.Advisories
 
 	asking  sync.Mutex // one question at a time
 	mu      sync.RWMutex
@@ -47,10 +51,18 @@ func (b *Bench) Rulings() int {
 	return len(b.rulings)
 }
 
+// Stale is why nobody knows what was published since the index was made; "" where it is young enough.
+func (b *Bench) Stale() string {
+	if b.Standing == nil {
+		return ""
+	}
+	return b.Standing.Stale
+}
+
 // Anew is a bench for the same that remembers nothing.
 func (b *Bench) Anew() *Bench {
 	fresh := NewBench(b.index, b.today, b.vex)
-	fresh.NoKEV = b.NoKEV
+	fresh.NoKEV, fresh.Standing = b.NoKEV, b.Standing
 	return fresh
 }
 

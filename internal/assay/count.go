@@ -78,21 +78,28 @@ func (b *Bench) Count(s *Subject) (*Count, error) {
 	}
 	c := &Count{}
 	var doubts map[doubt]bool
+	note := func(i int, reason string) {
+		if doubts == nil {
+			doubts = map[doubt]bool{}
+		}
+		doubts[doubt{questions[i].Ecosystem, reason}] = true
+	}
 	for i, r := range rulings {
 		switch {
 		case r.left:
 			c.Left++
 			continue
-		case len(r.findings)+len(r.unknown) == 0:
+		case len(r.findings)+len(r.unknown) > 0:
+		case b.Stale() != "":
+			note(i, b.Stale())
+			continue
+		default:
 			c.Passed++
 			continue
 		}
 		c.add(&r.count)
 		for _, reason := range r.unknown {
-			if doubts == nil {
-				doubts = map[doubt]bool{}
-			}
-			doubts[doubt{questions[i].Ecosystem, reason}] = true
+			note(i, reason)
 		}
 	}
 	c.Unknown = len(doubts)

@@ -44,6 +44,24 @@ func (w *World) Notes() []string {
 	return notes
 }
 
+// Notes are those of the world, and whether secrets that nobody has read lie on the way from the entries to
+// sinks of other kinds: the token of an account in one of them leads on.
+func (g *Graph) Notes(entries, sinks []int32) []string {
+	notes := g.World.Notes()
+	isSecret := func(n Node) bool { return n.Kind == Secret || n.Kind == Scope && n.Name == SecretsIn("").Name }
+	all := g.World.Inventory
+	if !all.Live || len(all.OfKind("Secret")) > 0 || !slices.ContainsFunc(sinks, func(i int32) bool { return !isSecret(g.Nodes[i]) }) {
+		return notes
+	}
+	seen := g.search(entries, fewest, false, nil)
+	for i, n := range g.Nodes {
+		if isSecret(n) && seen.cost[i] != unreached {
+			return append(notes, "more may be possible: "+n.Title()+" can be read, and no secret is read from a cluster: tokens of service accounts in them lead on")
+		}
+	}
+	return notes
+}
+
 // matters says whether a kind, of which a gap may know only the name, is one that steps look at.
 func matters(kind string, kinds []string) bool {
 	return slices.ContainsFunc(kinds, func(known string) bool {

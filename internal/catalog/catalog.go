@@ -125,13 +125,7 @@ func Compile(rules []*rule.Rule) ([]*rule.Compiled, error) {
 }
 
 // Checked serves the expressions that were checked when the program was built.
-func Checked(key string) []byte {
-	raw, found := checked()[key]
-	if !found {
-		return nil
-	}
-	return []byte(raw)
-}
+func Checked(key string) string { return checked()[key] }
 
 var checked = sync.OnceValue(func() map[string]string {
 	m, err := readChecked(checkedExpressions)

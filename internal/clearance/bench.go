@@ -1,6 +1,7 @@
 package clearance
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,8 +18,9 @@ import (
 )
 
 // OpenBench opens the index of advisories in a file, with the statements that suppress; close ends it. A path "" is no index:
-// then all is unknown because of that.
-func OpenBench(path, today string, vex []advisory.Statement) (opened *assay.Bench, end func() error, err error) {
+// then all is unknown because of that. By an index that is older than so many days what passes is unknown; 0 takes any age.
+func OpenBench(path string, now time.Time, most int, vex []advisory.Statement) (opened *assay.Bench, end func() error, err error) {
+	today := now.UTC().Format(time.DateOnly)
 	if path == "" {
 		return assay.NewBench(nil, today, vex), func() error { return nil }, nil
 	}
@@ -27,7 +29,7 @@ func OpenBench(path, today string, vex []advisory.Statement) (opened *assay.Benc
 		return nil, nil, err
 	}
 	opened = assay.NewBench(db.Index, today, vex)
-	opened.NoKEV = db.About.Exploited == 0
+	opened.NoKEV, opened.Standing = db.About.Exploited == 0, db.About.Standing(now, most)
 	return opened, db.Close, nil
 }
 
@@ -129,7 +131,7 @@ func (c *Clearance) reopen() error {
 	if _, err := os.Stat(path); first && errors.Is(err, fs.ErrNotExist) {
 		path = "" // it may come later; until then nothing is known
 	}
-	next, end, err := OpenBench(path, today, c.VEX)
+	next, end, err := OpenBench(path, c.Now(), cmp.Or(c.IndexAge, advisory.MostDays), c.VEX)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ type Settings struct {
 	// Index is the file of the index of advisories, "" for none; it may be replaced at any time. VEX excuses what does not apply.
 	Index string
 	VEX   []advisory.Statement
+	// IndexAge is how old the index may be, in days, before what passes by it is unknown: advisory.MostDays. Below 0 is any age.
+	IndexAge int
 	// Rules are asked about images until SetRules changes them; those that match something else are left out.
 	Rules []*rule.Compiled
 	Told  rule.Settings

@@ -125,6 +125,9 @@ func rootCommand(env *Env) *cobra.Command {
 		cutCommand(env),
 		dbCommand(env),
 		imageCommand(env),
+		installCommand(env),
+		uninstallCommand(env),
+		statusCommand(env),
 	)
 	called := strings.NewReplacer("  coaming ", "  "+name+" ", "| coaming ", "| "+name+" ")
 	for _, cmd := range root.Commands() {

@@ -267,7 +267,7 @@ func (s *surgeon) write(env *Env) error {
 	for i := range s.patients {
 		p := &s.patients[i]
 		answers = append(answers, &attack.CutAnswer{
-			World: p.name, Graph: p.graph, From: p.from, To: p.to, Cut: p.cut, Through: p.through, Refused: p.reasons, Notes: p.graph.World.Notes(),
+			World: p.name, Graph: p.graph, From: p.from, To: p.to, Cut: p.cut, Through: p.through, Refused: p.reasons, Notes: p.graph.Notes(p.entries, p.sinks),
 		})
 	}
 	if !s.patch {
@@ -295,7 +295,7 @@ func (s *surgeon) exit() error {
 		switch {
 		case len(p.cut.Left) > 0:
 			code = verdict.ExitFindings
-		case (len(p.cut.Doubtful) > 0 || len(p.graph.World.Notes()) > 0) && !s.allowUnknown && code == verdict.ExitClean:
+		case (len(p.cut.Doubtful) > 0 || len(p.graph.Notes(p.entries, p.sinks)) > 0) && !s.allowUnknown && code == verdict.ExitClean:
 			code = verdict.ExitUnknown
 		}
 	}

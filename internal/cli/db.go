@@ -8,7 +8,6 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,6 +71,9 @@ func dbBuildCommand(env *Env) *cobra.Command {
 		Short: "Make an index of OSV records; the same records give the same bytes",
 		Long: `Make an index of OSV records: folders with .json files and zips in them, or zips as OSV publishes them (npm/all.zip).
 Nothing is fetched. With --key the index is signed beside it, in FILE.sig.
+
+A record that names a package and leaves open which of its versions are affected (ranges of commits alone, or of what is no version) is told, and
+is in the index: packages that it names are unknown, unless another record closes it.
 
 Exit codes: 0 made; 2 wrong usage or an internal error, no index; 3 made without records that could not be read (0 with --allow-unread).`,
 		Example: `  coaming db build osv/npm/all.zip osv/Debian -o coaming-advisories.db --kev known_exploited_vulnerabilities.json --epss epss_scores.csv.gz
@@ -145,7 +147,15 @@ func (o *dbBuildOptions) run(ctx context.Context, env *Env, paths []string) erro
 	}
 	_, _ = fmt.Fprintf(env.Stderr, "%s: %s about %s in %s\n", o.output, counted(about.Records, "record"),
 		pluralized(about.Vulnerabilities, "vulnerability", "vulnerabilities"), counted(len(about.Ecosystems), "ecosystem"))
+	tellDoubts(env, about)
 	return o.tellUnread(env, unread)
+}
+
+// tellDoubts names the records that leave open which versions have what they are about.
+func tellDoubts(env *Env, about *advisory.About) {
+	for _, d := range about.Doubts {
+		_, _ = fmt.Fprintf(env.Stderr, "left open: %s\n", doubtText(&d))
+	}
 }
 
 // mostUnread is how many records that could not be read are named.
@@ -189,63 +199,4 @@ func pluralized(n int, one, many string) string {
 		return "1 " + one
 	}
 	return strconv.Itoa(n) + " " + many
-}
-
-func dbStatusCommand(env *Env) *cobra.Command {
-	f := &dbFlags{}
-	verify := false
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Say how old the advisories are, and what they cover",
-		Long: `Say how old the advisories are, and which ecosystems and releases of distributions they cover. A release whose support has ended
-gets no advisories any more: packages of it are unknown.`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) (err error) {
-			db, err := f.open(env)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, db.Close()) }()
-			if verify {
-				if err := db.CheckSeal(); err != nil {
-					return err
-				}
-			}
-			return writeStatus(env, db)
-		},
-	}
-	f.register(cmd.Flags())
-	cmd.Flags().BoolVar(&verify, "verify", false, "read the whole file and hold it to its checksum")
-	return cmd
-}
-
-func writeStatus(env *Env, db *vulndb.DB) error {
-	a, today := &db.About, env.Now().UTC().Format(time.DateOnly)
-	days := int(env.Now().Sub(db.Created()).Hours() / 24)
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintf(w, "file\t%s, %d bytes\nmade\t%s, %s ago; sequence %d\n", db.Path, len(db.Bytes), db.Created().Format(time.RFC3339), counted(max(days, 0), "day"), a.Sequence)
-	_, _ = fmt.Fprintf(w, "holds\t%s about %s; %d with a CVSS score from elsewhere, %d exploited (KEV), %d with a likelihood (EPSS)\n",
-		counted(a.Records, "record"), pluralized(a.Vulnerabilities, "vulnerability", "vulnerabilities"), a.Scores, a.Exploited, a.Likelihoods)
-	for _, s := range a.Sources {
-		line := counted(s.Records, "record")
-		if s.Skipped > 0 {
-			line += fmt.Sprintf(", %d withdrawn or there already", s.Skipped)
-		}
-		if s.Unread > 0 {
-			line += fmt.Sprintf(", %d could not be read", s.Unread)
-		}
-		_, _ = fmt.Fprintf(w, "source\t%s: %s\n", s.Name, line)
-	}
-	_, _ = fmt.Fprintln(w, "\nCOVERS\tPACKAGES\tNEWEST\tSUPPORT")
-	for _, e := range a.Ecosystems {
-		support := ""
-		if end, ok := advisory.EndOfLife(e.Name); ok {
-			support = "until " + end
-			if end < today {
-				support = "ended " + end + ": unknown"
-			}
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", e.Name, e.Packages, e.Newest, support)
-	}
-	return w.Flush()
 }

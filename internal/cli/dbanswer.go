@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/coaming/coaming/internal/advisory"
+	"github.com/coaming/coaming/internal/report"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
-func writeAnswer(env *Env, names []string, a *advisory.Answer, gaps []verdict.Gap) error {
+func writeAnswer(env *Env, names []string, a *advisory.Answer, gaps []verdict.Gap, about *verdict.Advisories) error {
 	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
 	suppressed := 0
 	for i, f := range a.Findings {
@@ -34,6 +35,7 @@ func writeAnswer(env *Env, names []string, a *advisory.Answer, gaps []verdict.Ga
 	for i := range gaps {
 		_, _ = fmt.Fprintf(env.Stderr, "unknown: %s: %s\n", printable(gapPlace(&gaps[i])), printable(gaps[i].Message))
 	}
+	_, _ = fmt.Fprintf(env.Stderr, "advisories %s\n", report.AdvisoriesText(about))
 	_, _ = fmt.Fprintf(env.Stderr, "%s in %s; %d suppressed by VEX\n", counted(len(a.Findings)-suppressed, "finding"), counted(len(names), "package"), suppressed)
 	return nil
 }
@@ -100,12 +102,14 @@ type jsonUnknown struct {
 	Reason    string   `json:"reason"`
 }
 
-func writeAnswerJSON(w io.Writer, names []string, a *advisory.Answer, gaps []verdict.Gap) error {
+func writeAnswerJSON(w io.Writer, names []string, a *advisory.Answer, gaps []verdict.Gap, about *verdict.Advisories) error {
 	out := struct {
 		Findings []jsonFinding `json:"findings"`
 		Unknown  []jsonUnknown `json:"unknown"`
 		Gaps     []verdict.Gap `json:"gaps,omitempty"`
-	}{[]jsonFinding{}, []jsonUnknown{}, gaps}
+
+		Advisories *verdict.Advisories `json:"advisories"`
+	}{[]jsonFinding{}, []jsonUnknown{}, gaps, about}
 	for _, f := range a.Findings {
 		j := jsonFinding{
 			Package: names[f.Package], Vulnerability: f.Vulnerability, Aliases: f.Aliases, Advisories: f.Advisories, Summary: f.Summary,

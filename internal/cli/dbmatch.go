@@ -21,7 +21,7 @@ import (
 
 // dbMatchOptions is the configuration of one question about packages.
 type dbMatchOptions struct {
-	dbFlags
+	askFlags
 	lists        []string
 	boms         []string
 	vex          []string
@@ -37,8 +37,8 @@ func dbMatchCommand(env *Env) *cobra.Command {
 		Short: "Say what is published about packages",
 		Long: `Say what is published about packages, named by package URLs: as arguments, or one on a line of a file. Packages of distributions
 need their release: pkg:deb/debian/openssl@3.0.11-1?distro=debian-12 names the source package, for apk the origin, for rpm the binary package.
-Or they are those of a bill of materials (SPDX, CycloneDX, syft's JSON). What the advisories do not cover is unknown, never clean, and so is what a
-bill of materials leaves open.
+Or they are those of a bill of materials (SPDX, CycloneDX, syft's JSON). What the advisories do not cover is unknown, never clean, and so is a package
+without a version, what a record names without versions that can be compared, and what a bill of materials leaves open.
 
 Exit codes: 0 nothing published; 1 something is; 2 wrong usage or an internal error; 3 nothing published, and something
 unknown (0 with --allow-unknown).`,
@@ -69,6 +69,7 @@ func (o *dbMatchOptions) run(ctx context.Context, env *Env, args []string) (err 
 	if o.format != "text" && o.format != "json" {
 		errs = append(errs, fmt.Errorf("--format: %q is none of text, json", o.format))
 	}
+	errs = append(errs, o.askFlags.check())
 	for _, list := range o.lists {
 		some, err := readLines(env, list)
 		names, errs = append(names, some...), append(errs, err)
@@ -110,10 +111,16 @@ func (o *dbMatchOptions) run(ctx context.Context, env *Env, args []string) (err 
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", db.Path, err)
 	}
+	about := db.About.Standing(env.Now(), o.maxAge)
+	doubtVersions(answer, q.Packages, names)
+	if about.Stale != "" {
+		answer.Doubt(q.Packages, about.Stale)
+		gaps = append(gaps, staleGap(db.Path, about.Stale))
+	}
 	if o.format == "json" {
-		err = writeAnswerJSON(env.Stdout, names, answer, gaps)
+		err = writeAnswerJSON(env.Stdout, names, answer, gaps, about)
 	} else {
-		err = writeAnswer(env, names, answer, gaps)
+		err = writeAnswer(env, names, answer, gaps, about)
 	}
 	if err != nil {
 		return err
@@ -127,6 +134,25 @@ func (o *dbMatchOptions) run(ctx context.Context, env *Env, args []string) (err 
 		return exitError(verdict.ExitUnknown)
 	}
 	return nil
+}
+
+// doubtVersions makes unknown the packages without a version, or with one that is none, of which nothing was published: which version is
+// there, nobody said.
+func doubtVersions(a *advisory.Answer, packages []advisory.Package, names []string) {
+	told := map[int]bool{}
+	for _, u := range a.Unknown {
+		for _, i := range u.Packages {
+			told[i] = true
+		}
+	}
+	for i := range packages {
+		p := &packages[i]
+		if p.Owner == "" && !told[i] && !advisory.IsVersion(p.Ecosystem, p.Version) {
+			a.Unknown = append(a.Unknown, advisory.Unknown{
+				Ecosystem: p.Ecosystem, Packages: []int{i}, Reason: fmt.Sprintf("%.100q of %.100s is no version", p.Version, names[i]),
+			})
+		}
+	}
 }
 
 // askOf adds the packages of an image to the question, and the image to what they are in. The result are their names.

@@ -205,7 +205,7 @@ exception excuses and which excuse nothing, those in the sources included.`,
 
 // quietScan is a scan whose report nobody sees.
 func quietScan() *scanOptions {
-	return &scanOptions{reportFlags: reportFlags{failOn: "low", format: terminal, color: "never"}}
+	return &scanOptions{judgeFlags: judgeFlags{reportFlags: reportFlags{failOn: "low", format: terminal, color: "never"}}}
 }
 
 // registerStanding adds the flags that say which exceptions there are, and what they are for.

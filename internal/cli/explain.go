@@ -18,7 +18,7 @@ import (
 )
 
 func explainCommand(env *Env) *cobra.Command {
-	o := &scanOptions{reportFlags: reportFlags{failOn: "low", format: terminal, color: "auto"}}
+	o := &scanOptions{judgeFlags: judgeFlags{reportFlags: reportFlags{failOn: "low", format: terminal, color: "auto"}}}
 	from := ""
 	cmd := &cobra.Command{
 		Use:   "explain FINGERPRINT [PATH...|-]",

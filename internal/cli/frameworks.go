@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaming/coaming/internal/assay"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -47,10 +48,11 @@ func ruleInfos() ([]verdict.RuleInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	infos := make([]verdict.RuleInfo, 0, len(rules))
+	infos := make([]verdict.RuleInfo, 0, len(rules)+1)
 	for _, r := range rules {
 		infos = append(infos, r.Info())
 	}
+	infos = append(infos, assay.Rule)
 	return infos, nil
 }
 
@@ -100,7 +102,7 @@ func (f *ruleFlags) serve(rules []*rule.Compiled) error {
 		return err
 	}
 	var infos []verdict.RuleInfo
-	for _, r := range rules {
+	for _, r := range withPublished(rules) {
 		infos = append(infos, r.Info())
 	}
 	f.serving = map[string]bool{}

@@ -32,6 +32,8 @@ type gateOptions struct {
 	offline, list   bool
 	listen, metrics string
 	cert, key, ca   string
+	certificates    certificateFlags
+	keep            keepFlags
 	drain           time.Duration
 }
 
@@ -71,6 +73,8 @@ Paths: /validate for all rules, /validate/ignore and /validate/fail for those of
 	flags.StringVar(&o.metrics, "metrics-listen", "", "serve /metrics at this `ADDRESS`, without TLS (\"\" for nowhere)")
 	flags.StringVar(&o.cert, "tls-cert", "", "the server's certificate with its chain, in PEM: `FILE`")
 	flags.StringVar(&o.key, "tls-key", "", "its key, in PEM: `FILE`")
+	o.certificates.register(flags)
+	o.keep.register(flags)
 	flags.StringVar(&o.ca, "client-ca", "", "demand a client certificate of one of these authorities, in PEM: `FILE`")
 	flags.DurationVar(&o.drain, "drain", 5*time.Second, "how long new requests are still taken after SIGTERM, until everybody knows that the gate ends")
 	flags.BoolVar(&o.list, "list", false, "list where each rule is judged (native policy, webhook, background) and how it holds where no entry says otherwise; serve nothing")
@@ -86,10 +90,12 @@ func (o *gateOptions) check() error {
 	if o.takes("cluster") {
 		errs = append(errs, errors.New("--exceptions-from: the gate reads exceptions from files and inline"))
 	}
-	if (o.cert == "") != (o.key == "") || o.cert == "" && !o.list {
+	errs = append(errs, o.certificates.check(o.cert != "")...)
+	errs = append(errs, o.keep.check(o.offline)...)
+	if (o.cert == "") != (o.key == "") || o.cert == "" && o.certificates.folder == "" && !o.list {
 		errs = append(errs, &verdict.RemedyError{
 			Err:    errors.New("the API server speaks to webhooks over TLS alone, and there is no certificate"),
-			Remedy: "Name both files: --tls-cert FILE --tls-key FILE.",
+			Remedy: "Name both files, --tls-cert FILE --tls-key FILE, or a folder of them: --certificates FOLDER.",
 		})
 	}
 	if _, known := catalog.Minor(o.kubeVersion); o.kubeVersion != "" && !known {
@@ -115,9 +121,10 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 		return l.list(ctx)
 	}
 	log := slog.New(slog.NewJSONHandler(env.Stderr, nil))
-	pair := &gate.Pair{CertFile: o.cert, KeyFile: o.key, Log: log}
+	certificates, err := o.serving(env, log)
+	errs := []error{err}
 	clients, err := o.clients()
-	errs := []error{err, pair.Load()}
+	errs = append(errs, err)
 	if watch != nil && o.kubeVersion == "" {
 		o.kubeVersion, err = watch.Version()
 		errs = append(errs, err)
@@ -134,7 +141,7 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 		return err
 	}
 	options := gate.Options{
-		Certificates: pair, ClientCAs: clients, Load: l.load, Changed: files.Changed, Watch: watch, Drain: o.drain, Log: log,
+		Certificates: certificates, ClientCAs: clients, Load: l.load, Changed: files.Changed, Watch: watch, Drain: o.drain, Log: log,
 	}
 	l.lookIntoImages(&options)
 	if options.Listener, err = listen(ctx, "--listen", o.listen); err != nil {
@@ -145,8 +152,23 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 			return errors.Join(err, options.Listener.Close())
 		}
 	}
+	if o.keep.on {
+		if err := l.keepNative(&options, log); err != nil {
+			return errors.Join(err, options.Listener.Close())
+		}
+	}
 	log.Info("serving", "address", options.Listener.Addr().String(), "kubernetes", o.kubeVersion, "version", env.Version)
 	return gate.New(options).Run(ctx)
+}
+
+// serving are the certificates by which the gate is known: a pair of files, or a folder that may hold an authority.
+func (o *gateOptions) serving(env *Env, log *slog.Logger) (gate.Certificates, error) {
+	if o.certificates.folder != "" {
+		keeper := o.certificates.keeper(env, log)
+		return keeper, keeper.Refresh()
+	}
+	pair := &gate.Pair{CertFile: o.cert, KeyFile: o.key, Log: log}
+	return pair, pair.Load()
 }
 
 // listen takes an address.

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
+	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +56,10 @@ A word is a path where a file or directory of that name stands. Otherwise REGIST
 image in that registry, which is then asked; oci:// before it always does. containerd://REF reads containerd's own store,
 docker-daemon://REF asks Docker's engine, and - is an archive on standard input.
 
-Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown).`,
+When it is stopped (Ctrl-C, a time limit), what had been read until then is listed, and that it was stopped.
+
+Exit codes: 0 all was read; 2 wrong usage, or no image to speak of; 3 something in it could not be read (0 with --allow-unknown), or it was
+stopped.`,
 		Example: `  docker save -o shop.tar shop:1.4 && coaming image list shop.tar
   coaming image list layout/ --platform linux/arm64 --format json
   coaming image list registry.example/shop:1.4 --auth-file config.json
@@ -104,7 +109,8 @@ func runImageList(ctx context.Context, env *Env, o *imageListOptions, path strin
 	if err != nil {
 		return err
 	}
-	write := writeImageText
+	today := env.Now().UTC().Format(time.DateOnly)
+	write := func(w io.Writer, img *fact.Image, c *verdict.Coverage) error { return writeImageText(w, img, c, today) }
 	if o.format == "json" {
 		write = writeImageJSON
 		if !o.files {
@@ -117,7 +123,7 @@ func runImageList(ctx context.Context, env *Env, o *imageListOptions, path strin
 	if err := errors.Join(write(w, img, coverage), w.Flush()); err != nil {
 		return err
 	}
-	if !coverage.Complete() && !o.allowUnknown {
+	if ctx.Err() != nil || !coverage.Complete() && !o.allowUnknown {
 		return exitError(verdict.ExitUnknown)
 	}
 	return nil
@@ -132,7 +138,7 @@ func writeImageJSON(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 	}{img, c.Gaps})
 }
 
-func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
+func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage, today string) error {
 	about := []string{printable(img.Name), img.Form}
 	for _, word := range []string{img.Platform, img.Digest} {
 		if word != "" {
@@ -141,27 +147,14 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 	}
 	_, _ = fmt.Fprintln(w, strings.Join(about, ", "))
 	if s := img.System; s != nil {
-		line := s.Name + " (" + s.ID + " " + s.Version + ")"
-		if s.EndOfLife != "" {
-			line += ", mended until " + s.EndOfLife
-		}
-		_, _ = fmt.Fprintln(w, printable(line))
+		_, _ = fmt.Fprintln(w, printable(systemText(s, today)))
 	} else {
 		_, _ = fmt.Fprintln(w, "no distribution: there is no os-release")
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(img.Packages) > 0 {
-		_, _ = fmt.Fprint(table, "\nECOSYSTEM\tPACKAGE\tVERSION\tLAYER\tOWNER\tPLACE\n")
-	}
-	for i := range img.Packages {
-		p := &img.Packages[i]
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n",
-			dash(p.Ecosystem), printable(p.Name), dash(p.Version), p.Layer, dash(p.Owner), printable(placeOf(p)))
-	}
-	if err := table.Flush(); err != nil {
+	if err := writePackages(w, img.Packages); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "\n%d packages in %d layers\n", len(img.Packages), max(1, len(img.Layers)))
+	_, _ = fmt.Fprintf(w, "\n%s in %s\n", counted(len(img.Packages), "package"), counted(max(1, len(img.Layers)), "layer"))
 	if len(c.Gaps) > 0 {
 		_, _ = fmt.Fprintf(w, "\nNot read, and so unknown (%d):\n", len(c.Gaps))
 	}
@@ -169,6 +162,47 @@ func writeImageText(w io.Writer, img *fact.Image, c *verdict.Coverage) error {
 		_, _ = fmt.Fprintf(w, "  %s: %s\n    %s\n", printable(gapPlace(&g)), printable(g.Message), printable(g.Remedy))
 	}
 	return nil
+}
+
+// systemText is the distribution in an image, and until when it is mended, or that this is past.
+func systemText(s *fact.System, today string) string {
+	text := strings.TrimSpace(s.ID + " " + s.Version)
+	if s.Name != "" {
+		text = s.Name + " (" + text + ")"
+	}
+	switch {
+	case s.EndOfLife == "":
+		return text
+	case s.EndOfLife < today:
+		return text + ", ended " + s.EndOfLife
+	}
+	return text + ", mended until " + s.EndOfLife
+}
+
+// writePackages writes the packages in columns, row by row: of an image with a hundred thousand no table is held.
+func writePackages(w io.Writer, list []fact.Package) error {
+	if len(list) == 0 {
+		return nil
+	}
+	row := func(i int) [6]string {
+		if i < 0 {
+			return [6]string{"ECOSYSTEM", "PACKAGE", "VERSION", "LAYER", "OWNER", "PLACE"}
+		}
+		p := &list[i]
+		return [6]string{dash(p.Ecosystem), printable(p.Name), dash(p.Version), strconv.Itoa(p.Layer), dash(p.Owner), printable(placeOf(p))}
+	}
+	var width [6]int
+	for i := -1; i < len(list); i++ {
+		for n, cell := range row(i) {
+			width[n] = max(width[n], utf8.RuneCountInString(cell))
+		}
+	}
+	_, err := fmt.Fprintln(w)
+	for i := -1; i < len(list) && err == nil; i++ {
+		c := row(i)
+		_, err = fmt.Fprintf(w, "%-*s  %-*s  %-*s  %-*s  %-*s  %s\n", width[0], c[0], width[1], c[1], width[2], c[2], width[3], c[3], width[4], c[4], c[5])
+	}
+	return err
 }
 
 // gapPlace is where in an image something was not read.
@@ -182,7 +216,10 @@ func gapPlace(g *verdict.Gap) string {
 
 // placeOf is the file that tells of a package, and where in it that stands.
 func placeOf(p *fact.Package) string {
-	if p.Within == "" {
+	switch {
+	case p.Kind == "locked":
+		return p.Place + " (not seen installed)"
+	case p.Within == "":
 		return p.Place
 	}
 	return p.Place + "!/" + p.Within

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/hold"
 	"github.com/coaming/coaming/internal/verdict"
@@ -76,4 +77,41 @@ func keeper(store *hold.Store) *hold.Keeper {
 // recordOf is an image as it is kept.
 func recordOf(env *Env, name string, img *fact.Image, coverage *verdict.Coverage) *hold.Record {
 	return &hold.Record{Image: *img, Name: name, Coverage: *coverage, Catalogued: env.Now().UTC(), By: env.Version}
+}
+
+// tryStored puts the stored images of those names to the advisories.
+func (o *imageScanOptions) tryStored(env *Env, b *assayed, names []string) error {
+	store := o.store(env)
+	if store == nil {
+		return errNoStore
+	}
+	if exists(trustFile) {
+		b.coverage.Exclusions = append(b.coverage.Exclusions, verdict.Exclusion{
+			What: "who vouches for the images, which " + trustFile + " demands", Reason: "--stored: who vouches for an image is asked anew each time, and is not stored",
+		})
+	}
+	found := map[string]bool{}
+	err := store.Records(hold.Image, func(entry string, r *hold.Record) error {
+		for _, name := range names {
+			if meant(r, []string{name}) {
+				found[name] = true
+				if !found[entry] {
+					found[entry] = true
+					r.Image.Contents = store.GetContents(hold.ImageKey(r.Name, &r.Image), r.Image.Packages)
+					return b.add(clearance.SubjectOf(r, o.products), &r.Coverage)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		if !found[name] {
+			errs = append(errs, &verdict.RemedyError{Err: fmt.Errorf("there is no stored image %q", name), Remedy: "'coaming image rejudge' lists what is stored."})
+		}
+	}
+	return errors.Join(errs...)
 }

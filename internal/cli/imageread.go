@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -40,15 +42,27 @@ func (o *imageFlags) check(words ...string) []error {
 	return errs
 }
 
-// read reads the image, or the bill of materials of one.
+// read reads the image, or the bill of materials of one. When it is stopped, what had been read until then counts.
 func (o *imageFlags) read(ctx context.Context, env *Env, word string) (*fact.Image, *verdict.Coverage, error) {
 	done, err := o.open(env, word)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer done()
+	bar := newProgress(env)
+	defer bar.clear()
+	o.watch(bar)
 	heap.Early()
 	return image.Read(ctx, word, o.Options)
+}
+
+// watch tells of the entries that are read, and keeps what was read when the reading is stopped.
+func (o *imageFlags) watch(bar *progress) {
+	o.Partial = true
+	if tell := bar.stage("reading, files"); tell != nil {
+		var count atomic.Int64
+		o.Progress = func(more int) { tell(int(count.Add(int64(more))), 0) }
+	}
 }
 
 // open makes ready what the images are read with, until done is called.
@@ -59,4 +73,9 @@ func (o *imageFlags) open(env *Env, words ...string) (done func(), err error) {
 	}
 	o.Registry, o.Stdin = client, env.Stdin
 	return client.Close, nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }

@@ -4,15 +4,12 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -62,7 +59,7 @@ Exit codes are those of 'image scan', of all the images together.`,
 }
 
 func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err error) {
-	errs := o.check()
+	errs := append(o.holdFlags.check(), o.askFlags.check())
 	if o.format != "text" && o.format != "json" {
 		errs = append(errs, fmt.Errorf("--format: %q is none of text, json", o.format))
 	}
@@ -79,11 +76,11 @@ func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err
 			return err
 		}
 	}
-	bench, done, err := o.bench(env)
+	bench, err := o.openBench(env)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, bench.close()) }()
 	rows, err := o.judge(ctx, env, bench, names)
 	if err != nil {
 		return err
@@ -93,7 +90,7 @@ func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err
 	if o.format == "json" {
 		write = writeRejudgedJSON
 	}
-	if err := errors.Join(write(w, rows), w.Flush()); err != nil {
+	if err := errors.Join(write(w, &rejudgement{rows, bench.Standing, exists(trustFile)}), w.Flush()); err != nil {
 		return err
 	}
 	code := verdict.ExitClean
@@ -110,27 +107,8 @@ func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err
 	return exitWith(code, nil)
 }
 
-// rejudged is what came of one stored image.
-type rejudged struct {
-	Image      string `json:"image"`
-	Digest     string `json:"digest,omitempty"`
-	Catalogued string `json:"catalogued"`
-	Packages   int    `json:"packages"`
-	Critical   int    `json:"critical"`
-	High       int    `json:"high"`
-	Medium     int    `json:"medium"`
-	Low        int    `json:"low"`
-	Exploited  int    `json:"exploited"`
-	Fixable    int    `json:"fixable"`
-	Unknown    int    `json:"unknown"`
-	Exempt     int    `json:"exempt"`
-	Exit       int    `json:"exit"`
-	// Undescribed says that the rules on images were to be asked, and nothing is stored that they could read.
-	Undescribed bool `json:"undescribed,omitempty"`
-}
-
 // judge puts every stored image that is meant to the advisories, on all cores.
-func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *assay.Bench, names []string) ([]rejudged, error) {
+func (o *rejudgeOptions) judge(ctx context.Context, env *Env, bench *bench, names []string) ([]rejudged, error) {
 	store := o.store(env)
 	if store == nil {
 		return nil, errNoStore
@@ -198,7 +176,7 @@ func meant(r *hold.Record, names []string) bool {
 	})
 }
 
-func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r *hold.Record) (*rejudged, error) {
+func (o *rejudgeOptions) row(env *Env, bench *bench, store *hold.Store, r *hold.Record) (*rejudged, error) {
 	s := clearance.SubjectOf(r, o.products)
 	count, findings, err := o.count(bench, s)
 	if err != nil {
@@ -219,12 +197,13 @@ func (o *rejudgeOptions) row(env *Env, bench *assay.Bench, store *hold.Store, r 
 	row.Unknown += len(r.Coverage.Gaps)
 	res := verdict.Result{Findings: findings, Coverage: r.Coverage}
 	res.Coverage.Evaluations = len(findings) + passed
+	res.Coverage.Gaps = slices.Concat(r.Coverage.Gaps, bench.gaps)
 	row.Exit = res.Exit(o.gate, o.allowUnknown)
 	return row, nil
 }
 
 // count is what advisories come to of an image, and the findings that the gate has to see: all of them where it is an expression.
-func (o *rejudgeOptions) count(bench *assay.Bench, s *assay.Subject) (*assay.Count, []verdict.Finding, error) {
+func (o *rejudgeOptions) count(bench *bench, s *assay.Subject) (*assay.Count, []verdict.Finding, error) {
 	if _, plain := o.gate.(verdict.Severity); plain {
 		count, err := bench.Count(s)
 		if err != nil {
@@ -237,47 +216,4 @@ func (o *rejudgeOptions) count(bench *assay.Bench, s *assay.Subject) (*assay.Cou
 		return nil, nil, err
 	}
 	return tried.Count(), tried.Findings, nil
-}
-
-func (r *rejudged) add(c *assay.Count) {
-	r.Critical += c.Failed[verdict.Critical]
-	r.High += c.Failed[verdict.High]
-	r.Medium += c.Failed[verdict.Medium]
-	r.Low += c.Failed[verdict.Low]
-	r.Exploited += c.Exploited
-	r.Fixable += c.Fixable
-	r.Unknown += c.Unknown
-	r.Exempt += c.Exempt
-}
-
-func writeRejudgedJSON(w io.Writer, rows []rejudged) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(struct {
-		Images []rejudged `json:"images"`
-	}{rows})
-}
-
-func writeRejudged(w io.Writer, rows []rejudged) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "IMAGE\tDIGEST\tREAD\tPACKAGES\tCRITICAL\tHIGH\tMEDIUM\tLOW\tEXPLOITED\tFIXABLE\tUNKNOWN\tEXEMPT\tEXIT")
-	for _, r := range rows {
-		digest := strings.TrimPrefix(r.Digest, "sha256:")
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", printable(r.Image), printable(digest[:min(12, len(digest))]), r.Catalogued,
-			r.Packages, r.Critical, r.High, r.Medium, r.Low, r.Exploited, r.Fixable, r.Unknown, r.Exempt, r.Exit)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	undescribed := 0
-	for i := range rows {
-		if rows[i].Undescribed {
-			undescribed++
-		}
-	}
-	if undescribed > 0 {
-		_, _ = fmt.Fprintf(w, "\nOf %s nothing is stored that the rules on images could read: scan them again.\n", counted(undescribed, "image"))
-	}
-	_, err := fmt.Fprintf(w, "\n%s judged again\n", counted(len(rows), "image"))
-	return err
 }

@@ -143,9 +143,9 @@ func writeSlimText(w io.Writer, s *image.Slimming, c *verdict.Coverage) error {
 		_, _ = fmt.Fprintf(w, "\nSmallest base: %s\n", printable(s.Reason))
 	}
 	if s.Observed {
-		_, _ = fmt.Fprintf(w, "\nNever opened: %d packages and %d programs and other noted files of no package\n", len(s.Packages), len(s.Files))
+		_, _ = fmt.Fprintf(w, "\nNever opened: %s and %s of no package\n", counted(len(s.Packages), "package"), pluralized(len(s.Files), "program or other noted file", "programs and other noted files"))
 	} else {
-		_, _ = fmt.Fprintf(w, "\nWhat is never used is unknown: nobody saw it run (--used). Candidates, on which nothing that starts it depends: %d packages\n", len(s.Packages))
+		_, _ = fmt.Fprintf(w, "\nWhat is never used is unknown: nobody saw it run (--used). Candidates, on which nothing that starts it depends: %s\n", counted(len(s.Packages), "package"))
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range s.Packages {
@@ -158,7 +158,7 @@ func writeSlimText(w io.Writer, s *image.Slimming, c *verdict.Coverage) error {
 		return err
 	}
 	if len(s.Unknown) > 0 {
-		_, _ = fmt.Fprintf(w, "\nOpened and not in the image (made while it ran, or mounted): %d paths\n", len(s.Unknown))
+		_, _ = fmt.Fprintf(w, "\nOpened and not in the image (made while it ran, or mounted): %s\n", counted(len(s.Unknown), "path"))
 	}
 	_, _ = fmt.Fprintln(w, "\nCapabilities that it uses are unknown until it was seen running. Its documents speak for:")
 	for _, n := range s.Capabilities {

@@ -12,9 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaming/coaming/internal/assay"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/report"
+	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/threshold"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -158,6 +160,11 @@ func addFrameworks(res *verdict.Result, ids []string) error {
 	rules, err := catalog.Brief()
 	if err != nil {
 		return err
+	}
+	if res.Coverage.Images > 0 || res.Rule(assay.RuleID) != nil {
+		own := *published.Rule
+		own.Match = rule.Match{Fact: "image"}
+		rules = append(slices.Clone(rules), &own)
 	}
 	res.Frameworks = nil
 	for i, id := range ids {

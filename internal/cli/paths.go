@@ -124,7 +124,7 @@ type question struct {
 
 func (q *question) ask() *attack.Answer {
 	a := q.graph.Ask(q.entries, q.sinks, q.from, q.to)
-	a.World, a.Notes = q.name, q.graph.World.Notes()
+	a.World, a.Notes = q.name, q.graph.Notes(q.entries, q.sinks)
 	return a
 }
 

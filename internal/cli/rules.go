@@ -40,10 +40,8 @@ func (f *ruleFlags) complete(cmd *cobra.Command) {
 // published is the rule that the index of advisories judges.
 var published = workbench.Told(assay.Rule, assay.Judges)
 
-// asksPublished says whether that rule is asked: always, unless it is left out.
-func (f *ruleFlags) asksPublished() bool {
-	return !slices.Contains(f.skip, published.ID) && !slices.Contains(f.skip, published.Practice)
-}
+// asksPublished says whether that rule is asked, as any other is; load must have been called.
+func (f *ruleFlags) asksPublished() bool { return f.wants(published.Rule) }
 
 // load reads and compiles the chosen rules, those from outside with the built-in ones, and tells
 // which were left out.
@@ -59,7 +57,7 @@ func (f *ruleFlags) load(ctx context.Context, env *Env, sources []string) ([]*ru
 		return nil, nil, err
 	}
 	chosen := slices.DeleteFunc(slices.Clone(rules), func(r *rule.Compiled) bool { return !f.wants(r.Rule) })
-	if len(chosen) == 0 && !f.wants(published.Rule) {
+	if len(chosen) == 0 && !f.asksPublished() {
 		return nil, nil, &verdict.RemedyError{Err: errors.New("no rule is left to ask"), Remedy: "See 'coaming rules' for what there is."}
 	}
 	var excluded []verdict.Exclusion

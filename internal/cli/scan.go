@@ -24,17 +24,11 @@ import (
 // scanOptions is the configuration of one scan.
 type scanOptions struct {
 	sourceFlags
-	ruleFlags
-	exceptionFlags
-	reportFlags
+	judgeFlags
 	settingFlags
 	workloadImageFlags
 	namespaces []string
-	// writeBaseline is where what fails is written as old.
-	writeBaseline string
-	noCache       bool
-
-	bar *progress
+	noCache    bool
 }
 
 func scanCommand(env *Env) *cobra.Command {
@@ -59,16 +53,11 @@ something could not be judged (0 with --allow-unknown). With --diff only what is
 	}
 	flags := cmd.Flags()
 	o.sourceFlags.register(flags)
-	o.ruleFlags.register(flags)
-	o.exceptionFlags.register(flags)
+	o.judgeFlags.register(cmd)
 	o.settingFlags.register(flags)
 	o.workloadImageFlags.register(flags)
 	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "judge only these `NAMESPACES`")
 	flags.BoolVar(&o.noCache, "no-cache", false, "judge anew even where the same scan of the same files was made before")
-	flags.StringVar(&o.writeBaseline, "write-baseline", "", "write what fails to this `FILE`, as a baseline for later scans, and let it pass now")
-	o.reportFlags.register(cmd)
-	o.ruleFlags.complete(cmd)
-	o.exceptionFlags.complete(cmd)
 	o.settingFlags.complete(cmd)
 	return cmd
 }
@@ -80,9 +69,7 @@ func completeFlag(cmd *cobra.Command, flag string, words ...string) {
 
 // check reports every problem of the options at once.
 func (o *scanOptions) check(env *Env, args []string) error {
-	var errs []error
-	errs = append(errs, o.reportFlags.check(), checkFrameworks(o.frameworks))
-	errs = append(errs, o.exceptionFlags.check()...)
+	errs := append(o.judgeFlags.check(), checkFrameworks(o.frameworks))
 	errs = append(errs, o.workloadImageFlags.check()...)
 	if o.kubeVersion != "" && !catalog.Reached(o.kubeVersion, "1.0") {
 		errs = append(errs, fmt.Errorf("--kubernetes-version: %q is no version like 1.36", o.kubeVersion))
@@ -119,19 +106,10 @@ func runScan(ctx context.Context, env *Env, o *scanOptions, args []string) error
 	if err != nil {
 		return err
 	}
-	if o.writeBaseline != "" {
-		if err := saveBaseline(o.writeBaseline, res); err != nil {
-			return err
-		}
-	}
-	if err := o.finish(res, o.frameworks); err != nil {
+	code, err := o.conclude(env, res, alsoResult)
+	if err != nil {
 		return err
 	}
-	if err := o.report(env, res); err != nil {
-		return err
-	}
-	remember(env, res, &o.reportFlags, alsoResult)
-	code := res.Exit(o.gate, o.allowUnknown)
 	if kept != nil {
 		kept.keep(ctx, o, env, args, res, code)
 	}
@@ -143,14 +121,6 @@ func exitWith(code int, err error) error {
 		return exitError(code)
 	}
 	return err
-}
-
-// progressBar is the one of this command.
-func (o *scanOptions) progressBar(env *Env) *progress {
-	if o.bar == nil {
-		o.bar = newProgress(env)
-	}
-	return o.bar
 }
 
 // judge reads the sources and judges them.
@@ -235,7 +205,7 @@ func (o *scanOptions) lookInto(ctx context.Context, env *Env, inventory *fact.In
 	c := &reading.Coverage
 	c.Gaps = append(c.Gaps, looked.coverage.Gaps...)
 	c.Exclusions = append(c.Exclusions, looked.coverage.Exclusions...)
-	c.Images, c.Packages = looked.coverage.Images, looked.coverage.Packages
+	c.Images, c.Packages, c.Advisories = looked.coverage.Images, looked.coverage.Packages, looked.coverage.Advisories
 	return looked, nil
 }
 

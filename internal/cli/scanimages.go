@@ -18,7 +18,6 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/hold"
 	"github.com/coaming/coaming/internal/image"
-	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -44,7 +43,7 @@ func (f *workloadImageFlags) register(flags *pflag.FlagSet) {
 }
 
 func (f *workloadImageFlags) check() []error {
-	errs := f.holdFlags.check()
+	errs := append(f.holdFlags.check(), f.askFlags.check())
 	errs = append(errs, f.registryFlags.check(nil)...)
 	if !f.images && (len(f.from) > 0 || f.pullSecrets) {
 		errs = append(errs, errors.New("--images-from and --image-pull-secrets: they go with --images"))
@@ -85,16 +84,19 @@ func namedImages(inventory *fact.Inventory) []named {
 
 // look reads the images that the workloads of an inventory name and puts them to the advisories where these are asked. What cannot be read is a gap.
 func (f *workloadImageFlags) look(ctx context.Context, env *Env, inventory *fact.Inventory, published bool, tell func(done, total int)) (*assayed, error) {
-	bench, done, err := f.bench(env)
+	r, err := f.puller(env, inventory)
 	if err != nil {
 		return nil, err
 	}
-	r, err := f.puller(env, inventory)
+	known, err := f.bases(env)
 	if err != nil {
-		return nil, errors.Join(err, done())
+		return nil, err
 	}
-	b := newAssayed(published)
-	b.known, err = f.bases(env)
+	b, err := f.newAssayed(env, published)
+	if err != nil {
+		return nil, err
+	}
+	b.known = known
 	list := namedImages(inventory)
 	pulled := make([]*pulledImage, len(list))
 	group, ctx := errgroup.WithContext(ctx)
@@ -111,14 +113,14 @@ func (f *workloadImageFlags) look(ctx context.Context, env *Env, inventory *fact
 			return ctx.Err()
 		})
 	}
-	if err = errors.Join(err, group.Wait()); err == nil {
-		err = b.addPulled(env, bench, f.store(env), list, pulled)
+	if err = group.Wait(); err == nil {
+		err = b.addPulled(env, f.store(env), list, pulled)
 	}
-	return b, errors.Join(err, done())
+	return b, errors.Join(err, b.close())
 }
 
 // addPulled puts what was read to the advisories, each image once.
-func (b *assayed) addPulled(env *Env, bench *assay.Bench, store *hold.Store, list []named, pulled []*pulledImage) error {
+func (b *assayed) addPulled(env *Env, store *hold.Store, list []named, pulled []*pulledImage) error {
 	judged := map[string]string{}
 	b.found.Images, b.found.AtWorkloads = map[string]string{}, true
 	for i, p := range pulled {
@@ -136,7 +138,7 @@ func (b *assayed) addPulled(env *Env, bench *assay.Bench, store *hold.Store, lis
 		for n := range p.coverage.Gaps {
 			p.coverage.Gaps[n].Kinds = []string{"Image"}
 		}
-		if err := b.add(bench, s, p.coverage); err != nil {
+		if err := b.add(s, p.coverage); err != nil {
 			return err
 		}
 		store.KeepImage(recordOf(env, p.name, p.img, p.coverage))
@@ -346,15 +348,4 @@ func pullSecretText(o *fact.Object, kind string) []byte {
 		return nil
 	}
 	return text
-}
-
-// newAssayed begins; published says whether the advisories are asked.
-func newAssayed(published bool) *assayed {
-	b := &assayed{found: judge.Found{Passed: map[string]int{}}, mute: !published}
-	if published {
-		b.found.Rules = []verdict.RuleInfo{assay.Rule}
-	} else {
-		b.coverage.Exclusions = []verdict.Exclusion{{What: "published vulnerabilities of packages", Reason: "--skip"}}
-	}
-	return b
 }

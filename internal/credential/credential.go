@@ -18,6 +18,9 @@ const (
 	Token       = "token"
 	Password    = "password"
 	None        = ""
+
+	// ServiceToken is the token of an account of Kubernetes.
+	ServiceToken = "service-account-token"
 )
 
 // Kind is what kind of credential the literal is, None when it is none. The key is the name it
@@ -78,138 +81,6 @@ func Decode(s string) string {
 		return ""
 	}
 	return string(raw)
-}
-
-// shortestToken is how long the shortest key or token is that is told by its prefix.
-const shortestToken = 20
-
-// hasLongWord says whether any word is as long as a key or token: most texts have none, and need
-// not be searched for each prefix.
-func hasLongWord(s string) bool {
-	for at := 0; len(s)-at >= shortestToken; {
-		n := run(s[at:at+shortestToken], wordByte)
-		if n == shortestToken {
-			return true
-		}
-		at += n + 1
-	}
-	return false
-}
-
-// hasAWSKey finds an access key id: AKIA or ASIA and 16 more capitals and digits
-// (docs.aws.amazon.com, IAM identifiers).
-func hasAWSKey(s string) bool {
-	for _, prefix := range []string{"AKIA", "ASIA"} {
-		for rest := s; ; {
-			at := strings.Index(rest, prefix)
-			if at < 0 {
-				break
-			}
-			rest = rest[at+4:]
-			if run(rest, func(c byte) bool { return c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' }) >= 16 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func run(s string, in func(byte) bool) int {
-	n := 0
-	for n < len(s) && in(s[n]) {
-		n++
-	}
-	return n
-}
-
-// hasURLPassword finds scheme://user:password@host with a literal password.
-func hasURLPassword(s string) bool {
-	for rest := s; ; {
-		at := strings.Index(rest, "://")
-		if at < 0 {
-			return false
-		}
-		rest = rest[at+3:]
-		authority := rest
-		if end := strings.IndexAny(authority, "/?# \t\n\"'`"); end >= 0 {
-			authority = authority[:end]
-		}
-		user, host, found := cutLast(authority, "@")
-		if !found || strings.HasPrefix(host, "sha256:") {
-			continue
-		}
-		if _, password, found := strings.Cut(user, ":"); found && len(password) > 0 && !isReference(password) {
-			return true
-		}
-	}
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	at := strings.LastIndex(s, sep)
-	if at < 0 {
-		return s, "", false
-	}
-	return s[:at], s[at+len(sep):], true
-}
-
-// tokenForms are the prefixes by which vendors mark their tokens, with the least number of
-// letters, digits, '-' and '_' that follow (each vendor's documentation of its token format).
-var tokenForms = []struct {
-	prefix string
-	least  int
-}{
-	{"ghp_", 36},
-	{"gho_", 36},
-	{"ghs_", 36},
-	{"github_pat_", 50},
-	{"glpat-", 20},
-	{"xoxb-", 20},
-	{"xoxp-", 20},
-	{"xapp-", 20},
-	{"sk_live_", 16},
-	{"rk_live_", 16},
-	{"AIza", 35},
-	{"npm_", 36},
-	{"hvs.", 24},
-	{"dop_v1_", 40},
-	{"SG.", 40},
-	{"pypi-AgEIcHlwaS5vcmc", 20},
-}
-
-func hasToken(s string) bool {
-	for _, form := range tokenForms {
-		for rest := s; ; {
-			at := strings.Index(rest, form.prefix)
-			if at < 0 {
-				break
-			}
-			rest = rest[at+len(form.prefix):]
-			if run(rest[:min(len(rest), form.least)], wordByte) == form.least {
-				return true
-			}
-		}
-	}
-	return hasJWT(s)
-}
-
-func wordByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.'
-}
-
-// hasJWT finds a signed JSON web token: three base64url parts, the first two beginning with '{"'.
-func hasJWT(s string) bool {
-	for rest := s; ; {
-		at := strings.Index(rest, "eyJ")
-		if at < 0 {
-			return false
-		}
-		word := rest[at : at+run(rest[at:], wordByte)]
-		rest = rest[at+len(word):]
-		parts := strings.SplitN(word, ".", 4)
-		if len(parts) >= 3 && strings.HasPrefix(parts[1], "eyJ") && len(parts[0]) > 10 && len(parts[2]) > 10 {
-			return true
-		}
-	}
 }
 
 // hasAuthorization finds a header with a literal in a text: Authorization: Bearer literal.
@@ -333,7 +204,7 @@ var secretWords = []string{
 // like a secret's and are none's.
 var secretNames = []string{
 	"pull_secret", "existing_secret", "tls_secret", "ssl_secret", "cert_secret", "certificate_secret", "ca_secret",
-	"k8s_secret", "kube_secret", "kubernetes_secret", "initial_cluster_token", "page_token", "continue_token",
+	"k8s_secret", "kube_secret", "kubernetes_secret", "nopasswd", "initial_cluster_token", "page_token", "continue_token",
 }
 
 // longest is the longest name that is looked at.

@@ -3,29 +3,139 @@ package credential
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
 )
 
-// InFile is the kind of credential that a file of an image holds, None when it holds none. It is stricter than
-// Kind: programs and documents speak of keys and passwords without holding any.
-func InFile(at string, text []byte) string {
-	base := strings.ToLower(path.Base(at))
-	switch {
-	case isKeyStore(base, text):
-		return PrivateKey
-	case bytes.IndexByte(text[:min(len(text), 8<<10)], 0) >= 0:
-		return None // no text
+// MaxFile is how many bytes of one text are searched.
+const MaxFile = 16 << 20
+
+// Bounds of the window through which a file passes.
+const (
+	windowSize = 256 << 10
+	overlap    = 16 << 10 // bytes that are searched again with what follows them: twice what any form of a credential has
+	headSize   = 8 << 10 // what has no NUL in so many bytes is a text
+)
+
+// Search looks for credentials in a file of an image as it passes, and remembers their kinds alone. It is stricter than
+// Kind: programs and documents speak of keys and passwords without holding any. The zero value is ready for Reset.
+type Search struct {
+	at, base string
+	form     form
+	window   []byte
+	seen     int64
+	over     bool // it is no text, or all that is searched has passed
+	cut      bool // it is a text with more bytes than are searched
+	kinds    []string
+}
+
+// Reset begins with the file at a path.
+func (s *Search) Reset(at string) {
+	*s = Search{at: strings.ToLower(at), base: strings.ToLower(path.Base(at)), window: s.window[:0]}
+}
+
+// Write is given the file, one piece after the other, and never fails. More says whether it wants another.
+func (s *Search) Write(piece []byte) (int, error) {
+	all := len(piece)
+	if left := MaxFile - s.seen; int64(len(piece)) > left {
+		piece, s.cut = piece[:left], !s.over
 	}
-	s := string(text)
-	switch {
-	case hasPrivateKey(s):
-		return PrivateKey
-	case hasLongWord(s) && hasAWSKey(s) && !strings.Contains(s, "EXAMPLE"):
-		return AWSKey
-	case hasLongWord(s) && hasVendorToken(s):
-		return Token
+	for len(piece) > 0 && !s.over {
+		n := min(len(piece), windowSize-len(s.window))
+		s.window = append(s.window, piece[:n]...)
+		s.seen += int64(n)
+		piece = piece[n:]
+		if s.seen >= headSize && s.seen-int64(n) < headSize {
+			s.begin()
+		}
+		if len(s.window) == windowSize {
+			s.slide()
+		}
 	}
-	return inKnownFile(at, base, s)
+	s.over = s.over || s.cut
+	return all, nil
+}
+
+// More says whether anything of what follows would be searched.
+func (s *Search) More() bool { return !s.over }
+
+// Cut says whether it is a text of which more has passed than is searched.
+func (s *Search) Cut() bool { return s.cut }
+
+// Kinds are the kinds of credentials that the file holds, each once and in order. It ends the search.
+func (s *Search) Kinds() []string {
+	if s.seen < headSize {
+		s.begin()
+	}
+	if len(s.window) > 0 && (!s.over || s.cut) {
+		s.look(string(s.window), true)
+	}
+	s.over, s.window = true, s.window[:0]
+	slices.Sort(s.kinds)
+	return slices.Compact(s.kinds)
+}
+
+// InFile is Search for a file that is at hand.
+func InFile(at string, text []byte) []string {
+	var s Search
+	s.Reset(at)
+	_, _ = s.Write(text)
+	return s.Kinds()
+}
+
+// begin judges by its beginning what the file is.
+func (s *Search) begin() {
+	switch head := s.window[:min(len(s.window), headSize)]; {
+	case isKeyStore(s.base, head):
+		s.kinds = append(s.kinds, PrivateKey)
+		s.over = true
+	case bytes.IndexByte(head, 0) >= 0:
+		s.over = true
+	default:
+		s.form = formOf(s.at, s.base, head)
+		return
+	}
+	s.window, s.cut = s.window[:0], false
+}
+
+// slide looks through the window and keeps its end: from the beginning of a line on where there is one.
+func (s *Search) slide() {
+	s.look(string(s.window), false)
+	end := s.window[len(s.window)-overlap:]
+	if line := bytes.IndexByte(end, '\n'); line >= 0 && line < overlap/2 {
+		end = end[line+1:]
+	}
+	s.window = append(s.window[:0], end...)
+}
+
+// look searches a part of the text; last says that nothing follows it.
+func (s *Search) look(text string, last bool) {
+	add := func(kind string, is bool) {
+		if is && !slices.Contains(s.kinds, kind) {
+			s.kinds = append(s.kinds, kind)
+		}
+	}
+	add(PrivateKey, hasPrivateKey(s.at, text, last))
+	if hasLongWord(text) {
+		add(AWSKey, hasRealAWSKey(text))
+		add(Token, hasVendorToken(text))
+		webTokenKinds(text, add)
+	}
+	if inKnownFile(s.at, s.base, text, add) {
+		return
+	}
+	switch s.form {
+	case settingsForm:
+		add(URLPassword, hasSettingURL(text))
+		inSettings(text, add)
+	case programForm:
+		inProgram(s.base, text, add)
+	case shellForm:
+		inShell(text, add)
+	case plainForm:
+		inVariables(text, add)
+	case otherForm:
+	}
 }
 
 // keyStores are files of keys by the end of their name and how they begin.
@@ -49,154 +159,3 @@ func isKeyStore(base string, text []byte) bool {
 	return false
 }
 
-// hasPrivateKey finds the head of a key with key material behind it, on lines of its own or in a JSON string.
-func hasPrivateKey(s string) bool {
-	const mark = "PRIVATE KEY-----"
-	for at := strings.Index(s, mark); at >= 0; at = strings.Index(s, mark) {
-		head := s[max(0, at-40):at]
-		s = s[at+len(mark):]
-		if !strings.Contains(head, "-----BEGIN ") {
-			continue
-		}
-		body := strings.TrimLeft(s[:min(len(s), 400)], "\\nr \t\r\n")
-		for line := range strings.SplitSeq(strings.ReplaceAll(body, `\n`, "\n"), "\n") {
-			line = strings.TrimSpace(line)
-			if line == "" || strings.Contains(line, ": ") { // Proc-Type, DEK-Info
-				continue
-			}
-			if run(line, isBase64) >= min(len(line), 32) && len(line) >= 32 {
-				return true
-			}
-			break
-		}
-	}
-	return false
-}
-
-func isBase64(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
-}
-
-// hasVendorToken finds a token by its vendor's prefix.
-func hasVendorToken(s string) bool {
-	for _, form := range tokenForms {
-		for rest := s; ; {
-			at := strings.Index(rest, form.prefix)
-			if at < 0 {
-				break
-			}
-			before := byte(' ')
-			if at > 0 {
-				before = rest[at-1]
-			}
-			rest = rest[at+len(form.prefix):]
-			word := rest[:min(len(rest), form.least)]
-			if !wordByte(before) && run(word, wordByte) == form.least && strings.ContainsAny(word, "0123456789") && !isStandIn(word) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// settings are ends of names of files of settings, in which a telling name has its value beside it.
-var settings = []string{".env", ".properties", ".ini", ".conf", ".cfg", ".cnf", ".yaml", ".yml", ".json", ".toml", ".xml", ".config", ".tfvars", ".tfstate", ".local", ".production", ".development"}
-
-// inKnownFile looks for what programs keep in files of their own.
-func inKnownFile(at, base, s string) string {
-	switch {
-	case base == ".netrc", base == "_netrc":
-		return when(hasWords(s, "password"), Password)
-	case base == ".npmrc":
-		return when(hasValue(s, "_authToken=") || hasValue(s, "_password=") || hasValue(s, "_auth="), Token)
-	case base == ".git-credentials", strings.HasSuffix(at, ".git/config"):
-		return when(hasURLPassword(s), URLPassword)
-	case base == ".pgpass":
-		return when(strings.Count(strings.SplitN(strings.TrimSpace(s), "\n", 2)[0], ":") == 4, Password)
-	case strings.HasSuffix(at, ".docker/config.json"), base == ".dockercfg":
-		return when(hasJSON(s, "auth") || hasJSON(s, "identitytoken"), Password)
-	case base == "credentials" && strings.Contains(at, ".aws/"):
-		return when(hasValue(s, "aws_secret_access_key"), AWSKey)
-	case strings.HasSuffix(at, ".kube/config"), base == "kubeconfig", base == "admin.conf", strings.HasSuffix(base, ".kubeconfig"):
-		return when(hasValue(s, "client-key-data:") || hasValue(s, "token:") || hasValue(s, "password:"), Token)
-	case base == ".vault-token":
-		return when(len(strings.TrimSpace(s)) >= 20, Token)
-	case base == ".htpasswd":
-		return when(strings.Contains(s, ":$") || strings.Contains(s, ":{SHA}"), Password)
-	case base == ".env", strings.HasPrefix(base, ".env."):
-		if base == ".env.example" || base == ".env.sample" || base == ".env.template" || base == ".env.dist" {
-			return None
-		}
-		return when(assigns(s), Password)
-	}
-	for _, end := range settings {
-		if strings.HasSuffix(base, end) {
-			if strings.Contains(s, "://") && hasURLPassword(s) && !strings.Contains(s, "user:pass") && !strings.Contains(s, "username:password") {
-				return URLPassword
-			}
-			return inText(base, s)
-		}
-	}
-	return None
-}
-
-func when(is bool, kind string) string {
-	if is {
-		return kind
-	}
-	return None
-}
-
-// assigns says whether a line of an environment file gives a telling name a literal.
-func assigns(s string) bool {
-	for line := range strings.SplitSeq(s, "\n") {
-		line = strings.TrimPrefix(strings.TrimSpace(line), "export ")
-		name, value, found := strings.Cut(line, "=")
-		if found && !strings.HasPrefix(line, "#") && Kind(strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"'`)) != None {
-			return true
-		}
-	}
-	return false
-}
-
-// hasValue says whether a literal stands behind a name.
-func hasValue(s, name string) bool {
-	for rest := s; ; {
-		at := strings.Index(rest, name)
-		if at < 0 {
-			return false
-		}
-		rest = rest[at+len(name):]
-		line, _, _ := strings.Cut(rest, "\n")
-		value := strings.Trim(strings.TrimLeft(strings.TrimSpace(line), "=: "), `"' `)
-		if len(value) >= 8 && !isReference(value) && !isStandIn(value) {
-			return true
-		}
-	}
-}
-
-// hasJSON says whether a JSON field holds a text.
-func hasJSON(s, name string) bool {
-	for rest := s; ; {
-		at := strings.Index(rest, `"`+name+`"`)
-		if at < 0 {
-			return false
-		}
-		rest = rest[at+len(name)+2:]
-		value := strings.TrimLeft(rest, " \t\r\n:")
-		if strings.HasPrefix(value, `"`) && wordEnd(value[1:], `"`) >= 4 {
-			return true
-		}
-	}
-}
-
-// hasWords says whether a word has another one behind it, as in .netrc.
-func hasWords(s, word string) bool {
-	fields := strings.Fields(s)
-	for i, f := range fields[:max(len(fields)-1, 0)] {
-		if f == word && !isReference(fields[i+1]) {
-			return true
-		}
-	}
-	return false
-}

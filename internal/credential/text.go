@@ -17,7 +17,7 @@ func inText(name, text string) string {
 		if content := strings.TrimLeft(line, " \t"); content == "" || content[0] == '#' || content[0] == ';' || strings.HasPrefix(content, "//") {
 			continue
 		}
-		if hasPair(line) || hasSQLPassword(line) {
+		if name, _ := pair(line); name != "" || hasSQLPassword(line) {
 			return Password
 		}
 	}
@@ -43,8 +43,8 @@ func isProgram(name, text string) bool {
 	return false
 }
 
-// hasPair finds a telling name with a literal behind it in a line.
-func hasPair(line string) bool {
+// pair is the first telling name of a line with the literal behind it, "" where there is none.
+func pair(line string) (name, value string) {
 	for at := range len(line) {
 		if c := line[at]; c != ':' && c != '=' && c != '>' {
 			continue
@@ -56,10 +56,10 @@ func hasPair(line string) bool {
 		rest := strings.TrimLeft(line[at+1:min(len(line), at+farthest)], " \t")
 		value, quoted := literalIn(rest)
 		if len(value) >= 4 && isLiteral(name, value) && !isExpression(value, quoted) && !IsName(name, value) {
-			return true
+			return name, value
 		}
 	}
-	return false
+	return "", ""
 }
 
 // mayTell is a quick no for most names.

@@ -64,6 +64,9 @@ func TestWholePlan(t *testing.T) {
 	if got := p.Quotas[0].Limits; len(got) != 1 || got[0].Type != "Container" || got[0].DefaultRequest["cpu"] != "50m" {
 		t.Errorf("limits are %+v", got)
 	}
+	if v := p.Sidecars[0].Values; v["image"] != "registry.example.com/fluent-bit:4" || v["keep"] != "3" || v["verbose"] != "true" {
+		t.Errorf("the sidecar's values are %v", v)
+	}
 	if s := p.Sidecars[0].Workload; s == nil || s.MatchLabels["audit"] != "on" {
 		t.Errorf("the sidecar's workloads are %v", s)
 	}

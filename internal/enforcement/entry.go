@@ -156,13 +156,15 @@ var templateForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 func (r *reader) sidecar(v document.Value) SidecarEntry {
 	e := SidecarEntry{At: spot(v)}
-	r.fields(v, "an entry of sidecars", "template, namespaces, namespaceSelector, workloadSelector", func(key string, at document.Value) bool {
+	r.fields(v, "an entry of sidecars", "template, values, namespaces, namespaceSelector, workloadSelector", func(key string, at document.Value) bool {
 		switch key {
 		case "template":
 			e.Template = r.text(key, at)
 			if e.Template != "" && !templateForm.MatchString(e.Template) {
 				r.wrong(at, "Write a name like audit-forwarder.", "template: %q is no name", short(e.Template))
 			}
+		case "values":
+			e.Values = r.values(key, at)
 		case "workloadSelector":
 			e.Workload = r.selector(key, at)
 		default:

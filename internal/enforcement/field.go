@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -168,6 +169,26 @@ func (r *reader) amounts(key string, v document.Value) map[string]string {
 			continue
 		}
 		list[name] = text
+	}
+	return list
+}
+
+// values reads texts and numbers by name; what they mean knows the template that they are for.
+func (r *reader) values(key string, v document.Value) map[string]string {
+	if v.Kind() != document.Map || v.Len() == 0 {
+		r.wrong(v, "Write values by their names: {image: registry.example.com/forwarder:1}.", "%s is no map with something in it", key)
+		return nil
+	}
+	list := map[string]string{}
+	for name, at := range v.Fields() {
+		switch at.Kind() {
+		case document.String, document.Int, document.Float:
+			list[name] = at.Text()
+		case document.Bool:
+			list[name] = strconv.FormatBool(at.Bool())
+		default:
+			r.wrong(at, "Write a text; put it in quotes.", "%s: %s is of type %s", key, short(name), at.Kind())
+		}
 	}
 	return list
 }

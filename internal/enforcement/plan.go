@@ -85,6 +85,8 @@ type ResourceEntry struct {
 // SidecarEntry asks for a sidecar of a template in the pods that it selects: by the labels of the pods, all where Workload is nil.
 type SidecarEntry struct {
 	Template string
+	// Values fill the places that the template leaves open, the image before all.
+	Values   map[string]string
 	Where    Selection
 	Workload *metav1.LabelSelector
 	At       Spot

@@ -38,6 +38,7 @@ type Contents struct {
 	Secrets      []SecretFile    `json:"secrets"`
 	Certificates []Certificate   `json:"certificates"`
 	Accounts     []Account       `json:"accounts"`
+	Passwordless []Passwordless  `json:"passwordless"` // who becomes another user without a password, by sudo or doas
 	Services     []ImageFile     `json:"services"`     // units and service files of supervisors
 	Caches       []Cache         `json:"caches"`       // that package managers left
 	Repositories []ImageFile     `json:"repositories"` // of version control
@@ -51,6 +52,8 @@ type Contents struct {
 
 	// Unseen is why not all files were seen; "" where they were.
 	Unseen string `json:"unseen"`
+	// Unsearched is why not all texts were searched for credentials to their end; "" where they were.
+	Unsearched string `json:"unsearched"`
 }
 
 // ImageConfig is how a container of the image starts when nobody says otherwise.
@@ -65,6 +68,8 @@ type ImageConfig struct {
 	Labels      map[string]string `json:"labels"`
 	Health      []string          `json:"health"`
 	OnBuild     []string          `json:"onBuild"`
+	// Credentials are those in the entry point, the command, the labels, the health check and the steps for images built on this one.
+	Credentials []ConfigCredential `json:"credentials"`
 	// Created is when it was built, "2026-11-21"; "" where it is not told, or a build left it out to be reproducible.
 	Created string `json:"created"`
 	// Uid is the user's number, -1 where none is known; Known says whether the user is a number or stands in /etc/passwd.
@@ -77,6 +82,12 @@ type Variable struct {
 	Name       string `json:"name"`
 	Value      string `json:"value"`
 	Credential string `json:"credential"` // what kind it is, "" when it is none
+}
+
+// ConfigCredential is a credential in the configuration beside the environment.
+type ConfigCredential struct {
+	Name string `json:"name"` // "entrypoint", "command", "health check", "label build.token", "step for images built on this one"
+	Kind string `json:"kind"`
 }
 
 // ImagePort is a port that an image exposes.
@@ -185,6 +196,15 @@ type Account struct {
 	Password string `json:"password"` // "none": no password is asked for; "set", "locked"
 	Layer    int    `json:"layer"`
 	Path     string `json:"path"`
+}
+
+// Passwordless is who runs commands as another user, root for one, without being asked for a password.
+type Passwordless struct {
+	Name     string `json:"name"`     // the user, "%group", or the name of a list of them
+	Commands string `json:"commands"` // "ALL"
+	Path     string `json:"path"`
+	Layer    int    `json:"layer"`
+	Package  string `json:"package"`
 }
 
 // Cache is what a package manager downloaded and left.

@@ -14,6 +14,9 @@ type Operation struct {
 	Value document.Value // of add, replace and test
 }
 
+// Operations are what makes one object of another.
+func Operations(before, after document.Value) []Operation { return operations(nil, before, after, "") }
+
 // operations are what makes one value of another, list items from the last to the first, so that
 // indices hold while the patch runs. Before an item of a list is touched, its name is tested: the
 // object may have changed since it was read.

@@ -318,7 +318,7 @@ func (s *sheets) finished(items []*item) (files []File, objects []Object, added 
 				return nil, nil, nil, err
 			}
 			o := Object{Object: m.served, Before: m.served.Root, After: after.Root()}
-			o.Operations = operations(nil, o.Before, o.After, "")
+			o.Operations = Operations(o.Before, o.After)
 			objects = append(objects, o)
 		}
 	}

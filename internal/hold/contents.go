@@ -44,10 +44,11 @@ func shape(t reflect.Type) string {
 	}
 }
 
-// PutContents keeps what rules read of an image. Its packages are those of the record and are not kept again.
+// PutContents keeps what rules read of an image. Its packages are those of the record and are not kept again; who vouches for it is
+// asked anew each time.
 func (s *Store) PutContents(key string, c *fact.Contents) error {
 	own := *c
-	own.Packages = nil
+	own.Packages, own.Trust = nil, nil
 	text, err := json.Marshal(&own)
 	if err != nil {
 		return fmt.Errorf("write what an image holds: %w", err)
@@ -79,6 +80,6 @@ func (s *Store) GetContents(key string, packages []fact.Package) *fact.Contents 
 	if err != nil || len(text) > maxContents || json.Unmarshal(text, c) != nil {
 		return nil
 	}
-	c.Packages = fact.PackagesInside(packages)
+	c.Packages, c.Trust = fact.PackagesInside(packages), nil
 	return c
 }

@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/coaming/coaming/internal/varint"
 )
 
 // Kind is what an entry is of. Each kind has bounds of its own.
@@ -79,8 +81,9 @@ func read(path string) (key string, content []byte) {
 		return "", nil
 	}
 	if body, ok := checked(raw); ok {
-		if n, size := binary.Uvarint(body); size > 0 && n <= uint64(len(body)-size) {
-			return string(body[size : size+int(n)]), body[size+int(n):]
+		r := varint.Reader{Rest: body}
+		if key := r.Bytes(); !r.Bad {
+			return string(key), r.Rest
 		}
 	}
 	_ = os.Remove(path) // it is made anew

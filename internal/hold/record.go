@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/varint"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -44,14 +45,15 @@ func (r *Record) MarshalBinary() ([]byte, error) {
 
 // UnmarshalBinary reads what MarshalBinary wrote (encoding.BinaryUnmarshaler).
 func (r *Record) UnmarshalBinary(raw []byte) error {
-	n, size := binary.Uvarint(raw)
-	if size <= 0 || n > uint64(len(raw)-size) {
+	in := varint.Reader{Rest: raw}
+	head := in.Bytes()
+	if in.Bad {
 		return errRecord
 	}
-	if err := json.Unmarshal(raw[size:size+int(n)], r); err != nil {
+	if err := json.Unmarshal(head, r); err != nil {
 		return fmt.Errorf("%w: %w", errRecord, err)
 	}
-	packages, err := readColumns(raw[size+int(n):])
+	packages, err := readColumns(in.Rest)
 	r.Image.Packages = packages
 	return err
 }
@@ -128,25 +130,25 @@ func appendColumns(out []byte, packages []fact.Package) []byte {
 const maxPackages = 1 << 20
 
 func readColumns(raw []byte) ([]fact.Package, error) {
-	r := numbers{rest: raw}
-	count, width, table := r.next(), r.next(), r.next()
+	r := varint.Reader{Rest: raw}
+	count, width, table := r.Number(), r.Number(), r.Number()
 	// Each package takes a byte in each column, each word one in the table.
-	if r.bad || count > maxPackages || table > uint64(len(r.rest)) || width > 1024 || count*width > uint64(len(r.rest)) {
+	if r.Bad || count > maxPackages || table > uint64(len(r.Rest)) || width > 1024 || count*width > uint64(len(r.Rest)) {
 		return nil, errRecord
 	}
-	words, ok := r.words(int(table))
+	words, ok := readWords(&r, int(table))
 	if !ok {
 		return nil, errRecord
 	}
 	packages := make([]fact.Package, count)
 	for range width {
-		name, kind := r.next(), reflect.Kind(r.next())
-		if r.bad || name >= uint64(len(words)) {
+		name, kind := r.Number(), reflect.Kind(r.Number())
+		if r.Bad || name >= uint64(len(words)) {
 			return nil, errRecord
 		}
 		known := slices.IndexFunc(columns, func(c column) bool { return c.name == words[name] && c.kind == kind })
 		for i := range packages {
-			n := r.next()
+			n := r.Number()
 			if known < 0 {
 				continue
 			}
@@ -163,51 +165,29 @@ func readColumns(raw []byte) ([]fact.Package, error) {
 			}
 		}
 	}
-	if r.bad || len(r.rest) > 0 {
+	if !r.Whole() {
 		return nil, errRecord
 	}
 	return packages, nil
 }
 
-// numbers reads one number after the other.
-type numbers struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *numbers) next() uint64 {
-	if len(r.rest) > 0 && r.rest[0] < 0x80 {
-		n := r.rest[0]
-		r.rest = r.rest[1:]
-		return uint64(n)
-	}
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 {
-		r.bad = true
-		r.rest = nil
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
-
 // words reads the table of words, which share one text.
-func (r *numbers) words(n int) ([]string, bool) {
+func readWords(r *varint.Reader, n int) ([]string, bool) {
 	ends := make([]int, n)
 	total := 0
 	for i := range ends {
-		size := r.next()
-		if size > uint64(len(r.rest)) {
+		size := r.Number()
+		if size > uint64(len(r.Rest)) {
 			return nil, false
 		}
 		total += int(size)
 		ends[i] = total
 	}
-	if r.bad || total > len(r.rest) {
+	if r.Bad || total > len(r.Rest) {
 		return nil, false
 	}
-	text := string(r.rest[:total])
-	r.rest = r.rest[total:]
+	text := string(r.Rest[:total])
+	r.Rest = r.Rest[total:]
 	list := make([]string, n)
 	before := 0
 	for i, end := range ends {

@@ -17,15 +17,11 @@ func configOf(c *config) fact.ImageConfig {
 	out := fact.ImageConfig{
 		User: r.User, Entrypoint: list(r.Entrypoint), Command: list(r.Cmd), Directory: r.WorkingDir, Labels: withoutValues(r.Labels),
 		Volumes: slices.Sorted(maps.Keys(r.Volumes)), OnBuild: list(r.OnBuild), UID: -1, Created: day(c.Created),
-		Environment: []fact.Variable{}, Ports: []fact.ImagePort{}, Health: []string{},
+		Environment: []fact.Variable{}, Ports: []fact.ImagePort{}, Health: []string{}, Credentials: []fact.ConfigCredential{},
 	}
+	out.Credentials = credentialsIn(r)
 	for _, words := range [][]string{out.Entrypoint, out.Command, out.OnBuild} {
-		for i := range words {
-			if i > 0 && strings.HasPrefix(words[i-1], "-") && credential.Kind(words[i-1], words[i]) != credential.None {
-				words[i] = hiddenText
-			}
-			words[i], _ = masked(words[i])
-		}
+		mask(words)
 	}
 	if out.Volumes == nil {
 		out.Volumes = []string{}
@@ -49,18 +45,83 @@ func configOf(c *config) fact.ImageConfig {
 	}
 	if r.Healthcheck != nil {
 		out.Health = list(r.Healthcheck.Test)
-		for i := range out.Health {
-			out.Health[i], _ = masked(out.Health[i])
-		}
+		mask(out.Health)
 	}
 	return out
 }
+
+// mask hides the credentials in the words of a command; where only all of them together tell of one, all but the program.
+func mask(words []string) {
+	for i := range words {
+		if i > 0 && argumentKind(words[i-1], words[i]) != credential.None {
+			words[i] = hiddenText
+		}
+		words[i], _ = masked(words[i])
+	}
+	if len(words) > 1 && credential.ByForm(strings.Join(words, " ")) != credential.None {
+		for i := range words[1:] {
+			words[i+1] = hiddenText
+		}
+	}
+}
+
+// argumentKind is the kind of credential that a word is as the argument of the flag before it.
+func argumentKind(flag, word string) string {
+	if !strings.HasPrefix(flag, "-") || strings.HasPrefix(word, "-") {
+		return credential.None
+	}
+	if _, password, found := strings.Cut(word, ":"); found && (flag == "-u" || flag == "--user") {
+		if _, err := strconv.Atoi(password); err == nil {
+			return credential.None // the numbers of a user and a group
+		}
+		return credential.Kind("password", password)
+	}
+	return credential.Kind(flag, word)
+}
+
+// credentialsIn are those of the configuration beside the environment, of each place and kind one.
+func credentialsIn(r *launch) []fact.ConfigCredential {
+	found := []fact.ConfigCredential{}
+	add := func(name, kind string) {
+		if c := (fact.ConfigCredential{Name: name, Kind: kind}); kind != credential.None && !slices.Contains(found, c) && len(found) < maxConfigCredentials {
+			found = append(found, c)
+		}
+	}
+	command := func(name string, words []string) {
+		before := len(found)
+		for i, word := range words {
+			add(name, credential.Kind("", word))
+			if i > 0 {
+				add(name, argumentKind(words[i-1], word))
+			}
+		}
+		if len(found) == before && len(words) > 1 { // mysql -pSECRET, curl -u user:SECRET
+			add(name, credential.ByForm(strings.Join(words, " ")))
+		}
+	}
+	command("entrypoint", r.Entrypoint)
+	command("command", r.Cmd)
+	if r.Healthcheck != nil {
+		command("health check", r.Healthcheck.Test)
+	}
+	for _, step := range r.OnBuild {
+		_, kind := masked(step)
+		add("step for images built on this one", kind)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
+		add("label "+name, credential.InTree(name, r.Labels[name]))
+	}
+	return found
+}
+
+// maxConfigCredentials is how many of them are told.
+const maxConfigCredentials = 100
 
 // withoutValues is a map of labels or annotations with credentials masked.
 func withoutValues(m map[string]string) map[string]string {
 	out := make(map[string]string, len(m))
 	for name, value := range m {
-		if credential.Kind(name, value) != credential.None {
+		if credential.Masks(name, value) {
 			value = hiddenText
 		}
 		out[name] = value

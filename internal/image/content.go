@@ -26,6 +26,9 @@ func (s *stratum) readAll(e *entry, readers []reader, r io.Reader) ([]taken, int
 		return list, list[0].n
 	}
 	if e.size > maxShared {
+		if file, ok := r.(io.ReaderAt); ok {
+			return list, readApart(e, readers, file, list)
+		}
 		return list, readInStep(e, readers, r, list)
 	}
 	s.shared.Reset()
@@ -40,6 +43,15 @@ func readOne(e *entry, read reader, r io.Reader) taken {
 	in := &input{path: e.path, size: e.size, r: r}
 	f, err := read(in)
 	return taken{f, err, in.n}
+}
+
+// readApart gives each reader a large file that stands on disk: most want little of it, and look only there.
+func readApart(e *entry, readers []reader, file io.ReaderAt, list []taken) (n int64) {
+	for i, read := range readers {
+		list[i] = readOne(e, read, io.NewSectionReader(file, 0, e.size))
+		n = max(n, list[i].n)
+	}
+	return n
 }
 
 // ended is what was read of a stream, and the error that it ended with.

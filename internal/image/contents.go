@@ -38,7 +38,7 @@ func describe(img *fact.Image, m *manifest, strata []*stratum) {
 	}
 	d.layers(m)
 	for _, s := range strata {
-		c.Unseen = cmp.Or(c.Unseen, s.notes.unseen)
+		c.Unseen, c.Unsearched = cmp.Or(c.Unseen, s.notes.unseen), cmp.Or(c.Unsearched, s.notes.unsearched)
 	}
 	d.users()
 	d.records(d.record)
@@ -145,6 +145,10 @@ func (d *describer) record(r *record, layer, by int) {
 		f.Kind, f.Path = kind, path.Dir(r.path)
 		d.Repositories = append(d.Repositories, f)
 	}
+	for _, s := range r.sudo {
+		s.Layer, s.Package = layer, f.Package
+		d.Passwordless = append(d.Passwordless, s)
+	}
 	for _, c := range r.certs {
 		c.Layer, c.Package = layer, f.Package
 		d.Certificates = append(d.Certificates, c)
@@ -226,6 +230,7 @@ func (d *describer) fill() {
 	some(&c.Secrets)
 	some(&c.Certificates)
 	some(&c.Accounts)
+	some(&c.Passwordless)
 	some(&c.Services)
 	some(&c.Caches)
 	some(&c.Repositories)

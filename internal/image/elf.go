@@ -2,6 +2,7 @@ package image
 
 import (
 	"debug/elf"
+	"math"
 	"strings"
 )
 
@@ -20,6 +21,7 @@ type elfFile struct {
 const (
 	programHead = 64 << 10
 	maxFirst    = 8 << 20   // of the segment in which the names of libraries stand
+	maxRoom     = 1 << 20   // of the room for it that is kept for the next file: few have more there
 	maxDynamic  = 64 << 10  // of the dynamic section
 	maxSections = 512 << 10 // of the table of sections
 	maxNeeds    = 1024
@@ -27,6 +29,7 @@ const (
 
 // programEye reads an executable in one pass.
 type programEye struct {
+	size   int64 // of the file
 	head   []byte
 	at     int64
 	parsed bool
@@ -44,13 +47,18 @@ type programEye struct {
 type part struct {
 	from, to int64
 	text     []byte
+	room     int // that it will need, as far as is known beforehand
 }
 
 func (p *part) see(at int64, piece []byte) {
 	from, to := max(p.from, at), min(p.to, at+int64(len(piece)))
-	if from < to {
-		p.text = append(p.text, piece[from-at:to-at]...)
+	if from >= to {
+		return
 	}
+	if need := len(p.text) + int(to-from); need > cap(p.text) {
+		p.text = append(make([]byte, 0, min(int(p.to-p.from), max(p.room, 2*need))), p.text...)
+	}
+	p.text = append(p.text, piece[from-at:to-at]...)
 }
 
 func (p *part) whole() bool { return int64(len(p.text)) == p.to-p.from }
@@ -92,6 +100,22 @@ func (e *programEye) wants() bool {
 	return false
 }
 
+// next is where the first part stands that was not seen whole (choosy).
+func (e *programEye) next() int64 {
+	if !e.parsed {
+		return e.at
+	}
+	next := int64(math.MaxInt64)
+	for _, p := range e.parts {
+		if p.to > e.at {
+			next = min(next, max(p.from, e.at))
+		}
+	}
+	return next
+}
+
+func (e *programEye) jump(to int64) { e.at = to }
+
 // begin reads the head, and decides what must be kept of the rest.
 func (e *programEye) begin() {
 	e.parsed = true
@@ -129,7 +153,7 @@ func (e *programEye) begin() {
 	if e.dyn != nil && len(e.loads) > 0 {
 		first := e.loads[0]
 		kept := &part{from: int64(first.offset), to: int64(min(first.offset+first.size, first.offset+maxFirst))} //nolint:gosec // bounded by segment
-		kept.text = (*e.buffer)[:0]
+		kept.text, kept.room = (*e.buffer)[:0], int(min(kept.to, e.size)-kept.from)
 		e.parts = append(e.parts, kept)
 	}
 }
@@ -185,7 +209,7 @@ func (e *programEye) tell(r *record) {
 		}
 	}
 	for _, p := range e.parts {
-		if cap(p.text) > cap(*e.buffer) && cap(p.text) <= maxFirst {
+		if cap(p.text) > cap(*e.buffer) && cap(p.text) <= maxRoom {
 			*e.buffer = p.text[:0]
 		}
 	}

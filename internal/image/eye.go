@@ -17,6 +17,15 @@ type eye interface {
 	tell(r *record)
 }
 
+// choosy is an eye that wants only parts of a file, and says where.
+type choosy interface {
+	eye
+	// next is the place in the file of what it wants next.
+	next() int64
+	// jump has it go on at a place that is not behind the next.
+	jump(to int64)
+}
+
 // watched passes on what is read, and shows it to eyes.
 type watched struct {
 	r    io.Reader
@@ -42,6 +51,7 @@ func (w *watched) Read(p []byte) (int, error) {
 // finish reads on for as long as an eye wants more.
 func (w *watched) finish(buffer []byte) error {
 	for len(w.eyes) > 0 {
+		w.jump()
 		if _, err := w.Read(buffer); err == io.EOF { //nolint:errorlint // a reader's own end
 			return nil
 		} else if err != nil {
@@ -49,6 +59,32 @@ func (w *watched) finish(buffer []byte) error {
 		}
 	}
 	return nil
+}
+
+// leastJump is how many bytes are rather read than jumped over.
+const leastJump = 64 << 10
+
+// jump passes over what no eye wants of a file in which one can go on elsewhere.
+func (w *watched) jump() {
+	in, ok := w.r.(*input)
+	if !ok {
+		return
+	}
+	to := in.size
+	for _, e := range w.eyes {
+		p, ok := e.(choosy)
+		if !ok {
+			return
+		}
+		to = min(to, p.next())
+	}
+	if to-w.n < leastJump || !in.skip(to-w.n) {
+		return
+	}
+	w.n = to
+	for _, e := range w.eyes {
+		e.(choosy).jump(to) //nolint:forcetypeassert // all are
+	}
 }
 
 // digestEye knows files by their digest.

@@ -46,6 +46,11 @@ type Options struct {
 	Documents bool
 	// Stored is the most bytes that the layers of an image may have as they are stored; 0 is no bound.
 	Stored int64
+	// Partial makes an end of the context a gap: what had been read until then counts.
+	Partial bool
+	// Progress is told of how many more entries of layers and directories were read, now and then and from several goroutines;
+	// may be nil.
+	Progress func(more int)
 	// Keeper keeps what was read of a layer for the next image that has it; nil keeps nothing.
 	Keeper Keeper
 

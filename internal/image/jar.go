@@ -72,10 +72,16 @@ func (j *jars) read(r io.ReaderAt, size int64, name, inside string, depth int) {
 	}
 	files, err := zipFiles(r, size)
 	if err != nil {
-		j.note(inside, err)
+		if _, over := errors.AsType[boundError](err); over || jarSuffixes[path.Ext(name)] || inside == "" {
+			j.note(inside, err) // an archive of data may be damaged: Java does not start it
+		}
 		return
 	}
+	java := isJar(name, files)
 	a := &artifact{file: strings.TrimSuffix(path.Base(name), path.Ext(name))}
+	if !jarSuffixes[path.Ext(name)] && path.Ext(name) != ".zip" {
+		a.file = path.Base(name) // "shop-1.2" has no suffix
+	}
 	for _, f := range files {
 		switch {
 		case f.FileInfo().IsDir():
@@ -88,7 +94,12 @@ func (j *jars) read(r io.ReaderAt, size int64, name, inside string, depth int) {
 		case jarSuffixes[path.Ext(f.Name)]:
 			a.holds = true
 			j.nested(r, f, inside, depth)
+		case path.Ext(f.Name) == ".zip":
+			j.nested(r, f, inside, depth)
 		}
+	}
+	if !java {
+		return
 	}
 	for _, p := range a.packages() {
 		p.Within = inside

@@ -25,6 +25,9 @@ func readLayers(ctx context.Context, layers []blob, o *Options, l *ledger) ([]*s
 	for i := range layers {
 		group.Go(func() error {
 			strata[i] = catalogued(ctx, &layers[i], i, o, l)
+			if o.Partial {
+				return nil
+			}
 			return ctx.Err()
 		})
 	}
@@ -62,6 +65,9 @@ func (b *blob) gap(number int, err error) gap {
 	g := gap{layer: number, code: verdict.GapUnreadable, message: "the layer was not read whole: " + err.Error(), remedy: "Pull or save the image again."}
 	if b.foreign {
 		g.remedy = "The layer is to be had from its maker alone: save the image where it has been pulled."
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		g.message, g.remedy = "the layer was not read whole: the reading was stopped", "Ask again, and let it come to its end."
 	}
 	if _, over := errors.AsType[boundError](err); over {
 		g.code, g.remedy = verdict.GapTooLarge, "Build the image without it, or read the parts by themselves."
@@ -187,6 +193,7 @@ func (s *stratum) walk(r *ahead) error {
 
 // entry takes one entry of the tar.
 func (s *stratum) entry(at string, h *tar.Header, tr *tar.Reader, r *ahead) error {
+	s.step()
 	if s.hide(at) || at == "" {
 		return nil
 	}

@@ -10,15 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coaming/coaming/internal/credential"
 	"github.com/coaming/coaming/internal/fact"
 )
 
-// Bounds on what is read of one file.
-const (
-	maxSecretFile = 512 << 10 // larger texts are data, and are not searched for credentials
-	maxCerts      = 1000
-)
+// maxCerts is how many certificates of one file are noted.
+const maxCerts = 1000
 
 func newHygiene(s *stratum) *hygiene {
 	h := &hygiene{notes: s.notes, known: builtIn}
@@ -35,18 +31,20 @@ func (h *hygiene) eyes(e *entry) []eye {
 		return nil
 	}
 	if e.executable() || isLibrary(e.path) {
-		list = append(list, &programEye{buffer: &h.first})
+		list = append(list, &programEye{size: e.size, buffer: &h.first})
 	}
 	switch at := e.path; {
 	case at == "etc/passwd":
 		list = append(list, &headEye{most: maxText, read: readAccounts})
 	case at == "etc/shadow":
 		list = append(list, &headEye{most: maxText, read: readShadow})
+	case e.size <= maxText && passwordlessReader(at) != nil:
+		list = append(list, &headEye{most: int(e.size), read: passwordlessReader(at)})
 	case isCertificate(at) && e.size <= maxText:
 		list = append(list, &headEye{most: int(e.size), read: readCertificates})
 	}
-	if e.size <= maxSecretFile && mayHoldSecret(e.path) {
-		list = append(list, &headEye{most: int(e.size), read: readSecrets})
+	if mayHoldSecret(e.path) {
+		list = append(list, h.searcher(e))
 	}
 	if h.known.mayHave(e.size) {
 		list = append(list, newDigestEye(h.known))
@@ -58,76 +56,6 @@ func (h *hygiene) eyes(e *entry) []eye {
 func isLibrary(at string) bool {
 	base := path.Base(at)
 	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
-}
-
-// vendored are pieces of paths below which others' code stands, with the keys and passwords of its tests and documentation.
-var vendored = []string{
-	"/node_modules/", "/site-packages/", "/dist-packages/", "/vendor/", "/gems/", "/test/", "/tests/", "/testdata/", "/examples/", "/doc/", "/docs/",
-	"/go/pkg/mod/", "/.cargo/registry/", "/fixtures/", "/spec/", "/__tests__/",
-}
-
-// distributed are directories whose files a distribution brings: of these only telling names are looked at.
-var distributed = []string{
-	"usr/share/", "usr/lib/", "usr/lib32/", "usr/lib64/", "usr/libexec/", "usr/bin/", "usr/sbin/", "usr/include/", "usr/local/lib/", "usr/local/share/", "usr/local/include/",
-	"lib/", "lib64/", "bin/", "sbin/", "var/lib/dpkg/", "var/lib/apt/", "var/lib/rpm/", "var/cache/", "proc/", "sys/", "dev/", "boot/", "usr/local/go/", "go/pkg/",
-	"etc/ssl/certs/", "etc/ca-certificates/", "etc/pki/ca-trust/",
-}
-
-// secretNames are files that are made to hold credentials.
-var secretNames = []string{
-	".env", ".npmrc", ".pypirc", ".netrc", ".git-credentials", ".pgpass", ".my.cnf", ".dockercfg", ".s3cfg", ".boto", ".htpasswd", "credentials", "kubeconfig",
-	"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".vault-token", "terraform.tfstate", "wp-config.php", ".bash_history", ".zsh_history", ".psql_history", ".mysql_history",
-	"kube.config", "admin.conf", "service-account.json", "client_secret.json",
-}
-
-// secretEnds are ends of names of files that hold keys.
-var secretEnds = []string{".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk", ".env", ".kubeconfig", ".tfstate", ".tfvars", ".ovpn"}
-
-// plainEnds are ends of names of texts that may hold credentials among other things.
-var plainEnds = []string{
-	".yaml", ".yml", ".json", ".toml", ".ini", ".conf", ".cfg", ".config", ".properties", ".xml", ".sh", ".py", ".js", ".ts", ".rb", ".php", ".txt", ".sql", ".cnf", ".local",
-	".production", ".development", ".backup", ".bak", ".old", ".orig",
-}
-
-// mayHoldSecret says whether a file is worth a look: those with telling names anywhere, texts where people put their own.
-func mayHoldSecret(at string) bool {
-	base := strings.ToLower(path.Base(at))
-	if base == "nsswitch.conf" { // "passwd: files" is no password
-		return false
-	}
-	inside := "/" + at
-	for _, piece := range vendored {
-		if strings.Contains(inside, piece) {
-			return false
-		}
-	}
-	if isTellingName(at, base) {
-		return !strings.HasPrefix(at, "etc/ssl/certs/") && !strings.HasPrefix(at, "usr/share/ca-certificates/")
-	}
-	for _, dir := range distributed {
-		if strings.HasPrefix(at, dir) {
-			return false
-		}
-	}
-	dot := strings.LastIndexByte(base, '.')
-	return dot <= 0 || slices.Contains(plainEnds, base[dot:])
-}
-
-func isTellingName(at, base string) bool {
-	if slices.Contains(secretNames, base) || strings.HasPrefix(base, ".env.") || strings.HasPrefix(base, "ssh_host_") && strings.HasSuffix(base, "_key") {
-		return true
-	}
-	if strings.HasSuffix(at, ".docker/config.json") || strings.HasSuffix(at, ".kube/config") || strings.HasSuffix(at, ".git/config") {
-		return true
-	}
-	return slices.ContainsFunc(secretEnds, func(end string) bool { return strings.HasSuffix(base, end) })
-}
-
-// readSecrets notes the kinds of credentials in a file. Of their values nothing is kept.
-func readSecrets(r *record, text []byte) {
-	if kind := credential.InFile(r.path, text); kind != credential.None {
-		r.secrets = append(r.secrets, kind)
-	}
 }
 
 // isCertificate says whether a file may hold certificates.

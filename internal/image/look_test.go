@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"strings"
 	"testing"
+
+	"github.com/coaming/coaming/internal/credential"
 )
 
 // FuzzLook reads anything as each of the files that are looked into.
@@ -19,8 +21,7 @@ func FuzzLook(f *testing.F) {
 		readShadow(r, text)
 		readCertificates(r, text)
 		for _, at := range []string{"app/.env", "srv/.netrc", "srv/.npmrc", "srv/.docker/config.json", "srv/.kube/config", "srv/settings.yaml", "srv/a.p12"} {
-			r.path = at
-			readSecrets(r, text)
+			credential.InFile(at, text)
 		}
 		capabilities(text)
 	})

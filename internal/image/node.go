@@ -11,10 +11,25 @@ import (
 )
 
 func nodeReader(at string) reader {
-	if isNodePackage(at) {
+	switch {
+	case isNodePackage(at):
 		return readNode
+	case !strings.Contains("/"+at, "/node_modules/") && !strings.HasPrefix(at, "usr/share/") && !strings.HasPrefix(at, "usr/lib/"):
+		return readNodeAside
 	}
 	return nil
+}
+
+// readNodeAside reads a package.json that may be one of an installed package, if a link leads to it.
+func readNodeAside(in *input) (*find, error) {
+	if in.size > maxText {
+		return nil, nil // none of a package is that large
+	}
+	found, err := readNode(in)
+	if err != nil || found == nil || found.packages[0].Version == "" {
+		return nil, nil //nolint:nilerr // what is no package is of no interest here
+	}
+	return &find{aside: found.packages}, nil
 }
 
 // isNodePackage says whether a package.json stands where npm, pnpm, yarn or Debian install packages: in a directory

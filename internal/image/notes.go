@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/coaming/coaming/internal/credential"
 	"github.com/coaming/coaming/internal/fact"
 )
 
@@ -19,6 +20,8 @@ type notes struct {
 	records map[string]*record // by path
 	weights weights
 	unseen  string // why not all of the layer was seen
+	// unsearched is why not all was searched for credentials.
+	unsearched string
 }
 
 // record is a file with something about it.
@@ -36,6 +39,7 @@ type record struct {
 	accounts []fact.Account     // in /etc/passwd
 	shadow   map[string]string  // in /etc/shadow, what each account's password is: "none", "set", "locked"
 	known    *fact.KnownFile
+	sudo     []fact.Passwordless // in files of sudo and doas
 }
 
 const (
@@ -82,6 +86,7 @@ func capabilities(raw []byte) []string {
 type hygiene struct {
 	*notes
 	known  *KnownBad
+	search credential.Search
 	buffer []byte // for reading
 	first  []byte // for the first segment of a program
 }
@@ -115,7 +120,7 @@ func (h *hygiene) observe(e *entry) reader {
 	}
 }
 
-func (h *hygiene) finish() { h.buffer, h.first = nil, nil }
+func (h *hygiene) finish() { h.buffer, h.first, h.search = nil, nil, credential.Search{} }
 
 // isSpecial says whether a file stands out by its type or its rights. Setuid and setgid of a directory only pass on whose its
 // files are.
@@ -168,7 +173,7 @@ func (h *hygiene) look(in *input, r *record, eyes []eye) {
 
 // tells says whether the content of a file told anything.
 func (r *record) tells() bool {
-	return len(r.secrets) > 0 || len(r.certs) > 0 || len(r.accounts) > 0 || r.shadow != nil || r.known != nil || r.program != nil
+	return len(r.secrets) > 0 || len(r.certs) > 0 || len(r.accounts) > 0 || r.shadow != nil || r.known != nil || r.program != nil || len(r.sudo) > 0
 }
 
 // isNotable says whether a file is noted for its name, whatever its rights.

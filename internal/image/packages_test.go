@@ -91,7 +91,7 @@ func TestLanguages(t *testing.T) {
 		"egg":                     {"site-packages/six-1.0-py3.11.egg", string(zipOf(t, "six.py", "", "EGG-INFO/PKG-INFO", "Name: six\nVersion: 1.0\n")), "PyPI six 1.0 in EGG-INFO/PKG-INFO"},
 		"pnpm":                    {"app/node_modules/.pnpm/a@1.0.0/node_modules/@s/a/package.json", `{"name":"@s/a","version":"1.0.0"}`, "npm @s/a 1.0.0"},
 		"yarn":                    {"app/.yarn/cache/a-npm-1.0.0-0123456789-8.zip", string(zipOf(t, "node_modules/a/package.json", `{"name":"a","version":"1.0.0"}`, "node_modules/a/dist/package.json", `{"name":"b","version":"1"}`)), "npm a 1.0.0 in node_modules/a/package.json"},
-		"another zip":             {"app/x.zip", "x", "not read"},
+		"another zip":             {"app/x.zip", "x", ""},
 		"default gems":            {"usr/lib/ruby/gems/3.1.0/specifications/default/json-2.6.1.gemspec", "Gem::Specification.new do |s|\n  s.name = \"json\".freeze\n  s.version = \"2.6.1\"\n", "RubyGems json 2.6.1"},
 		"a runtime of Java":       {"opt/java/openjdk/release", "IMPLEMENTOR=\"Eclipse Adoptium\"\nJAVA_VERSION=\"17.0.8\"\n", "Bitnami java 17.0.8"},
 		"another release":         {"opt/release", "1.0\n", ""},

@@ -157,17 +157,23 @@ func (p *program) goIn(block []byte) int {
 	if p.isGo {
 		return -1
 	}
-	for from := 0; ; {
-		i := bytes.Index(block[from:], []byte(goMagic))
+	at, from, to := p.at(), 0, len(block)
+	if p.elf != nil { // the magic's first byte is frequent in code
+		within := func(place int64) int { return int(min(max(place-at, 0), int64(len(block)))) }
+		from, to = within(p.elf.start), within(p.elf.end+int64(len(goMagic))-1)
+	}
+	for from < to {
+		i := bytes.Index(block[from:to], []byte(goMagic))
 		if i < 0 {
 			return -1
 		}
 		i += from
-		if at := p.at() + int64(i); at%goAlign == 0 && (p.elf == nil || at >= p.elf.start && at < p.elf.end) {
+		if (at+int64(i))%goAlign == 0 {
 			return i
 		}
 		from = i + 1
 	}
+	return -1
 }
 
 func (p *program) rustIn(block []byte) int {

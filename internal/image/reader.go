@@ -29,6 +29,19 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// skip passes over bytes where that costs nothing, and says whether it did.
+func (in *input) skip(n int64) bool {
+	file, ok := in.r.(io.Seeker)
+	if !ok {
+		return false
+	}
+	if _, err := file.Seek(n, io.SeekCurrent); err != nil {
+		return false
+	}
+	in.n += n
+	return true
+}
+
 // reader makes of a file what it tells; nil when it is nothing to speak of. With an error it may return what it
 // had understood before.
 type reader func(*input) (*find, error)
@@ -59,6 +72,18 @@ var (
 		"rpmdb.sqlite-wal":     rpmReader,
 		"container-manifest-2": rpmReader,
 		"package.json":         nodeReader,
+		"package-lock.json":    lockReader(readPackageLock),
+		"npm-shrinkwrap.json":  lockReader(readPackageLock),
+		"yarn.lock":            lockReader(readYarnLock),
+		"pnpm-lock.yaml":       lockReader(readPnpmLock),
+		"poetry.lock":          lockReader(readTomlLock("PyPI")),
+		"uv.lock":              lockReader(readTomlLock("PyPI")),
+		"pdm.lock":             lockReader(readTomlLock("PyPI")),
+		"Pipfile.lock":         lockReader(readPipfileLock),
+		"Cargo.lock":           lockReader(readTomlLock("crates.io")),
+		"Gemfile.lock":         lockReader(readGemfileLock),
+		"composer.lock":        lockReader(readComposerLock),
+		"go.sum":               lockReader(readGoSum),
 		"METADATA":             below(".dist-info", readPython),
 		"PKG-INFO":             pythonInfoReader,
 		"packages.config":      always(readPackagesConfig),
@@ -89,10 +114,14 @@ func readerOf(at string, executable bool) reader {
 	if read := listReaderOf(at); read != nil {
 		return read
 	}
+	var program reader
 	if marks := marksOf(at); len(marks) > 0 || executable || isLoaded(path.Base(at)) {
-		return func(in *input) (*find, error) { return readProgram(in, marks) }
+		program = func(in *input) (*find, error) { return readProgram(in, marks) }
 	}
-	return nil
+	if mayBeArchive(at) {
+		return readUnnamed(program)
+	}
+	return program
 }
 
 // listReaderOf is the reader of a file in which a package manager notes packages.

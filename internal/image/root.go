@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
@@ -30,14 +31,67 @@ const (
 	batch     = 1024
 )
 
+// How far the walk is ahead of who looks: entries that are handed over at once, and how often. The directories among them are open.
+const (
+	handed    = 32
+	handovers = 2
+)
+
 // tree goes through a root directory: one layer without a tar. Links are not followed, and none leads out of it.
+// Walking is done beside looking, which takes place in the order of the walk: only what is said so below is the walk's.
 type tree struct {
 	*stratum
 	ctx       context.Context //nolint:containedctx // for as long as the one call lives
 	device    uint64          // of the root
 	mounts    bool            // go into other file systems, too
-	entries   int
-	elsewhere []string // directories in which other file systems stand
+	entries   int             // the walk's
+	elsewhere []string        // directories in which other file systems stand; the walk's
+	next      []step          // that are handed over when there are enough; the walk's
+	walked    chan []step
+}
+
+// step is what the walk has come to.
+type step struct {
+	dir  *os.Root
+	name string // in it
+	at   string
+	info fs.FileInfo
+	link string // what a symbolic link holds
+	do   func() // nil for entries: what is to be told or closed when all before it was looked at
+}
+
+// hand hands a step over.
+func (t *tree) hand(s step) {
+	if t.next = append(t.next, s); len(t.next) == handed {
+		t.handOver()
+	}
+}
+
+func (t *tree) handOver() {
+	t.walked <- t.next
+	t.next = make([]step, 0, handed)
+}
+
+// later is for what the walk has to tell.
+func (t *tree) later(do func()) { t.hand(step{do: do}) }
+
+// look walks, and looks at what the walk comes to.
+func (t *tree) look(root *os.Root) error {
+	t.walked = make(chan []step, handovers)
+	var walking sync.WaitGroup
+	var err error
+	walking.Go(func() {
+		defer close(t.walked)
+		err = t.walk(root, "", 0)
+		t.handOver()
+	})
+	for steps := range t.walked {
+		for i := range steps {
+			t.take(&steps[i])
+		}
+	}
+	walking.Wait()
+	return err
 }
 
 // readRoot catalogues a root directory: that of an image, or of a host that runs.
@@ -46,10 +100,15 @@ func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *led
 	if info, err := root.Stat("."); err == nil {
 		t.device = deviceOf(info)
 	}
-	err := t.walk(root, "", 0)
+	err := t.look(root)
 	if _, over := errors.AsType[boundError](err); over {
 		t.gap("", verdict.GapTooLarge, err.Error(), "Name a directory further down.")
 		t.notes.unseen = err.Error()
+		err = nil
+	}
+	if o.Partial && err != nil && ctx.Err() != nil {
+		t.gap(t.current.path, verdict.GapUnreadable, fmt.Sprintf("the reading was stopped here, after %d entries: what comes behind is not known", t.entries), "Ask again, and let it come to its end.")
+		t.notes.unseen = "the reading was stopped"
 		err = nil
 	}
 	if err != nil {
@@ -69,11 +128,12 @@ func readRoot(ctx context.Context, dir string, root *os.Root, o *Options, l *led
 	return img, l.coverage(), nil
 }
 
-// walk goes through one directory, which stands at a path from the root. Its error ends the whole walk.
+// walk goes through one directory, which stands at a path from the root. Its error ends the whole walk. It, entry and below
+// are the walk's.
 func (t *tree) walk(dir *os.Root, at string, depth int) error {
 	f, err := dir.Open(".")
 	if err != nil {
-		t.unreadable(at, err)
+		t.later(func() { t.unreadable(at, err) })
 		return nil
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
@@ -88,7 +148,7 @@ func (t *tree) walk(dir *os.Root, at string, depth int) error {
 			return nil
 		}
 		if err != nil {
-			t.unreadable(at, err)
+			t.later(func() { t.unreadable(at, err) })
 			return nil
 		}
 	}
@@ -107,44 +167,56 @@ func (t *tree) entry(dir *os.Root, at string, d fs.DirEntry, depth int) error {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
+	t.step()
 	limits := &t.options.Limits
 	if t.entries++; t.entries > limits.Entries {
 		return boundError(fmt.Sprintf("it has more than %d entries", limits.Entries))
 	}
 	if len(at) > limits.Path {
-		t.gap(at[:100]+"…", verdict.GapTooLarge, fmt.Sprintf("the path has %d bytes", len(at)), "Name a directory further down.")
+		t.later(func() {
+			t.gap(at[:100]+"…", verdict.GapTooLarge, fmt.Sprintf("the path has %d bytes", len(at)), "Name a directory further down.")
+		})
 		return nil
 	}
 	if d.IsDir() && (slices.Contains(volatile, at) || slices.Contains(strangers, at)) {
 		return nil
 	}
-	info, err := dir.Lstat(d.Name())
+	info, err := d.Info() // which was asked for when the directory was listed, as it is in an os.Root
 	if err != nil {
-		t.unreadable(at, err)
+		t.later(func() { t.unreadable(at, err) })
 		return nil
 	}
-	e := &t.current
-	*e = entry{path: at, layer: t.number, mode: info.Mode(), size: info.Size(), modified: info.ModTime()}
-	e.uid, e.gid = ownerOf(info)
-	if e.mode&fs.ModeSymlink != 0 {
-		e.link, _ = dir.Readlink(d.Name())
+	s := step{dir: dir, name: d.Name(), at: at, info: info}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		s.link, _ = dir.Readlink(d.Name())
 	}
-	if info.IsDir() {
-		t.directory(at)
-	} else {
-		t.present(at)
-	}
-	if e.executable() {
-		t.attributes(dir, d.Name(), e)
-	}
-	readers := t.observe(e)
+	t.hand(s)
 	if info.IsDir() {
 		return t.below(dir, at, info, depth)
 	}
-	if len(readers) > 0 {
-		t.content(dir, d.Name(), e, readers)
-	}
 	return nil
+}
+
+// take looks at what the walk has come to.
+func (t *tree) take(s *step) {
+	if s.do != nil {
+		s.do()
+		return
+	}
+	e := &t.current
+	*e = entry{path: s.at, layer: t.number, mode: s.info.Mode(), size: s.info.Size(), modified: s.info.ModTime(), link: s.link}
+	e.uid, e.gid = ownerOf(s.info)
+	if s.info.IsDir() {
+		t.directory(s.at)
+	} else {
+		t.present(s.at)
+	}
+	if e.executable() {
+		t.attributes(s.dir, s.name, e)
+	}
+	if readers := t.observe(e); len(readers) > 0 {
+		t.content(s.dir, s.name, e, readers)
+	}
 }
 
 // attributes reads what capabilities a program gives. What cannot be opened is told when its content is asked for.
@@ -166,19 +238,21 @@ func (t *tree) attributes(dir *os.Root, name string, e *entry) {
 // below goes into a directory, unless another file system begins there.
 func (t *tree) below(dir *os.Root, at string, info fs.FileInfo, depth int) error {
 	if depth >= maxNested {
-		t.gap(at[:min(len(at), 100)]+"…", verdict.GapTooLarge, fmt.Sprintf("directories stand more than %d deep", maxNested), "Name a directory further down.")
+		t.later(func() {
+			t.gap(at[:min(len(at), 100)]+"…", verdict.GapTooLarge, fmt.Sprintf("directories stand more than %d deep", maxNested), "Name a directory further down.")
+		})
 		return nil
 	}
 	inside, err := dir.OpenRoot(info.Name())
 	if err != nil {
-		t.unreadable(at, err)
+		t.later(func() { t.unreadable(at, err) })
 		return nil
 	}
-	defer inside.Close() //nolint:errcheck // nothing was written
+	defer t.later(func() { _ = inside.Close() }) // nothing was written
 	if deviceOf(info) != t.device {
 		switch f, err := inside.Open("."); {
 		case err != nil:
-			t.unreadable(at, err)
+			t.later(func() { t.unreadable(at, err) })
 			return nil
 		case isPseudo(f):
 			_ = f.Close()

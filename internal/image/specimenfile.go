@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	doc "github.com/coaming/coaming/internal/document"
@@ -97,7 +98,7 @@ func (w *specimenWriter) described(h *tar.Header, name string, f doc.Value) []by
 		return text
 	}
 	if f.Get("key").Bool() {
-		der, err := x509.MarshalPKCS8PrivateKey(specimenKey)
+		der, err := x509.MarshalPKCS8PrivateKey(specimenKey())
 		w.err(err)
 		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	}
@@ -109,7 +110,7 @@ func (w *specimenWriter) described(h *tar.Header, name string, f doc.Value) []by
 }
 
 // specimenKey signs and is nobody's secret: it is made of zeros.
-var specimenKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+var specimenKey = sync.OnceValue(func() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) })
 
 // certificateOf makes a certificate: {subject: shop, expires: "2027-01-01", authority: true}.
 func certificateOf(v doc.Value) ([]byte, error) {
@@ -121,7 +122,7 @@ func certificateOf(v doc.Value) ([]byte, error) {
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: v.Get("subject").Str()}, NotBefore: expires.AddDate(-1, 0, 0), NotAfter: expires,
 		IsCA: v.Get("authority").Bool(), BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(zeros{}, c, c, specimenKey.Public(), specimenKey)
+	der, err := x509.CreateCertificate(zeros{}, c, c, specimenKey().Public(), specimenKey())
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -28,50 +27,20 @@ type stratum struct {
 	notes *notes
 
 	finds  map[string]*find    // by path
+	plain  map[string]plain    // the same of files that tell of one package and little of that
 	paths  []uint64            // of everything but directories
 	dirs   []uint64            // of directories
 	gone   []uint64            // what whiteouts hide
 	opaque []uint64            // directories that hide what they held below
+	passed int                 `keep:"-"` // entries
 	sparse int64               // bytes read of sparse files that are in no tar
 	unread map[string][]string // by what it is, the files that nothing reads yet
 }
 
-// find is what one file tells.
-type find struct {
-	packages []fact.Package
-	system   *fact.System
-	like     []string // ID_LIKE of the system
-	owner    string   // the package that owned belongs to
-	owned    []string // paths
-}
-
 func newStratum(number int, o *Options, l *ledger) *stratum {
-	s := &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, unread: map[string][]string{}, notes: newNotes(o)}
+	s := &stratum{number: number, options: o, ledger: l, finds: map[string]*find{}, plain: map[string]plain{}, unread: map[string][]string{}, notes: newNotes(o)}
 	s.observers = newObservers(s)
 	return s
-}
-
-// keep notes what stands at a path, beside what others have found there.
-func (s *stratum) keep(at string, f *find) {
-	if f == nil {
-		return
-	}
-	if there := s.finds[at]; there != nil {
-		there.join(f)
-		return
-	}
-	s.finds[at] = f
-}
-
-// join adds what another observer found at the same path.
-func (f *find) join(other *find) {
-	f.packages = append(f.packages, other.packages...)
-	if other.system != nil {
-		f.system, f.like = other.system, other.like
-	}
-	if other.owner != "" {
-		f.owner, f.owned = other.owner, append(f.owned, other.owned...)
-	}
 }
 
 // sum is the hash of a path under the secret that the options have.
@@ -101,13 +70,13 @@ func (s *stratum) hide(at string) bool {
 
 func (s *stratum) directory(at string) {
 	s.dirs = append(s.dirs, s.sum(at))
-	delete(s.finds, at)
+	s.forget(at)
 }
 
 // present notes that something stands at the path: of two entries the later one counts.
 func (s *stratum) present(at string) {
 	s.paths = append(s.paths, s.sum(at))
-	delete(s.finds, at)
+	s.forget(at)
 }
 
 func (s *stratum) finish() {
@@ -128,6 +97,14 @@ func (s *stratum) finish() {
 	}
 }
 
+// step counts an entry that passes, and tells of them in batches.
+func (s *stratum) step() {
+	const batch = 256
+	if s.passed++; s.passed%batch == 0 && s.options.Progress != nil {
+		s.options.Progress(batch)
+	}
+}
+
 func (s *stratum) gap(file string, code verdict.GapCode, message, remedy string) {
 	s.ledger.add(gap{layer: s.number, file: file, code: code, message: message, remedy: remedy})
 }
@@ -139,7 +116,7 @@ func (s *stratum) link(at, target string, inside bool) {
 		s.gap(at, verdict.GapUnreadable, fmt.Sprintf("a hard link that leads out of the image, to %.100q", target), "Build the image with a tool that writes no such links.")
 		return
 	}
-	if f := s.finds[target]; f != nil && listReaderOf(at) != nil {
+	if f := s.found(target); f != nil && listReaderOf(at) != nil {
 		shared := *f
 		s.keep(at, &shared)
 		return
@@ -206,23 +183,6 @@ func (s *stratum) covers(own uint64, parents []uint64) bool {
 		}
 	}
 	return false
-}
-
-// visible calls yield with every find that no layer above hides, sorted by path within its layer.
-func visible(strata []*stratum, yield func(at string, layer int, f *find)) {
-	for i, s := range strata {
-		names := make([]string, 0, len(s.finds))
-		for at := range s.finds {
-			names = append(names, at)
-		}
-		slices.Sort(names)
-		for _, at := range names {
-			own, parents := s.sum(at), s.options.parentsOf(at)
-			if !slices.ContainsFunc(strata[i+1:], func(above *stratum) bool { return above.covers(own, parents) }) {
-				yield(at, i, s.finds[at])
-			}
-		}
-	}
 }
 
 // parentsOf are the hashes of the directories above a path, the root's among them.

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -17,7 +18,7 @@ const imageMatch = "image"
 
 // documented are the parts of an image that its own documents tell, and not its files. The others are known
 // only where every layer was read.
-var documented = []string{"name", "repository", "tag", "digest", "form", "platform", "config", "annotations", "history", "unseen", "trust"}
+var documented = []string{"name", "repository", "tag", "digest", "form", "platform", "config", "annotations", "history", "unseen", "unsearched", "trust"}
 
 // judgeImage asks the rules on images. What stands in a file is a fault wherever it was seen; that there is
 // nothing of a kind is known only when all was seen.
@@ -43,7 +44,7 @@ func (w *worker) judgeImage(img *fact.Image, scope rule.Scope) {
 	})
 	rules := &w.images
 	if img.Form == "directory" {
-		rules = &w.roots
+		rules = w.roots()
 	}
 	w.ask(rules, matched{value: root, kind: imageMatch, object: o, image: img}, &scope)
 }
@@ -94,8 +95,11 @@ func (w *worker) unseenItems(q *question, items document.Value, keys []document.
 		return
 	}
 	why := q.image.Contents.Unseen
-	if isDocumented(q.eachPath[0]) {
+	switch {
+	case isDocumented(q.eachPath[0]):
 		why = ""
+	case q.eachPath[0] == "secrets":
+		why = cmp.Or(why, q.image.Contents.Unsearched)
 	}
 	if t := q.image.Contents.Trust; t != nil && !t.Whole && q.eachPath[0] == "trust" && q.eachPath[len(q.eachPath)-1] != "demands" {
 		why = unseenTrust(t)

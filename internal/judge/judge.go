@@ -195,7 +195,7 @@ func newJudgement(in Input, p *Prepared, seen *traits) *judgement {
 	if in.Inventory.Live && len(j.clusters.rules) > 0 {
 		j.subjects = append(j.subjects, subject{})
 	}
-	if len(j.images.rules) > 0 {
+	if len(j.images.rules) > 0 && len(in.Inventory.Images) > 0 {
 		for _, img := range in.Inventory.Images {
 			j.subjects = append(j.subjects, subject{image: img})
 		}

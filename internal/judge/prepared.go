@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -68,8 +69,11 @@ func (p *Prepared) giveBack(m *memory) {
 
 // ruleLists are rules by the kind of fact that they match.
 type ruleLists struct {
-	containers, workloads, objects, namespaces, clusters, images, roots ruleList
-	kinds                                                               map[string]*ruleList
+	containers, workloads, objects, namespaces, clusters, images ruleList
+	kinds                                                        map[string]*ruleList
+	// roots are those of images that are asked of a root directory, too. What a rule reads is known when its conditions are
+	// made ready, which is most of a small scan's time: they are told apart where there is an image.
+	roots func() *ruleList
 }
 
 func listRules(rules []*rule.Compiled) *ruleLists {
@@ -88,9 +92,6 @@ func listRules(rules []*rule.Compiled) *ruleLists {
 			l.clusters.add(r)
 		case "image":
 			l.images.add(r)
-			if !readsConfiguration(r) {
-				l.roots.add(r)
-			}
 		default:
 			for _, kind := range r.Match.Kinds {
 				if l.kinds[kind] == nil {
@@ -100,5 +101,14 @@ func listRules(rules []*rule.Compiled) *ruleLists {
 			}
 		}
 	}
+	l.roots = sync.OnceValue(func() *ruleList {
+		roots := &ruleList{}
+		for _, r := range l.images.rules {
+			if !readsConfiguration(r) {
+				roots.add(r)
+			}
+		}
+		return roots
+	})
 	return l
 }

@@ -11,11 +11,18 @@ import (
 	"github.com/coaming/coaming/internal/verdict"
 )
 
-// Exempted are exceptions as match conditions, by the id of their rules.
+// Exempted are exceptions as match conditions, by the id of their rules. The zero value, and nil, hold none.
 type Exempted struct {
-	byRule map[string][]Condition
+	byRule map[string][]exemption
 	// Notes tell, for each exception that no policy can hold or hold exactly, why.
 	Notes []string
+}
+
+// exemption is one exception of a rule's policy.
+type exemption struct {
+	name  string
+	scope string // the expression that holds for what it is for
+	until time.Time
 }
 
 // mostExempted bounds the match conditions that exceptions take of a policy: the API server takes 64 of all kinds.
@@ -30,26 +37,25 @@ var controllers = func() []string {
 	return list
 }()
 
-// Exempt makes match conditions of the exceptions that stand at a moment. A policy judges one whole object, and sees no
-// calendar: an exception for single findings, containers or images is not one for an object, and the conditions
-// hold until the policies are written again.
+// Exempt makes match conditions of the exceptions that stand at a moment. A policy judges one whole object: an exception
+// for single findings, containers or images is not one for an object.
 func Exempt(list []verdict.Exception, now time.Time, lifetime time.Duration) *Exempted {
-	x := &Exempted{byRule: map[string][]Condition{}}
+	x := &Exempted{byRule: map[string][]exemption{}}
 	for i := range list {
 		e := &list[i]
 		if why := unfit(e, now, lifetime); why != "" {
 			x.note(e, "not in the policies: "+why)
 			continue
 		}
-		condition := Condition{fmt.Sprintf("exception-%d-until-%s", i+1, e.Expires.Format(time.DateOnly)), exemption(e)}
+		one := exemption{fmt.Sprintf("exception-%d-until-%s", i+1, e.Expires.UTC().Format(time.DateOnly)), scopeOf(e), e.Expires}
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(e.Rules))) {
 			if len(x.byRule[id]) == mostExempted {
 				x.note(e, "not in the policy of "+id+", which has no room for more")
 				continue
 			}
-			x.byRule[id] = append(x.byRule[id], condition)
+			x.byRule[id] = append(x.byRule[id], one)
 		}
-		x.note(e, "in the policies until they are written again; it ends on "+e.Expires.Format(time.DateOnly))
+		x.note(e, "in the policies; it ends by itself at "+e.Expires.UTC().Format(time.RFC3339))
 		if e.AtMost > 0 {
 			x.note(e, fmt.Sprintf("a policy does not count: it is not held to %d findings", e.AtMost))
 		}
@@ -64,8 +70,24 @@ func (x *Exempted) note(e *verdict.Exception, text string) {
 	x.Notes = append(x.Notes, fmt.Sprintf("%s:%d: exception of %s for %s: %s", e.Location.File, e.Location.Line, e.Owner, strings.Join(e.Rules, ", "), text))
 }
 
-// Conditions are those of a rule's policy.
-func (x *Exempted) Conditions(rule string) []Condition { return x.byRule[rule] }
+// Conditions are those of a policy of the rule's that sees no time: one that changes objects before they are made.
+func (x *Exempted) Conditions(rule string) []Condition {
+	var list []Condition
+	for _, e := range x.of(rule) {
+		list = append(list, Condition{e.name, "!(" + e.scope + ")"})
+	}
+	return list
+}
+
+// Rules are the ids of the rules that are excused of something.
+func (x *Exempted) Rules() []string { return slices.Sorted(maps.Keys(x.byRule)) }
+
+func (x *Exempted) of(rule string) []exemption {
+	if x == nil {
+		return nil
+	}
+	return x.byRule[rule]
+}
 
 // unfit is why an exception cannot be a match condition; "" where it can.
 func unfit(e *verdict.Exception, now time.Time, lifetime time.Duration) string {
@@ -89,13 +111,13 @@ func unfit(e *verdict.Exception, now time.Time, lifetime time.Duration) string {
 	return ""
 }
 
-// exemption is the expression that is false for what the exception is for: the objects themselves, and what
+// scopeOf is the expression that holds for what the exception is for: the objects themselves, and what
 // Kubernetes' controllers make of them.
-func exemption(e *verdict.Exception) string {
+func scopeOf(e *verdict.Exception) string {
 	parts := []string{}
 	s := &e.Selector
 	if e.Namespace != "" {
-		parts = append(parts, `(object.kind == "Namespace" && object.apiVersion == "v1" ? object.metadata.name : object.metadata.?namespace.orValue("")) == `+quotedText(e.Namespace))
+		parts = append(parts, placeText+` == `+quotedText(e.Namespace))
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
 		parts = append(parts, `object.metadata.?labels[?`+quotedText(key)+`].orValue("") == `+quotedText(s.Labels[key]))
@@ -107,7 +129,7 @@ func exemption(e *verdict.Exception) string {
 		}
 		parts = append(parts, "("+own+")")
 	}
-	return "!(" + strings.Join(parts, " && ") + ")"
+	return strings.Join(parts, " && ")
 }
 
 // madeOf holds for what controllers make of an object that is named: its own pods, replica sets and jobs, and the
@@ -119,8 +141,7 @@ func madeOf(s *verdict.Selector) string {
 	if made := between[kind]; made != "" {
 		owner += ` || o.kind == ` + quotedText(made) + ` && o.name.startsWith(` + quotedText(s.Name+"-") + `) && !o.name.substring(` + strconv.Itoa(len([]rune(s.Name))+1) + `).contains("-")`
 	}
-	printedNames, _ := printed(textList(controllers))
-	return `request.userInfo.username in ` + printedNames + ` && object.metadata.?ownerReferences.orValue([]).exists(o, ` + owner + `))`
+	return `request.userInfo.username in ` + listText(controllers) + ` && object.metadata.?ownerReferences.orValue([]).exists(o, ` + owner + `))`
 }
 
 // kindIs says whether an object, or a reference to one, is of a kind, "Kind" or "Kind.group".

@@ -25,9 +25,11 @@ type Options struct {
 	Settings rule.Settings
 	// Agreed says that a person knows what fixes ask before they are made.
 	Agreed bool
-	// Conditions are further match conditions of a rule's policy, such as its exceptions: where one
-	// is false the policy does not apply. May be nil.
-	Conditions func(*rule.Rule) []Condition
+	// Exempted are the exceptions; nil for none.
+	Exempted *Exempted
+	// NoLeases is set where no Lease of the API server tells the time: changes of what is excused are then let through until
+	// the policies are written again.
+	NoLeases bool
 }
 
 // SystemNamespaces are where policies do not hold unless told otherwise: a policy there can keep the
@@ -41,43 +43,40 @@ func Validating(r *rule.Rule, o Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	spec := policySpec{
-		FailurePolicy:    "Fail", // what cannot be decided is not let in
-		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(r.Match, o.Version, false)},
-		MatchConditions:  p.matchConditions(o),
-	}
-	if r.Match.Fact == "object" {
-		spec.MatchConstraints.ExcludeResourceRules = unheard
-	}
-	v, err := p.validation()
+	spec, err := p.spec(o)
 	if err != nil {
 		return "", err
 	}
-	spec.Validations, spec.Variables = []validation{v}, p.variables
-	binding := bindingSpec{PolicyName: nameOf(r), ValidationActions: o.Actions, MatchResources: o.matchResources()}
-	const version = "admissionregistration.k8s.io/v1"
-	return yaml(
-		object{version, "ValidatingAdmissionPolicy", describe(r), spec},
-		object{version, "ValidatingAdmissionPolicyBinding", metadata{Name: nameOf(r), Labels: describe(r).Labels}, binding},
-	)
+	var list []Manifest
+	made := variants(r, spec, o, "Fail", nil) // what cannot be decided is not let in
+	for _, v := range made {
+		list = append(list, v.policy)
+	}
+	for _, v := range made {
+		list = append(list, v.binding(v.policy.Metadata.Name, o.Actions, o.matchResources()))
+	}
+	return YAML(list...)
 }
 
 func (o Options) matchResources() *matchResources {
 	if len(o.NamespaceSelector) == 0 {
 		return nil
 	}
-	return &matchResources{o.NamespaceSelector}
+	return &matchResources{NamespaceSelector: o.NamespaceSelector}
 }
 
 // nameOf is the name of a rule's policies and bindings.
 func nameOf(r *rule.Rule) string { return "coaming-" + r.ID }
 
+// ManagedBy is the label of all that Coaming makes in a cluster.
+const ManagedBy = "app.kubernetes.io/managed-by"
+
 // describe is what a policy tells of its rule.
-func describe(r *rule.Rule) metadata {
-	m := metadata{
+func describe(r *rule.Rule) Metadata {
+	m := Metadata{
 		Name: nameOf(r),
 		Labels: map[string]string{
-			"app.kubernetes.io/managed-by": "coaming", "coaming.dev/practice": r.Practice, "coaming.dev/severity": r.Severity.String(),
+			ManagedBy: "coaming", "coaming.dev/practice": r.Practice, "coaming.dev/severity": r.Severity.String(),
 		},
 		Annotations: map[string]string{
 			"coaming.dev/rule": r.ID, "coaming.dev/title": r.Title, "coaming.dev/why": oneLine(r.Why), "coaming.dev/remedy": oneLine(r.Remedy),
@@ -143,14 +142,6 @@ func first(err error) error {
 		return joined.Unwrap()[0]
 	}
 	return err
-}
-
-func (p *compiled) matchConditions(o Options) []Condition {
-	list := p.conditions()
-	if o.Conditions != nil {
-		list = append(list, o.Conditions(p.rule)...)
-	}
-	return list
 }
 
 // fault is the condition under which one fact, or item, is at fault; an error of either part is one.

@@ -60,9 +60,9 @@ func resourceRules(r rule.Match, version string, mutating bool) []resourceRule {
 	case "container", "workload":
 		return workloadRules(version, mutating)
 	case "namespace":
-		return []resourceRule{{[]string{""}, []string{"*"}, operations, []string{"namespaces"}}}
+		return []resourceRule{{APIGroups: []string{""}, APIVersions: []string{"*"}, Operations: operations, Resources: []string{"namespaces"}}}
 	case "object":
-		return []resourceRule{{[]string{"*"}, []string{"*"}, operations, []string{"*"}}}
+		return []resourceRule{{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Operations: operations, Resources: []string{"*"}}}
 	}
 	byGroup := map[string][]string{}
 	kinds, _ := seen(r.Kinds)
@@ -77,7 +77,7 @@ func resourceRules(r rule.Match, version string, mutating bool) []resourceRule {
 		if slices.Contains(resources, "*") {
 			resources = []string{"*"}
 		}
-		rules = append(rules, resourceRule{[]string{group}, []string{"*"}, operations, slices.Compact(resources)})
+		rules = append(rules, resourceRule{APIGroups: []string{group}, APIVersions: []string{"*"}, Operations: operations, Resources: slices.Compact(resources)})
 	}
 	return rules
 }
@@ -106,7 +106,7 @@ func workloadRules(version string, mutating bool) []resourceRule {
 	if catalog.Reached(version, "1.33") {
 		running = append(running, "pods/resize")
 	}
-	return append(rules, resourceRule{[]string{""}, []string{"*"}, []string{"UPDATE"}, running})
+	return append(rules, resourceRule{APIGroups: []string{""}, APIVersions: []string{"*"}, Operations: []string{"UPDATE"}, Resources: running})
 }
 
 // resourceOf is the resource of a kind, "*" where the kind is not Kubernetes' own: its definition
@@ -121,9 +121,9 @@ func resourceOf(group, kind string) string {
 
 // unheard are requests that no object rule is about: they are no objects, or come by the second.
 var unheard = []resourceRule{
-	{[]string{"authentication.k8s.io", "authorization.k8s.io"}, []string{"*"}, []string{"*"}, []string{"*"}},
-	{[]string{"coordination.k8s.io"}, []string{"*"}, []string{"*"}, []string{"leases"}},
-	{[]string{"", "events.k8s.io"}, []string{"*"}, []string{"*"}, []string{"events"}},
+	{APIGroups: []string{"authentication.k8s.io", "authorization.k8s.io"}, APIVersions: []string{"*"}, Operations: []string{"*"}, Resources: []string{"*"}},
+	{APIGroups: []string{"coordination.k8s.io"}, APIVersions: []string{"*"}, Operations: []string{"*"}, Resources: []string{"leases"}},
+	{APIGroups: []string{"", "events.k8s.io"}, APIVersions: []string{"*"}, Operations: []string{"*"}, Resources: []string{"events"}},
 }
 
 // conditions keep a policy to objects that are to stay and to changes that matter: what was there

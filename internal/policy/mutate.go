@@ -45,7 +45,7 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 	spec := policySpec{
 		FailurePolicy: "Fail", ReinvocationPolicy: "IfNeeded",
 		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(r.Match, o.Version, true)},
-		MatchConditions:  p.matchConditions(o),
+		MatchConditions:  append(p.conditions(), o.Exempted.Conditions(r.ID)...),
 	}
 	about := describe(r)
 	about.Name = nameOf(r) + "-fix"
@@ -68,9 +68,9 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 		return "", err
 	}
 	name := about.Name
-	return yaml(
-		object{version, "MutatingAdmissionPolicy", about, spec},
-		object{version, "MutatingAdmissionPolicyBinding", metadata{Name: name, Labels: about.Labels}, bindingSpec{PolicyName: name, MatchResources: o.matchResources()}},
+	return YAML(
+		Manifest{version, "MutatingAdmissionPolicy", about, spec},
+		Manifest{version, "MutatingAdmissionPolicyBinding", Metadata{Name: name, Labels: about.Labels}, bindingSpec{PolicyName: name, MatchResources: o.matchResources()}},
 	)
 }
 

@@ -12,17 +12,19 @@ import (
 	"github.com/coaming/coaming/internal/document"
 )
 
-// object is a policy or a binding of one (k8s.io/api admissionregistration), in the order in which
-// people read it.
-type object struct {
+// Manifest is an object for the API server, such as a policy or a binding of one (k8s.io/api admissionregistration), in
+// the order in which people read it.
+type Manifest struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
-	Metadata   metadata `json:"metadata"`
-	Spec       any      `json:"spec"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       any      `json:"spec,omitempty"`
 }
 
-type metadata struct {
+// Metadata is what of an object's metadata is written.
+type Metadata struct {
 	Name        string            `json:"name"`
+	Namespace   string            `json:"namespace,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
@@ -30,12 +32,24 @@ type metadata struct {
 // policySpec is the spec of both kinds of policies.
 type policySpec struct {
 	FailurePolicy      string       `json:"failurePolicy"`
+	ParamKind          *paramKind   `json:"paramKind,omitempty"`
 	ReinvocationPolicy string       `json:"reinvocationPolicy,omitempty"`
 	MatchConstraints   constraints  `json:"matchConstraints"`
 	MatchConditions    []Condition  `json:"matchConditions,omitempty"`
 	Variables          []Condition  `json:"variables,omitempty"`
 	Validations        []validation `json:"validations,omitempty"`
 	Mutations          []mutation   `json:"mutations,omitempty"`
+}
+
+type paramKind struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+}
+
+type paramRef struct {
+	Namespace               string          `json:"namespace"`
+	Selector                json.RawMessage `json:"selector"`
+	ParameterNotFoundAction string          `json:"parameterNotFoundAction"`
 }
 
 type constraints struct {
@@ -49,6 +63,7 @@ type resourceRule struct {
 	APIVersions []string `json:"apiVersions"`
 	Operations  []string `json:"operations"`
 	Resources   []string `json:"resources"`
+	Scope       string   `json:"scope,omitempty"`
 }
 
 // Condition is a named expression: a match condition or a variable.
@@ -75,16 +90,19 @@ type jsonPatch struct {
 
 type bindingSpec struct {
 	PolicyName        string          `json:"policyName"`
+	ParamRef          *paramRef       `json:"paramRef,omitempty"`
 	ValidationActions []string        `json:"validationActions,omitempty"`
 	MatchResources    *matchResources `json:"matchResources,omitempty"`
 }
 
 type matchResources struct {
-	NamespaceSelector json.RawMessage `json:"namespaceSelector"`
+	NamespaceSelector    json.RawMessage `json:"namespaceSelector,omitempty"`
+	ResourceRules        []resourceRule  `json:"resourceRules,omitempty"`
+	ExcludeResourceRules []resourceRule  `json:"excludeResourceRules,omitempty"`
 }
 
-// yaml writes objects as a stream of YAML documents.
-func yaml(objects ...object) (string, error) {
+// YAML writes objects as a stream of YAML documents.
+func YAML(objects ...Manifest) (string, error) {
 	var out strings.Builder
 	for i, o := range objects {
 		raw, err := json.Marshal(o)

@@ -238,9 +238,9 @@ func TestPoliciesReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Version: catalog.Newest, Actions: []string{"Audit", "Warn"}, NamespaceSelector: selector, Conditions: func(r *rule.Rule) []Condition {
-		return []Condition{{"excepted", `object.metadata.name != "` + r.ID + `"`}}
-	}}
+	o := Options{Version: catalog.Newest, Actions: []string{"Audit", "Warn"}, NamespaceSelector: selector}
+	o.Exempted = &Exempted{byRule: map[string][]exemption{catalogue(t)[0].ID: {{"excepted", "true", moment}}}}
+	o.NoLeases = true
 	text, err := Validating(catalogue(t)[0], o)
 	if err != nil {
 		t.Fatal(err)

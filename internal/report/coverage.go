@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -21,13 +23,14 @@ var gapMeaning = map[verdict.GapCode]string{
 	verdict.GapForbidden:   "the credentials may not read it",
 	verdict.GapUnreachable: "the cluster could not be reached",
 	verdict.GapMissing:     "named by the input and not in it",
+	verdict.GapStale:       "too old to say what is known today",
 }
 
 // gapOrder is every code of gapMeaning, in the order of their declaration.
 var gapOrder = [...]verdict.GapCode{
 	verdict.GapSyntax, verdict.GapDuplicate, verdict.GapTooLarge, verdict.GapBinary, verdict.GapUnreadable,
 	verdict.GapTemplate, verdict.GapRender, verdict.GapRemote, verdict.GapNotObject, verdict.GapWrongType,
-	verdict.GapForbidden, verdict.GapUnreachable, verdict.GapMissing,
+	verdict.GapForbidden, verdict.GapUnreachable, verdict.GapMissing, verdict.GapStale,
 }
 
 // coverage says what was looked at, what was not and why, and what was left out on purpose.
@@ -47,8 +50,20 @@ func (p *printer) coverage() {
 	if len(c.Sources) > 0 {
 		p.text("  from           ", dim, visible(join(c.Sources)), plain)
 	}
+	if c.Advisories != nil {
+		p.text("  advisories     ", dim, AdvisoriesText(c.Advisories), plain)
+	}
 	p.gaps(c.Gaps)
 	p.exclusions(c.Exclusions)
+}
+
+// AdvisoriesText is of which day the advisories are that packages were put to.
+func AdvisoriesText(a *verdict.Advisories) string {
+	text := fmt.Sprintf("made %s, %s old, sequence %d, %s", a.Created.UTC().Format(time.DateOnly), count(a.Days, "day"), a.Sequence, count(a.Records, "record"))
+	if a.Stale != "" {
+		text += "; what passes is unknown: " + visible(a.Stale)
+	}
+	return text
 }
 
 // gaps lists what was not looked at, those with the same code together.

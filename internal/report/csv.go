@@ -24,10 +24,11 @@ const (
 	recordFixed       = "fixed"
 	recordNotLookedAt = "not-looked-at"
 	recordControl     = "control"
+	recordAdvisories  = "advisories"
 )
 
 // CSV writes one table (RFC 4180: every cell quoted, lines end in CR LF) of findings, of what was not looked
-// at, of what became of an earlier result's findings, and of controls; the first column says which. A cell
+// at, of which day the advisories are, of what became of an earlier result's findings, and of controls; the first column says which. A cell
 // that a spreadsheet would take for a formula begins with an apostrophe.
 func CSV(w io.Writer, res *verdict.Result, _ Meta) error {
 	t := &table{out: bufio.NewWriterSize(w, 1<<16), rules: rulesByID(res)}
@@ -36,6 +37,9 @@ func CSV(w io.Writer, res *verdict.Result, _ Meta) error {
 	}
 	t.end()
 	t.findings(recordFinding, res.Findings)
+	if a := res.Coverage.Advisories; a != nil {
+		t.row(map[string]string{"record": recordAdvisories, "message": AdvisoriesText(a), "reason": a.Stale})
+	}
 	for i := range res.Coverage.Gaps {
 		t.gap(&res.Coverage.Gaps[i])
 	}
@@ -99,7 +103,7 @@ func (t *table) findings(record string, list []verdict.Finding) {
 	for i := range list {
 		f := &list[i]
 		cells := map[string]string{
-			"record": record, "verdict": f.Verdict.String(), "severity": min(f.Severity, verdict.Critical).String(), "practice": f.Practice,
+			"record": record, "verdict": f.Verdict.String(), "severity": severityWord(f), "practice": f.Practice,
 			"rule": f.Rule, "kind": f.Subject.Kind, "namespace": f.Subject.Namespace, "name": f.Subject.Name, "container": f.Subject.Container,
 			"message": f.Message, "reason": f.Reason, "path": f.Path, "fingerprint": f.Fingerprint, "change": string(f.Change),
 			"apiVersion": f.Subject.APIVersion,

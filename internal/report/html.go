@@ -88,6 +88,7 @@ type (
 		Because, Tone        string
 		Grades               []htmlGrade
 		Coverage             *verdict.Coverage
+		Advisories           string
 		Tally                []verdict.Tally
 		Total                verdict.Tally
 		Diff, Controls, Gaps bool
@@ -113,6 +114,9 @@ func (p *pageHTML) head(meta Meta) {
 		Tone: tones[p.exit()], Coverage: c, Diff: p.res.Diff != nil, Controls: len(p.res.Frameworks) > 0, Gaps: len(c.Gaps) > 0,
 		Total: verdict.Tally{Practice: "all"},
 	}
+	if c.Advisories != nil {
+		h.Advisories = AdvisoriesText(c.Advisories)
+	}
 	if p.nothingJudged() != "" {
 		h.Tone = "unknown"
 	}
@@ -120,8 +124,8 @@ func (p *pageHTML) head(meta Meta) {
 	for _, f := range shownFindings(p.res, false) {
 		told[gradeOf(&f)]++
 	}
-	for g, n := range p.count {
-		h.Grades = append(h.Grades, htmlGrade{looks[g].word, looks[g].mark, n, told[g] > 0})
+	for _, g := range shownGrades(&p.count) {
+		h.Grades = append(h.Grades, htmlGrade{looks[g].word, looks[g].mark, p.count[g], told[g] > 0})
 	}
 	for _, t := range p.res.Tally {
 		t.Practice = visible(t.Practice)
@@ -281,6 +285,7 @@ var gradeAbout = [grades]string{
 	gradeCritical: "Gives the node or the cluster by itself.",
 	gradeHigh:     "One step from the node or the cluster, or gives a namespace's secrets.",
 	gradeMedium:   "Removes a layer of defence.",
+	gradeUnrated:  "A published vulnerability that nobody has rated: how grave it is is not known.",
 	gradeLow:      "Makes an incident wider or harder to see.",
 	gradeUnknown:  "Could not be decided, and so is not known to be safe.",
 	gradeExempt:   "Fails, and is excused by an exception.",
@@ -383,9 +388,16 @@ func (p *pageHTML) objects() {
 		rows = append(rows, row)
 	}
 	slices.SortStableFunc(rows, func(a, b htmlObject) int { return worse(&a.count, &b.count) })
-	p.part("objects-open", len(rows))
+	columns := shownGrades(&p.count)
+	heads := make([]string, 0, len(columns))
+	for _, g := range columns {
+		heads = append(heads, looks[g].word)
+	}
+	p.part("objects-open", map[string]any{"Rows": len(rows), "Heads": heads})
 	for i := range rows[:min(len(rows), pageEntries)] {
-		rows[i].Counts = rows[i].count[:]
+		for _, g := range columns {
+			rows[i].Counts = append(rows[i].Counts, rows[i].count[g])
+		}
 		p.part("object-row", &rows[i])
 	}
 	p.part("objects-close", max(0, len(rows)-pageEntries))

@@ -56,6 +56,11 @@ func writeCoverage(s *stream, c *verdict.Coverage) {
 		s.value("images", c.Images)
 		s.value("packages", c.Packages)
 	}
+	if c.Advisories != nil {
+		own := *c.Advisories
+		own.Sources = nonNil(own.Sources)
+		s.value("advisories", &own)
+	}
 	s.value("rules", c.Rules)
 	s.value("evaluations", c.Evaluations)
 	if c.Version != "" {

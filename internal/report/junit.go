@@ -96,7 +96,7 @@ func (j *junit) suites() []suite {
 			j.quiet(of(r.Practice), r, passed[r.ID])
 		}
 	}
-	if len(j.res.Coverage.Gaps) > 0 || j.nothing() != "" {
+	if c := &j.res.Coverage; len(c.Gaps) > 0 || c.Advisories != nil || j.nothing() != "" {
 		list = append(list, j.coverage())
 	}
 	return list
@@ -118,7 +118,7 @@ func (j *junit) finding(s *suite, f *verdict.Finding) {
 		counter, element = &s.skipped, "skipped"
 	}
 	s.add(counter, func() {
-		message, kind := f.Message, min(f.Severity, verdict.Critical).String()
+		message, kind := f.Message, severityWord(f)
 		switch {
 		case f.Known():
 			message = "known since " + j.against + ": " + message
@@ -163,6 +163,12 @@ func (j *junit) coverage() suite {
 		s.add(&s.errors, func() {
 			j.testcase("coverage", "something was judged")
 			j.child("error", "nothing was judged: "+why, noteNothing, "")
+		})
+	}
+	if a := j.res.Coverage.Advisories; a != nil {
+		s.add(nil, func() {
+			j.testcase("coverage.advisories", AdvisoriesText(a))
+			j.out.WriteString("/>\n")
 		})
 	}
 	for i := range j.res.Coverage.Gaps {

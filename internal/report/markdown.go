@@ -71,14 +71,21 @@ var exitWords = map[int]string{
 
 func (p *pageMD) head() {
 	p.put("## Coaming: " + exitWords[p.exit()] + "\n\n" + marked(p.because()) + "\n\n")
-	p.put("| critical | high | medium | low | unknown | exempt | not looked at |\n|--:|--:|--:|--:|--:|--:|--:|\n|")
-	for _, n := range p.count {
-		p.put(" " + thousands(n) + " |")
+	heads, rule, counts := "|", "|", "|"
+	for _, g := range shownGrades(&p.count) {
+		heads, rule, counts = heads+" "+looks[g].word+" |", rule+"--:|", counts+" "+thousands(p.count[g])+" |"
 	}
+	p.put(heads + " not looked at |\n" + rule + "--:|\n" + counts)
 	p.put(" " + thousands(len(p.res.Coverage.Gaps)) + " |\n")
 	c := &p.res.Coverage
 	p.put("\nLooked at " + count(c.Files, "file") + ", " + count(c.Objects, "object") + " and " + count(c.Workloads, "workload") +
 		" with " + count(c.Rules, "rule") + ".\n")
+	if c.Images > 0 {
+		p.put("\nLooked into " + count(c.Images, "image") + " with " + count(c.Packages, "package") + ".\n")
+	}
+	if c.Advisories != nil {
+		p.put("\nAdvisories: " + marked(AdvisoriesText(c.Advisories)) + ".\n")
+	}
 }
 
 // findings is the table, gravest first; of a comparison only what is new or changed.

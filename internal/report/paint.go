@@ -39,6 +39,7 @@ const (
 	gradeCritical grade = iota
 	gradeHigh
 	gradeMedium
+	gradeUnrated // a vulnerability that nobody has rated: at least low, and nobody knows more
 	gradeLow
 	gradeUnknown
 	gradeExempt
@@ -52,6 +53,7 @@ var looks = [grades]struct {
 	gradeCritical: {"critical", "✗", alarm},
 	gradeHigh:     {"high", "▲", red},
 	gradeMedium:   {"medium", "◆", yellow},
+	gradeUnrated:  {"unrated", "◇", yellow},
 	gradeLow:      {"low", "○", cyan},
 	gradeUnknown:  {"unknown", "?", magenta},
 	gradeExempt:   {"exempt", "–", dim},
@@ -65,5 +67,30 @@ func gradeOf(f *verdict.Finding) grade {
 		return gradeExempt
 	case verdict.Fail:
 	}
+	switch {
+	case f.Unrated():
+		return gradeUnrated
+	case f.Severity == verdict.Low:
+		return gradeLow
+	}
 	return gradeCritical + grade(verdict.Critical-min(f.Severity, verdict.Critical))
+}
+
+// shownGrades are the grades that a table has columns for: the unrated only where there are some.
+func shownGrades(count *[grades]int) []grade {
+	list := make([]grade, 0, grades)
+	for g := range grades {
+		if g != gradeUnrated || count[g] > 0 {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// severityWord is how grave a finding is, or that nobody has rated it.
+func severityWord(f *verdict.Finding) string {
+	if f.Unrated() {
+		return looks[gradeUnrated].word
+	}
+	return min(f.Severity, verdict.Critical).String()
 }

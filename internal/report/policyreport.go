@@ -139,6 +139,9 @@ func (s *policyStream) cluster(res *verdict.Result, findings []*verdict.Finding)
 	for _, f := range findings {
 		s.add(s.finding(f))
 	}
+	if a := res.Coverage.Advisories; a != nil && a.Stale == "" {
+		s.add(policyResult{Source: toolName, Policy: "coverage", Rule: "advisories", Result: "pass", Message: AdvisoriesText(a)})
+	}
 	for i := range res.Coverage.Gaps {
 		g := &res.Coverage.Gaps[i]
 		s.add(policyResult{
@@ -176,6 +179,10 @@ func (s *policyStream) finding(f *verdict.Finding) policyResult {
 			Name: cut(visible(f.Subject.Name), maxPlace), FieldPath: cut(visible(f.Path), maxPlace),
 		}},
 		Properties: propertiesOf(f.Fingerprint, &f.Location),
+	}
+	if f.Unrated() {
+		r.Severity = "" // the schema has no word for it
+		r.Properties["severity"] = severityWord(f)
 	}
 	if r.Policy == "" {
 		r.Policy = toolName // the schema wants one

@@ -31,7 +31,7 @@ func count(n int, noun string) string {
 }
 
 func plural(noun string) string {
-	if last := len(noun) - 1; last > 0 && noun[last] == 'y' {
+	if last := len(noun) - 1; last > 0 && noun[last] == 'y' && noun[last-1] != 'a' { // a day, days
 		return noun[:last] + "ies"
 	}
 	return noun + "s"

@@ -14,7 +14,7 @@ func sarifResultOf(f *verdict.Finding, index map[string]int) *sarifResult {
 		Message:      messageOf(f.Message + " (" + f.Subject.String() + ")."),
 		Fingerprints: sarifFingerprints{f.Fingerprint},
 		Suppressions: []sarifSuppression{},
-		Properties:   sarifResultProperties{Verdict: f.Verdict, Severity: f.Severity, Reason: f.Reason},
+		Properties:   sarifResultProperties{Verdict: f.Verdict, Severity: severityWord(f), Reason: f.Reason},
 	}
 	r.Baseline = sarifBaseline[f.Change]
 	if f.Risk != nil {

@@ -40,10 +40,10 @@ type (
 		V1 string `json:"coaming/v1"`
 	}
 	sarifResultProperties struct {
-		Verdict  verdict.Verdict  `json:"coaming/verdict"`
-		Severity verdict.Severity `json:"coaming/severity"`
-		Reason   string           `json:"coaming/reason,omitempty"`
-		Risk     string           `json:"coaming/risk,omitempty"`
+		Verdict  verdict.Verdict `json:"coaming/verdict"`
+		Severity string          `json:"coaming/severity"`
+		Reason   string          `json:"coaming/reason,omitempty"`
+		Risk     string          `json:"coaming/risk,omitempty"`
 	}
 	sarifLocation struct { // §3.28
 		Physical *sarifPhysical `json:"physicalLocation,omitempty"`

@@ -162,7 +162,7 @@ func fill(v reflect.Value) {
 		v.SetString("text")
 	case reflect.Bool:
 		v.SetBool(true)
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
 	case reflect.Float64:
 		v.SetFloat(0.5)

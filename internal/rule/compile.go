@@ -30,8 +30,8 @@ type Compiled struct {
 }
 
 // Cache finds checked expressions by their key, so that a start needs neither to parse nor to
-// check what was checked when the program was built; nil finds nothing.
-type Cache func(key string) []byte
+// check what was checked when the program was built. It gives "" for others; nil finds nothing.
+type Cache func(key string) string
 
 // Compile makes a rule ready to judge. Expressions that the cache knows were checked when the
 // program was built, and are made ready when they are first asked: most starts ask few rules.
@@ -78,8 +78,8 @@ func (c *Compiled) isCached(cache Cache) bool {
 	if cache == nil {
 		return false
 	}
-	for field, e := range map[string]string{"when": c.When, "assert": c.Assert, "says": c.Says} {
-		if e != "" && cache(cacheKey(c.Rule, field, e)) == nil {
+	for _, e := range [...]struct{ field, expression string }{{"when", c.When}, {"assert", c.Assert}, {"says", c.Says}} {
+		if e.expression != "" && cache(cacheKey(c.Rule, e.field, e.expression)) == "" {
 			return false
 		}
 	}
@@ -117,9 +117,9 @@ func (c *Compiled) program(env *cel.Env, checked *cel.Ast) (cel.Program, error) 
 // checked is an expression's checked form and the environment that it runs in.
 func (c *Compiled) checked(field, expression string, cache Cache) (*cel.Env, *cel.Ast, error) {
 	if cache != nil {
-		if raw := cache(cacheKey(c.Rule, field, expression)); raw != nil {
+		if raw := cache(cacheKey(c.Rule, field, expression)); raw != "" {
 			var e exprpb.CheckedExpr
-			if err := proto.Unmarshal(raw, &e); err == nil {
+			if err := proto.Unmarshal([]byte(raw), &e); err == nil {
 				return environmentFor(cel.CheckedExprToAst(&e))
 			}
 		}
@@ -186,9 +186,26 @@ var variableNames = []string{"container", "role", "workload", "object", "ns", "b
 
 // cacheKey names an expression in the context that its types depend on.
 func cacheKey(r *Rule, field, expression string) string {
-	context := strings.Join(append([]string{field, r.Match.Fact, r.EachName, strings.Join(r.EachPath, "\x00")}, r.Match.Kinds...), "\x00")
-	sum := sha256.Sum256([]byte(context + "\x00\x00" + expression))
+	text := make([]byte, 0, 1<<10)
+	for _, part := range [...]string{field, r.Match.Fact, r.EachName} {
+		text = append(append(text, part...), 0)
+	}
+	text = appendJoined(text, r.EachPath)
+	for _, kind := range r.Match.Kinds {
+		text = append(append(text, 0), kind...)
+	}
+	sum := sha256.Sum256(append(append(text, 0, 0), expression...))
 	return hex.EncodeToString(sum[:12])
+}
+
+func appendJoined(b []byte, list []string) []byte {
+	for i, part := range list {
+		if i > 0 {
+			b = append(b, 0)
+		}
+		b = append(b, part...)
+	}
+	return b
 }
 
 // Check compiles the rule's expressions against the types of their facts and returns them in the

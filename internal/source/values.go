@@ -18,6 +18,9 @@ import (
 // maxValues bounds a file of values, in bytes.
 const maxValues = 16 << 20
 
+// ChartValues reads what flags of Helm's names say of a chart's values: files and assignments, the later over the earlier.
+func ChartValues(r Release) (map[string]any, error) { return mergeValues(disk{}, r) }
+
 // mergeValues reads what the user says of the values, the later over the earlier, in Helm's order.
 func mergeValues(d disk, layers ...Release) (map[string]any, error) {
 	values := map[string]any{}

@@ -89,11 +89,32 @@ func (x *Expression) String() string { return x.text }
 // "yes" is told that nobody knows.
 func (x *Expression) Meets(f *verdict.Finding) verdict.Verdict {
 	values, unknown := valuesOf(f)
-	met := x.eval(values, unknown)
+	unrated := f.Vulnerability != nil && f.Vulnerability.Unrated
+	met := x.rate(values, unknown, unrated)
 	if doubts := doubted(f); met == verdict.Pass && len(doubts) > 0 {
-		return x.eval(values, append(unknown, doubts...))
+		return x.rate(values, append(unknown, doubts...), unrated)
 	}
 	return met
+}
+
+// rate asks with the severity that there is. What nobody has rated may have any: what the expression says of all of them is known, so
+// that severity >= low means what the severity low means as a gate, and all else is not.
+func (x *Expression) rate(values map[string]any, unknown []string, unrated bool) verdict.Verdict {
+	if !unrated {
+		return x.eval(values, unknown)
+	}
+	var first verdict.Verdict
+	for s := verdict.Low; s <= verdict.Critical; s++ {
+		values["severity"] = int64(s)
+		met := x.eval(values, unknown)
+		if s == verdict.Low {
+			first = met
+		}
+		if met == verdict.Unknown || met != first {
+			return verdict.Unknown
+		}
+	}
+	return first
 }
 
 func (x *Expression) eval(values map[string]any, unknown []string) verdict.Verdict {

@@ -20,6 +20,11 @@ func TestMeets(t *testing.T) {
 		"low":    {verdict.Fail, verdict.Fail, verdict.Fail},
 		"medium": {verdict.Fail, verdict.Fail, verdict.Unknown},
 		`severity >= high && fixed && (exploited || likelihood > 0.1) && exposed != 'no'`: {verdict.Pass, verdict.Fail, verdict.Pass},
+		`severity >= low`:                   {verdict.Fail, verdict.Fail, verdict.Fail},
+		`severity >= medium`:                {verdict.Fail, verdict.Fail, verdict.Unknown},
+		`severity == medium`:                {verdict.Pass, verdict.Pass, verdict.Unknown},
+		`severity < low`:                    {verdict.Pass, verdict.Pass, verdict.Pass},
+		`severity >= low && likelihood > 1`: {verdict.Pass, verdict.Pass, verdict.Unknown},
 		`severity >= high`:                  {verdict.Fail, verdict.Fail, verdict.Unknown},
 		`exploited`:                         {verdict.Pass, verdict.Fail, verdict.Unknown},
 		`likelihood > 0.1 || id == "X"`:     {verdict.Pass, verdict.Fail, verdict.Fail},
@@ -37,6 +42,37 @@ func TestMeets(t *testing.T) {
 		for i, f := range []*verdict.Finding{plain, known, vague} {
 			if got := gate.Meets(f); got != want[i] {
 				t.Errorf("%s of finding %d: %s, want %s", text, i, got, want[i])
+			}
+		}
+	}
+}
+
+// TestSpellingsAgree asks that a severity, the expression that says the same, and no gate at all mean the same findings.
+func TestSpellingsAgree(t *testing.T) {
+	var findings []*verdict.Finding
+	for s := verdict.Low; s <= verdict.Critical; s++ {
+		for _, unrated := range []bool{false, true} {
+			findings = append(findings, &verdict.Finding{Verdict: verdict.Fail, Severity: s, Vulnerability: &verdict.Vulnerability{ID: "X", Unrated: unrated}})
+		}
+		findings = append(findings, &verdict.Finding{Verdict: verdict.Fail, Severity: s})
+	}
+	for s := verdict.Low; s <= verdict.Critical; s++ {
+		word, err := threshold.Parse(s.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		expression, err := threshold.Parse("severity >= " + s.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range findings {
+			unrated := f.Vulnerability != nil && f.Vulnerability.Unrated
+			if a, b := word.Meets(f), expression.Meets(f); a != b || unrated && (a == verdict.Fail) != (s == verdict.Low) {
+				t.Errorf("%s: %s by the word, %s by the expression, of severity %s, unrated %v", s, a, b, f.Severity, unrated)
+			}
+			res := verdict.Result{Findings: []verdict.Finding{*f}}
+			if s == verdict.Low && res.Exit(nil, false) != res.Exit(expression, false) {
+				t.Errorf("without a gate exit %d, by the expression %d", res.Exit(nil, false), res.Exit(expression, false))
 			}
 		}
 	}

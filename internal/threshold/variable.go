@@ -74,7 +74,8 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 // none is the vulnerability of a finding that is about no package.
 var none verdict.Vulnerability
 
-// valuesOf are the values of a finding, and the names of those that are not known.
+// valuesOf are the values of a finding, and the names of those that are not known. The severity of one that nobody has rated is asked
+// apart.
 func valuesOf(f *verdict.Finding) (values map[string]any, unknown []string) {
 	v := f.Vulnerability
 	if v == nil {
@@ -86,9 +87,6 @@ func valuesOf(f *verdict.Finding) (values map[string]any, unknown []string) {
 	}
 	if f.Vulnerability == nil {
 		return values, nil
-	}
-	if v.Unrated {
-		unknown = append(unknown, "severity")
 	}
 	if v.Vector == "" && v.Score == 0 {
 		unknown = append(unknown, "score")

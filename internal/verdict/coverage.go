@@ -1,6 +1,9 @@
 package verdict
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // GapCode says why something was not looked at.
 type GapCode string
@@ -20,6 +23,7 @@ const (
 	GapForbidden   GapCode = "forbidden"   // the credentials may not list it
 	GapUnreachable GapCode = "unreachable" // the cluster went away or refused the credentials
 	GapMissing     GapCode = "missing"     // named by the input and not in it
+	GapStale       GapCode = "stale"       // too old to say what is known today
 )
 
 // Gap is one entry of the coverage ledger: something that was to be looked at and was not.
@@ -57,6 +61,8 @@ type Coverage struct {
 	// Images is how many images were judged, Packages how many packages they hold.
 	Images   int `json:"images,omitempty"`
 	Packages int `json:"packages,omitempty"`
+	// Advisories is the index of advisories that the packages were put to; nil where none was.
+	Advisories *Advisories `json:"advisories,omitempty"`
 	// Rules is how many rules were asked, Evaluations how often.
 	Rules       int `json:"rules"`
 	Evaluations int `json:"evaluations"`
@@ -66,6 +72,17 @@ type Coverage struct {
 	Namespaces []string    `json:"namespaces,omitempty"`
 	Gaps       []Gap       `json:"gaps,omitempty"`
 	Exclusions []Exclusion `json:"exclusions,omitempty"`
+}
+
+// Advisories says of which day an index of advisories is.
+type Advisories struct {
+	Created  time.Time `json:"created"`
+	Sequence int64     `json:"sequence"` // a later index of the same keeper has a greater one
+	Days     int       `json:"days"`     // its age in whole days when it was asked
+	Records  int       `json:"records"`
+	Sources  []string  `json:"sources"` // what it was made of
+	// Stale is why what passes by it is unknown; "" where it is young enough.
+	Stale string `json:"stale,omitempty"`
 }
 
 func (c *Coverage) hasNewGap() bool {

@@ -76,5 +76,10 @@ type Excerpt struct {
 	Lines  []string `json:"lines"`
 }
 
+// Unrated says that the finding fails and nobody has said how grave it is: its severity is then no more than a place in a list.
+func (f *Finding) Unrated() bool {
+	return f.Verdict == Fail && f.Vulnerability != nil && f.Vulnerability.Unrated
+}
+
 // Places is at how many places the fault was read: equal objects in several folders are one subject.
 func (f *Finding) Places() int { return 1 + len(f.Also) }

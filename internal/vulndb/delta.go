@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/coaming/coaming/internal/advisory"
+	"github.com/coaming/coaming/internal/varint"
 )
 
 // A delta is what makes one index of another: a head with both seals, three packed streams, and the SHA-256 of all before
@@ -223,26 +224,14 @@ type patcher struct {
 	out                       []byte
 }
 
-func (p *patcher) number() (uint64, error) {
-	n, length := binary.Uvarint(p.steps)
-	if length <= 0 {
-		return 0, errors.New("a step is cut off")
-	}
-	p.steps = p.steps[length:]
-	return n, nil
-}
-
 func (p *patcher) run() error {
 	p.out = make([]byte, 0, p.size)
 	at := int64(0)
-	for len(p.steps) > 0 {
-		fresh, err1 := p.number()
-		length, err2 := p.number()
-		seek, n := binary.Varint(p.steps)
-		if err1 != nil || err2 != nil || n <= 0 {
+	for steps := (varint.Reader{Rest: p.steps}); len(steps.Rest) > 0; {
+		fresh, length, seek := steps.Number(), steps.Number(), steps.Signed()
+		if steps.Bad {
 			return errors.New("a step is cut off")
 		}
-		p.steps = p.steps[n:]
 		if fresh > uint64(len(p.added)) || length > uint64(len(p.change)) {
 			return errors.New("a step is longer than its stream")
 		}

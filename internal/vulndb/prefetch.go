@@ -9,8 +9,9 @@ import (
 	"github.com/coaming/coaming/internal/advisory"
 )
 
-// near is how far apart two parts may lie to be fetched as one, in bytes: as much as a disk reads in the time of a call.
-const near = 64 << 10
+// near is how far apart two parts may lie to be fetched as one, in bytes. What lies between is read for nothing: with four
+// times as many, questions about all ecosystems waited a quarter longer.
+const near = 16 << 10
 
 // prefetch has the kernel fetch parts of the file that are not in memory, all at the same time: one page fault after
 // the other would wait for the disk as often as there are pages.

@@ -58,7 +58,7 @@ func Read(ctx context.Context, b *advisory.Builder, path string) (unread []error
 	if len(files) == 0 {
 		return nil, &verdict.RemedyError{Err: fmt.Errorf("%s holds no advisories", path), Remedy: "Name a folder with OSV's records as .json or .zip: npm/all.zip, Debian/all.zip."}
 	}
-	loose := &reader{source: advisory.Source{Name: filepath.Base(filepath.Clean(path))}}
+	loose := &reader{source: advisory.Source{Name: filepath.Base(whole(path))}}
 	for _, file := range files {
 		if !strings.HasSuffix(file, ".zip") {
 			loose.list = append(loose.list, text{file, func() (io.ReadCloser, error) { return os.Open(file) }, 0})
@@ -107,17 +107,36 @@ func openZip(file, root string) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
-	name := filepath.Base(file)
-	if inside, err := filepath.Rel(root, file); err == nil && inside != "." {
-		name = filepath.ToSlash(inside)
-	}
-	r := &reader{Closer: z, source: advisory.Source{Name: name, SHA256: sum}}
+	r := &reader{Closer: z, source: advisory.Source{Name: nameOf(file, root), SHA256: sum}}
 	for _, f := range z.File {
 		if strings.HasSuffix(f.Name, ".json") && !f.FileInfo().IsDir() {
 			r.list = append(r.list, text{file + ":" + f.Name, f.Open, f.UncompressedSize64})
 		}
 	}
 	return r, nil
+}
+
+// bareName is what OSV calls the zip of every ecosystem: the folder says of which.
+const bareName = "all.zip"
+
+// nameOf is what a zip below a path is called: its place there. Where that is a bare name alone, its folder's stands before it.
+func nameOf(file, root string) string {
+	name := filepath.Base(file)
+	if inside, err := filepath.Rel(root, file); err == nil && inside != "." {
+		name = filepath.ToSlash(inside)
+	}
+	if name == bareName {
+		name = filepath.Base(filepath.Dir(whole(file))) + "/" + name
+	}
+	return name
+}
+
+// whole is a path from the root, or the path as it is where nothing tells that.
+func whole(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 func digest(file string) (string, error) {

@@ -48,16 +48,20 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map advisory index %s: %w", path, err)
 	}
-	index, err := advisory.Open(raw)
+	db := &DB{Path: path, Bytes: raw}
+	there := cached(file, info.Size())
+	if !there {
+		db.prefetch(advisory.Opened(uint64(len(raw))))
+	}
+	db.Index, err = advisory.Open(raw)
 	if err != nil {
 		return nil, &verdict.RemedyError{
 			Err:    errors.Join(fmt.Errorf("open %s: %w", path, err), syscall.Munmap(raw)),
 			Remedy: "Make it again with 'coaming db build', or fetch it again with 'coaming db update --from'.",
 		}
 	}
-	db := &DB{Index: index, Path: path, Bytes: raw}
-	if !cached(file, info.Size()) {
-		index.Prefetch = db.prefetch
+	if !there {
+		db.Prefetch = db.prefetch
 	}
 	return db, nil
 }

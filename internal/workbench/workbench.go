@@ -59,7 +59,7 @@ func read(file rule.File) (*rule.Compiled, error) {
 	if err != nil {
 		return &rule.Compiled{Rule: r}, err
 	}
-	return rule.Compile(r, func(key string) []byte { return checked[key] })
+	return rule.Compile(r, func(key string) string { return string(checked[key]) })
 }
 
 // unused refuses an id that another rule has: a rule from outside adds, and replaces nothing.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/coaming/coaming/internal/assay"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -49,6 +50,7 @@ func frameworksPage(rules []*rule.Rule) (string, error) {
 	for _, r := range rules {
 		infos = append(infos, r.Info())
 	}
+	infos = append(infos, assay.Rule)
 	var b strings.Builder
 	b.WriteString(frameworksHead)
 	for _, f := range all {

@@ -28,7 +28,7 @@ func write(rules []*rule.Rule, checked map[string][]byte) (index string, pages m
 	}
 	pages = make(map[string]string, len(rules))
 	for _, r := range rules {
-		c, err := rule.Compile(r, func(key string) []byte { return checked[key] })
+		c, err := rule.Compile(r, func(key string) string { return string(checked[key]) })
 		if err != nil {
 			return "", nil, err
 		}

@@ -17,10 +17,11 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// What the Debian image is made of: about 2 GB of files.
+// What the Debian image is made of: about 2 GB of files. Debian's npm is not among it, since debootstrap does not look for
+// who provides what it depends on.
 const (
 	release  = "bookworm"
-	packages = "nginx,php-cli,php-mysql,ruby,ffmpeg,git,sudo,nodejs,npm,gcc,g++,openjdk-17-jre-headless,postgresql,redis-server,apache2," +
+	packages = "nginx,php-cli,php-mysql,ruby,ffmpeg,git,sudo,nodejs,gcc,g++,openjdk-17-jre-headless,postgresql,redis-server,apache2," +
 		"imagemagick,python3-numpy,python3-scipy,python3-requests,curl,openssh-server,vim"
 	modules = "express@4.17.1 next@13 webpack@5 eslint@8 lodash@4.17.20 moment@2 react@18 react-dom@18"
 )

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/coaming/coaming/internal/certificate"
+	"github.com/coaming/coaming/internal/gate"
+	"github.com/coaming/coaming/internal/install"
+	"github.com/coaming/coaming/internal/reconcile"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// certificateFlags say where the gate's certificates come from in a cluster.
+type certificateFlags struct {
+	folder string
+	names  []string
+	life   time.Duration
+}
+
+func (f *certificateFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.folder, "certificates", "", "in place of --tls-cert and --tls-key, a `FOLDER` with tls.crt and tls.key: a certificate, or an authority that they are made of")
+	flags.StringSliceVar(&f.names, "certificate-name", []string{"coaming-gate." + install.Namespace + ".svc"}, "the `NAMES` that certificates are made for, where the folder holds an authority")
+	flags.DurationVar(&f.life, "certificate-life", certificate.LeafLife, "how long these hold; at two thirds of it the next is made")
+}
+
+func (f *certificateFlags) check(files bool) []error {
+	var errs []error
+	if f.folder != "" && files {
+		errs = append(errs, errors.New("--certificates stands in place of --tls-cert and --tls-key"))
+	}
+	if f.life < 5*time.Second {
+		errs = append(errs, errors.New("--certificate-life: less than 5s"))
+	}
+	if len(f.names) == 0 {
+		errs = append(errs, errors.New("--certificate-name: no name"))
+	}
+	return errs
+}
+
+func (f *certificateFlags) keeper(env *Env, log *slog.Logger) *certificate.Keeper {
+	return certificate.NewKeeper(certificate.Options{Folder: f.folder, Names: f.names, Life: f.life, Now: env.Now, Log: log})
+}
+
+// keepFlags say what the gate keeps in the cluster.
+type keepFlags struct {
+	on, repair bool
+	guarded    string
+}
+
+func (f *keepFlags) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.on, "keep", false, "keep in the cluster what the plan has the API server enforce by itself; of several gates one does")
+	flags.StringVar(&f.guarded, "guarded", "", "with --keep: a `FILE` of objects to tell of when somebody edits or deletes them")
+	flags.BoolVar(&f.repair, "repair", false, "with --guarded: restore them")
+}
+
+func (f *keepFlags) check(offline bool) []error {
+	var errs []error
+	if f.on && offline {
+		errs = append(errs, errors.New("--keep: --offline asks no cluster"))
+	}
+	if !f.on && (f.guarded != "" || f.repair) {
+		errs = append(errs, errors.New("--guarded and --repair go with --keep"))
+	}
+	return errs
+}
+
+// keepNative adds the reconciler to the gate's parts, and its figures to the gate's.
+func (l *gateLoader) keepNative(o *gate.Options, log *slog.Logger) error {
+	cluster, err := l.options(l.env)
+	if err != nil {
+		return err
+	}
+	host, _ := os.Hostname() // a name of the pod's is better, and the cluster gives one
+	w := &wanting{loader: l, files: gate.Files{Paths: append(l.paths(), l.keep.guarded)}}
+	cluster.Config.Timeout = 0 // watches are long
+	r, err := reconcile.New(reconcile.Options{
+		Config: cluster.Config, Namespace: cmp.Or(l.env.Getenv("POD_NAMESPACE"), install.Namespace), Identity: cmp.Or(l.env.Getenv("POD_NAME"), host, "gate"),
+		Wanted: w.wanted, Repair: l.keep.repair, Log: log, Now: l.env.Now,
+	})
+	if err != nil {
+		return err
+	}
+	o.Parts = append(o.Parts, r.Run)
+	o.Figures = append(o.Figures, func(w io.Writer) error { return kept(w, r.Counts()) })
+	return nil
+}
+
+// wanting reads what is to be kept, anew when its files have changed.
+type wanting struct {
+	loader *gateLoader
+	files  gate.Files
+	mu     sync.Mutex
+	last   *reconcile.Wanted
+}
+
+func (w *wanting) wanted() (*reconcile.Wanted, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if changed := w.files.Changed(); w.last != nil && !changed {
+		return w.last, nil
+	}
+	r, err := w.loader.read(context.Background()) // it reads files alone
+	if err != nil {
+		return nil, err
+	}
+	next := &reconcile.Wanted{Plan: r.plan, Exceptions: r.Exceptions, Settings: r.Settings, Lifetime: r.Lifetime}
+	for _, one := range r.rules {
+		next.Rules = append(next.Rules, one.Rule)
+	}
+	if w.loader.keep.guarded != "" {
+		text, err := readBounded(w.loader.keep.guarded)
+		if err != nil {
+			return nil, fmt.Errorf("--guarded: %w", err)
+		}
+		if next.Guarded, err = install.Parse(text); err != nil {
+			return nil, &verdict.RemedyError{Err: fmt.Errorf("--guarded %s: %w", w.loader.keep.guarded, err), Remedy: "Run 'coaming install' again: it writes the file."}
+		}
+	}
+	w.last = next
+	return next, nil
+}
+
+// kept writes what a reconciler has done as figures.
+func kept(w io.Writer, c reconcile.Counts) error {
+	var b bytes.Buffer
+	leading := 0
+	if c.Leading {
+		leading = 1
+	}
+	fmt.Fprintf(&b, "# TYPE coaming_keeper_leading gauge\ncoaming_keeper_leading %d\n", leading)
+	fmt.Fprintf(&b, "# TYPE coaming_keeper_wanted gauge\ncoaming_keeper_wanted %d\n", c.Wanted)
+	fmt.Fprintf(&b, "# TYPE coaming_keeper_drifting gauge\ncoaming_keeper_drifting %d\n", len(c.Drift))
+	fmt.Fprintf(&b, "# TYPE coaming_keeper_unlisted gauge\ncoaming_keeper_unlisted %d\n", len(c.Unlisted))
+	fmt.Fprintf(&b, "# TYPE coaming_keeper_failed_total counter\ncoaming_keeper_failed_total %d\n", c.Failed)
+	for _, list := range []struct {
+		name   string
+		counts map[string]uint64
+	}{{"written", c.Written}, {"restored", c.Restored}, {"pruned", c.Pruned}, {"fought", c.Fought}} {
+		fmt.Fprintf(&b, "# TYPE coaming_keeper_%s_total counter\n", list.name)
+		for _, kind := range slices.Sorted(maps.Keys(list.counts)) {
+			fmt.Fprintf(&b, "coaming_keeper_%s_total{kind=%q} %d\n", list.name, kind, list.counts[kind])
+		}
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}

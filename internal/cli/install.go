@@ -1,0 +1,251 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/exception"
+	"github.com/coaming/coaming/internal/install"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/source"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// installOptions is the configuration of one installation.
+type installOptions struct {
+	clusterFlags
+	image       string
+	allowTag    bool
+	plan        string
+	exceptions  string
+	settings    string
+	templates   []string
+	values      []string
+	set         []string
+	setString   []string
+	reset       bool
+	repair      bool
+	dryRun      bool
+	output      string
+	kubeVersion string
+	wait        bool
+	timeout     time.Duration
+}
+
+func installCommand(env *Env) *cobra.Command {
+	o := &installOptions{}
+	cmd := &cobra.Command{
+		Use:   "install --image REGISTRY/coaming@sha256:DIGEST",
+		Short: "Put the gate into a cluster, or bring the one that is there to this version and plan",
+		Long: `Put the gate into a cluster: what the API server can enforce by itself first, then the gate, and when it answers the webhooks
+that ask it. Run again it restores what was edited or deleted, upgrades, and removes what an earlier version had; values and the plan
+of the earlier installation hold unless others are given. The gate's certificates are made of an authority that is made
+once and kept.`,
+		Example: `  coaming install --image registry.example.com/coaming@sha256:… --plan enforcement.yaml
+  coaming install --image registry.example.com/coaming@sha256:… --dry-run       # what would change
+  coaming install --image registry.example.com/coaming@sha256:… --kubernetes-version 1.36 --output yaml | coaming scan -`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
+	}
+	flags := cmd.Flags()
+	o.clusterFlags.register(flags)
+	flags.StringVar(&o.image, "image", "", "the gate's `IMAGE`, by its digest: REPOSITORY@sha256:DIGEST")
+	flags.BoolVar(&o.allowTag, "allow-tag", false, "take an image by a tag alone, which whoever can push to it may change")
+	flags.StringVar(&o.plan, "plan", "", "the plan of what is enforced, a `FILE` (of the earlier installation otherwise; else everything is only audited)")
+	flags.StringVar(&o.exceptions, "exceptions", "", "a `FILE` of exceptions")
+	flags.StringVar(&o.settings, "settings", "", "a `FILE` of settings of rules")
+	flags.StringArrayVar(&o.templates, "template", nil, "a template of a sidecar, `NAME=FILE`; may be given several times")
+	flags.StringArrayVar(&o.values, "values", nil, "values `FILE` for the chart (deploy/chart/values.yaml tells what there is)")
+	flags.StringArrayVar(&o.set, "set", nil, "a value of the chart, `KEY=VALUE`")
+	flags.StringArrayVar(&o.setString, "set-string", nil, "the same, always a string: `KEY=VALUE`")
+	flags.BoolVar(&o.reset, "reset-values", false, "forget the values and the plan of the earlier installation")
+	flags.BoolVar(&o.repair, "repair", false, "let the gate restore its webhook configurations by itself: whoever takes it over may then become cluster-admin")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would change, and change nothing")
+	flags.StringVarP(&o.output, "output", "o", "", "with yaml: print the objects, but for the authority's Secret, and apply nothing (`FORMAT`)")
+	flags.StringVar(&o.kubeVersion, "kubernetes-version", "", "with --output yaml: the Kubernetes `VERSION` to write for; no cluster is asked")
+	flags.BoolVar(&o.wait, "wait", true, "set the webhooks when the gate answers; false sets them at once")
+	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "how long the gate may take to answer")
+	completeFlag(cmd, "output", "yaml")
+	_ = cmd.MarkFlagFilename("plan", "yaml", "yml")       // the only error is a flag that does not exist
+	_ = cmd.MarkFlagFilename("exceptions", "yaml", "yml") // the same
+	return cmd
+}
+
+func (o *installOptions) run(ctx context.Context, env *Env) error {
+	given, err := o.given()
+	if err != nil {
+		return err
+	}
+	cluster, values, err := o.cluster(ctx, env, given)
+	if err != nil {
+		return err
+	}
+	options, err := installation(ctx, env, cluster, values)
+	if err != nil {
+		return err
+	}
+	options.Look = o.dryRun || o.output != ""
+	if o.wait {
+		options.Wait = o.timeout
+	}
+	plan, err := cluster.Prepare(ctx, options)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.output != "":
+		return install.YAML(env.Stdout, plan.Objects)
+	case o.dryRun:
+		lines, err := cluster.Preview(ctx, plan)
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(env.Stdout, strings.Join(lines, "\n")+"\n")
+		return err
+	}
+	if err := cluster.Apply(ctx, plan, options); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(env.Stdout, "Coaming is installed. 'coaming status' tells how it stands, 'coaming uninstall' removes it.")
+	return err
+}
+
+// given are the values that the flags name. All that is wrong with them is told at once.
+func (o *installOptions) given() (map[string]any, error) {
+	var errs []error
+	values, err := source.ChartValues(source.Release{Values: o.values, Set: o.set, SetString: o.setString})
+	errs = append(errs, err)
+	lay := func(more map[string]any, err error) {
+		errs = append(errs, err)
+		values = install.Merge(values, more)
+	}
+	if o.image != "" {
+		lay(install.Image(o.image, o.allowTag))
+	}
+	if o.plan != "" {
+		lay(planValues(o.plan))
+	}
+	if o.exceptions != "" {
+		lay(textValue("exceptions", o.exceptions, func(name, text string) error {
+			_, err := exception.File(name, text)
+			return err
+		}))
+	}
+	if o.settings != "" {
+		lay(textValue("settings", o.settings, func(name, text string) error {
+			_, err := rule.ParseSettings(name, text)
+			return err
+		}))
+	}
+	for _, t := range o.templates {
+		name, file, found := strings.Cut(t, "=")
+		if !found || name == "" || file == "" {
+			errs = append(errs, &verdict.RemedyError{Err: fmt.Errorf("--template %q", t), Remedy: "Write NAME=FILE."})
+			continue
+		}
+		more, err := textValue(name, file, func(_, _ string) error { return nil })
+		lay(map[string]any{"templates": more}, err)
+	}
+	if o.repair {
+		lay(map[string]any{"gate": map[string]any{"repair": true}}, nil)
+	}
+	if o.output != "" && o.output != "yaml" {
+		errs = append(errs, fmt.Errorf("--output: %q is not yaml", o.output))
+	}
+	if o.kubeVersion != "" && o.output == "" {
+		errs = append(errs, errors.New("--kubernetes-version: it goes with --output yaml alone; a cluster tells its own"))
+	}
+	if o.timeout <= 0 {
+		errs = append(errs, errors.New("--timeout: not above 0"))
+	}
+	return values, errors.Join(errs...)
+}
+
+// planValues reads a plan's file as the value plan: every fault of it is told at its place.
+func planValues(file string) (map[string]any, error) {
+	text, err := readBounded(file)
+	if err != nil {
+		return nil, fmt.Errorf("--plan: %w", err)
+	}
+	if _, err := enforcement.Read(filepath.ToSlash(file), text); err != nil {
+		return nil, err
+	}
+	var plan map[string]any
+	if err := yaml.Unmarshal([]byte(text), &plan); err != nil {
+		return nil, fmt.Errorf("--plan %s: %w", file, err)
+	}
+	return map[string]any{"plan": plan}, nil
+}
+
+// textValue is a file's text as a value, once its reader takes it.
+func textValue(name, file string, check func(name, text string) error) (map[string]any, error) {
+	text, err := readBounded(file)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", name, err)
+	}
+	return map[string]any{name: text}, check(filepath.ToSlash(file), text)
+}
+
+// cluster connects, and lays the given values over those of the earlier installation. A plan replaces a plan: what the new one
+// does not say is not left from the old.
+func (o *installOptions) cluster(ctx context.Context, env *Env, given map[string]any) (*install.Cluster, map[string]any, error) {
+	if o.kubeVersion != "" {
+		return install.Offline(o.kubeVersion), given, nil
+	}
+	cluster, err := o.clusterFlags.connect(ctx, env)
+	if err != nil || o.reset {
+		return cluster, given, err
+	}
+	kept, err := cluster.Kept(ctx)
+	if err != nil || kept == nil {
+		return cluster, given, err
+	}
+	under := maps.Clone(kept.Values)
+	if o.plan != "" {
+		delete(under, "plan")
+	}
+	return cluster, install.Merge(under, given), nil
+}
+
+func (f *clusterFlags) connect(ctx context.Context, env *Env) (*install.Cluster, error) {
+	options, err := f.options(env)
+	if err != nil {
+		return nil, err
+	}
+	return install.Connect(ctx, options.Config)
+}
+
+// installation is what the values make: with what enforces the plan without the gate.
+func installation(ctx context.Context, env *Env, cluster *install.Cluster, values map[string]any) (install.Options, error) {
+	o := install.Options{Values: values, Version: env.Version, Now: env.Now()}
+	o.Tell = func(format string, args ...any) { _, _ = fmt.Fprintf(env.Stderr, format+"\n", args...) }
+	defaults, err := install.Defaults()
+	if err != nil {
+		return o, err
+	}
+	rules, err := catalog.Brief()
+	if err != nil {
+		return o, err
+	}
+	e, err := readEnforced(install.Merge(defaults, values), rules, env.Now())
+	if err != nil {
+		return o, err
+	}
+	places, err := cluster.Places(ctx)
+	if err != nil {
+		return o, err
+	}
+	o.Native, err = e.native(cluster.Version, places)
+	return o, err
+}

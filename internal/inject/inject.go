@@ -1,0 +1,240 @@
+// Package inject changes objects on their way into a cluster, only where a plan asks for it: it gives pods the sidecars of
+// templates, makes the fixes of rules that need no person, and gives requests and limits. Every change is an RFC 6902
+// patch with its reason in an annotation; the same stands as the API server's own MutatingAdmissionPolicies. It also
+// tells where what was injected is no longer what its template says. It judges nothing itself (judge does), and
+// knows neither requests nor files.
+package inject
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/rule"
+	"github.com/coaming/coaming/internal/verdict"
+)
+
+// Options are what mutations are made of.
+type Options struct {
+	Plan *enforcement.Plan
+	// Templates are those beside the shipped ones; one of a shipped one's name takes its place.
+	Templates []*Template
+	// Rules judge what fixes make; those that the plan names are made.
+	Rules      []*rule.Compiled
+	Settings   rule.Settings
+	Exceptions []verdict.Exception
+	Now        func() time.Time
+	// Around tells of what stands in a namespace and of what is cluster-wide, and what of it was not looked at; nil where
+	// nothing is known: a fix that needs to know is then not made.
+	Around func(namespace string) ([]*fact.Object, []verdict.Gap)
+	// IntoTemplates puts sidecars into pod templates as well as into pods: for manifests, before they are applied. On the way
+	// into a cluster pods alone get them, so that what people wrote stays what they wrote.
+	IntoTemplates bool
+}
+
+// Injector makes mutations of a plan; safe for concurrent use.
+type Injector struct {
+	Options
+	sidecars []chosen
+	fixable  []string // ids of rules
+	titles   map[string]string
+}
+
+// chosen is a sidecar of the plan and for whom it is.
+type chosen struct {
+	*Sidecar
+	where    *enforcement.Selection
+	workload labels.Selector // nil for all
+	selector *metav1.LabelSelector
+}
+
+// New makes an injector. Everything that is wrong with the plan's sidecars and rules is told at once.
+func New(o Options) (*Injector, error) {
+	in := &Injector{Options: o, titles: map[string]string{}}
+	templates, err := Shipped()
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range o.Templates {
+		templates[t.Name] = t
+	}
+	var errs []error
+	for i := range o.Plan.Sidecars {
+		c, err := choose(&o.Plan.Sidecars[i], templates)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %w", o.Plan.Sidecars[i].At.Line, err))
+			continue
+		}
+		in.sidecars = append(in.sidecars, c)
+	}
+	for _, r := range o.Rules {
+		if len(r.Fix) > 0 && (r.Match.Fact == "container" || r.Match.Fact == "workload") {
+			in.fixable = append(in.fixable, r.ID)
+			in.titles[r.ID] = r.Title
+		}
+	}
+	for i := range o.Plan.Defaults {
+		for _, pattern := range o.Plan.Defaults[i].Rules {
+			if !slices.ContainsFunc(in.fixable, func(id string) bool { return enforcement.Matches(pattern, id) }) {
+				errs = append(errs, fmt.Errorf("line %d: no rule on pods with a fix is called %q", o.Plan.Defaults[i].At.Line, pattern))
+			}
+		}
+	}
+	return in, errors.Join(errs...)
+}
+
+// choose fills the template that an entry names.
+func choose(e *enforcement.SidecarEntry, templates map[string]*Template) (chosen, error) {
+	t := templates[e.Template]
+	if t == nil {
+		known := slices.Sorted(maps.Keys(templates))
+		hint := ""
+		if near := rule.Nearest(e.Template, known); near != "" {
+			hint = "; did you mean " + near + "?"
+		}
+		return chosen{}, fmt.Errorf("there is no template %q%s", e.Template, hint)
+	}
+	s, err := t.Fill(e.Values)
+	if err != nil {
+		return chosen{}, err
+	}
+	c := chosen{Sidecar: s, where: &e.Where, selector: e.Workload}
+	if e.Workload != nil {
+		if c.workload, err = metav1.LabelSelectorAsSelector(e.Workload); err != nil {
+			return chosen{}, fmt.Errorf("workloadSelector: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// rulesFor are the rules that have something to say of an object that carries pods.
+func (in *Injector) rulesFor(o *fact.Object) []*rule.Compiled {
+	var list []*rule.Compiled
+	for _, r := range in.Rules {
+		switch r.Match.Fact {
+		case "container", "workload", "object":
+			list = append(list, r)
+		case "kinds":
+			if slices.Contains(r.Match.Kinds, o.GroupKind()) {
+				list = append(list, r)
+			}
+		}
+	}
+	return list
+}
+
+// Patch is what becomes of an object that is made or changed in a place, for a server of a Kubernetes version: none for
+// what nothing is to be done about, for what a controller made of another object, and for pods and jobs that were there
+// before. The operations are sound beside an error too, which tells of what was not done and why.
+func (in *Injector) Patch(o *fact.Object, at enforcement.Place, server string) ([]Operation, error) {
+	c, err := in.Change(context.Background(), o, at, server)
+	if c == nil {
+		return nil, err
+	}
+	return c.Operations, err
+}
+
+// Change is what became of one object.
+type Change struct {
+	Operations []Operation
+	// After is the object as it would be.
+	After document.Value
+	// Reasons are the lines of its annotation.
+	Reasons []string
+}
+
+// Change is Patch with the object as it would be; nil where nothing is to be done.
+func (in *Injector) Change(ctx context.Context, o *fact.Object, at enforcement.Place, server string) (*Change, error) {
+	base, carries := templatesAt[o.GroupKind()]
+	if !carries || in.Plan.Excludes(at.Namespace) || standing(o) || o.Doubt != "" {
+		return nil, nil
+	}
+	refused := refusal(o, base)
+	after, why, err := in.defaults(ctx, o, at, server, refused)
+	errs := []error{err, in.unsure(at)}
+	if why == nil {
+		why = map[string]string{}
+	}
+	p := &pod{base: base}
+	if p.sheet, err = newSheet(o.Root); err != nil {
+		return nil, errors.Join(append(errs, err)...)
+	}
+	if err := p.become(o.Root, after); err != nil {
+		return nil, errors.Join(append(errs, err)...)
+	}
+	if !refused.has("resources") {
+		line, err := in.giveResources(p, at)
+		if errs = append(errs, err); line != "" {
+			why["resources"] = line
+		}
+	}
+	if o.GroupKind() == "Pod" || in.IntoTemplates {
+		w, err := weave(p, in.sidecarsOf(p, at, refused), server)
+		errs = append(errs, err)
+		maps.Copy(why, w.why)
+	}
+	c, err := p.change(why)
+	return c, errors.Join(append(errs, err)...)
+}
+
+// change is what was noted, with its reasons.
+func (p *pod) change(why map[string]string) (*Change, error) {
+	if len(p.ops) == 0 {
+		return nil, nil
+	}
+	if text := reasons(p.text("metadata", "annotations", MutationsKey), why); text != p.text("metadata", "annotations", MutationsKey) {
+		if err := p.put(text, "metadata", "annotations", MutationsKey); err != nil {
+			return nil, err
+		}
+	}
+	after, err := p.value()
+	return &Change{Operations: p.ops, After: after, Reasons: slices.Sorted(maps.Values(why))}, err
+}
+
+// refusal is what was switched off for an object, on it or on its pods.
+func refusal(o *fact.Object, base []string) Refused {
+	template := o.Root.At(base...)
+	return refusedBy(o.Root.At("metadata", "annotations").Get(MutateKey).Str(), template.At("metadata", "annotations").Get(MutateKey).Str())
+}
+
+// sidecarsOf are those that the plan gives a pod, one of each template: the last entry that fits decides.
+func (in *Injector) sidecarsOf(p *pod, at enforcement.Place, refused Refused) []*Sidecar {
+	byName := map[string]*Sidecar{}
+	set := labels.Set{}
+	if m, ok := p.at(p.path("metadata", "labels")...).(map[string]any); ok {
+		for key, v := range m {
+			set[key] = text(v)
+		}
+	}
+	for i := range in.sidecars {
+		c := &in.sidecars[i]
+		holds, known := c.where.Holds(at)
+		if holds && known && (c.workload == nil || c.workload.Matches(set)) && !refused.has("sidecars", c.Name) {
+			byName[c.Name] = c.Sidecar
+		}
+	}
+	return slices.Collect(maps.Values(byName))
+}
+
+// isInjected says whether a container of an object is one of a template.
+func (in *Injector) isInjected(o *fact.Object, container string) bool {
+	base := templatesAt[o.GroupKind()]
+	return in.holdsAny(versions(o.Root.At(base...).At("metadata", "annotations").Get(InjectedKey).Str()), container)
+}
+
+// holdsAny says whether one of the injected templates has a container of that name.
+func (in *Injector) holdsAny(injected map[string]string, container string) bool {
+	return slices.ContainsFunc(in.sidecars, func(c chosen) bool {
+		_, there := injected[c.Name]
+		return there && c.holds(container)
+	})
+}

@@ -1,0 +1,231 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Options say what is installed. Values are those that people gave; what the cluster says is laid over them.
+type Options struct {
+	Values  map[string]any
+	Version string // of the program
+	// Native are the objects that enforce the plan without the gate, for the cluster's version: nil where there are none.
+	Native []*Object
+	// Wait is how long the gate may take to answer before its webhooks are set; 0 sets them at once.
+	Wait time.Duration
+	Now  time.Time
+	// Look says that nothing will be applied: who may not read the Secret of the authority goes by what the webhooks say of it.
+	Look bool
+	// Tell is told of each step, as it is done.
+	Tell func(format string, args ...any)
+}
+
+// Plan is what an installation makes of a cluster: its objects in the order of applying.
+type Plan struct {
+	Objects []*Object
+	// secret is applied with them, and shown to nobody; nil where the one that is there stays.
+	secret *Object
+	keeps  map[key]bool
+}
+
+// Prepare works out what an installation makes of the cluster, and changes nothing.
+func (c *Cluster) Prepare(ctx context.Context, o Options) (*Plan, error) {
+	if !hasImage(o.Values) {
+		return nil, errNoImage
+	}
+	p := &Plan{keeps: map[key]bool{}}
+	computed := map[string]any{"namespace": map[string]any{"create": true}, "rights": rights(o.Native)}
+	if on, _, _ := unstructured.NestedBool(o.Values, "certificates", "certManager", "enabled"); !on && c.dynamic != nil {
+		secret, bundle, write, err := c.authority(ctx, o.Now)
+		if o.Look && (write || apierrors.IsForbidden(err)) {
+			bundle, err = c.believed(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		computed["certificates"] = map[string]any{"bundle": string(bundle)}
+		p.keeps[key{"", "Secret", Namespace, authoritySecret}] = true
+		if write {
+			p.secret = secret
+		}
+	}
+	if given, _, _ := unstructured.NestedSlice(o.Values, "networkPolicy", "apiServer", "ports"); given == nil && c.dynamic != nil {
+		if ports := c.ports(ctx); ports != nil {
+			computed["networkPolicy"] = map[string]any{"apiServer": map[string]any{"ports": ports}}
+		}
+	}
+	objects, err := Render(ctx, Merge(o.Values, computed), c.Version)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := keep(o.Values, o.Version)
+	if err != nil {
+		return nil, err
+	}
+	if p.Objects, err = inOrder(slices.Concat(objects, []*Object{kept}, o.Native)); err != nil {
+		return nil, err
+	}
+	for _, object := range p.Objects {
+		p.keeps[keyOf(object)] = true
+	}
+	return p, nil
+}
+
+// believed is the bundle that the API server goes by now; nothing where there is none.
+func (c *Cluster) believed(ctx context.Context) ([]byte, error) {
+	o, err := c.get(ctx, c.kindNamed("ValidatingWebhookConfiguration"), "", gateName)
+	if o == nil || err != nil {
+		return nil, err
+	}
+	webhooks, _, _ := unstructured.NestedSlice(o.Object, "webhooks")
+	for _, item := range webhooks {
+		fields, _ := item.(map[string]any)
+		if text, _, _ := unstructured.NestedString(fields, "clientConfig", "caBundle"); text != "" {
+			return decoded(text), nil
+		}
+	}
+	return nil, nil
+}
+
+// ports are those by which pods reach the API server: that of the service kubernetes, and those of its endpoints, which
+// network policies see behind it. nil where the cluster does not tell.
+func (c *Cluster) ports(ctx context.Context) []any {
+	k := &kind{name: "EndpointSlice", group: "discovery.k8s.io", version: "v1", resource: "endpointslices"}
+	slice, err := c.get(ctx, k, "default", "kubernetes")
+	if err != nil || slice == nil {
+		return nil
+	}
+	ports := []any{int64(443)}
+	list, _, _ := unstructured.NestedSlice(slice.Object, "ports")
+	for _, item := range list {
+		fields, _ := item.(map[string]any)
+		if port, ok := fields["port"].(int64); ok && !slices.Contains(ports, any(port)) {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// rights are the names by which the gate's account may write what refuses natively: those of the plan, and no other.
+func rights(native []*Object) map[string]any {
+	names := map[string]any{}
+	for _, o := range native {
+		k, err := kindOf(o)
+		if err != nil {
+			continue
+		}
+		list, _ := names[k.resource].([]any)
+		if !slices.Contains(list, any(o.GetName())) {
+			names[k.resource] = append(list, o.GetName())
+		}
+	}
+	return names
+}
+
+// Apply makes the cluster be as planned: what refuses natively and the gate's own objects first, the configurations that send
+// requests to the gate when it answers, and then what an earlier installation had and this one has not is removed.
+func (c *Cluster) Apply(ctx context.Context, p *Plan, o Options) error {
+	var early, late []*Object
+	for _, object := range p.Objects {
+		if k, err := kindOf(object); err == nil && k.last {
+			late = append(late, object)
+		} else {
+			early = append(early, object)
+		}
+	}
+	if p.secret != nil { // after its namespace
+		early = slices.Insert(early, 1, p.secret)
+	}
+	if err := c.applyAll(ctx, early); err != nil {
+		return err
+	}
+	o.Tell("applied %d objects, %d of them enforce the plan without the gate", len(early), len(o.Native))
+	if o.Wait > 0 {
+		if err := c.await(ctx, o.Wait); err != nil {
+			return err
+		}
+		o.Tell("the gate answers")
+	}
+	if err := c.applyAll(ctx, late); err != nil {
+		return err
+	}
+	o.Tell("applied %d objects that send requests to it", len(late))
+	pruned, err := c.prune(ctx, p)
+	if len(pruned) > 0 {
+		o.Tell("removed %d objects of an earlier installation", len(pruned))
+	}
+	return err
+}
+
+// applyAll applies objects of one kind at a time, and those of one kind beside one another.
+func (c *Cluster) applyAll(ctx context.Context, objects []*Object) error {
+	const atOnce = 8
+	for begin := 0; begin < len(objects); {
+		end := begin
+		for end < len(objects) && objects[end].GetKind() == objects[begin].GetKind() {
+			end++
+		}
+		errs := make([]error, end-begin)
+		var group errgroup.Group
+		group.SetLimit(atOnce)
+		for i, o := range objects[begin:end] {
+			group.Go(func() error {
+				errs[i] = c.apply(ctx, o)
+				return nil
+			})
+		}
+		_ = group.Wait() // it has no errors of its own
+		if err := firstOf(errs); err != nil {
+			return err
+		}
+		begin = end
+	}
+	return nil
+}
+
+// firstOf joins the first few errors: when the cluster refuses one of hundreds, it often refuses all.
+func firstOf(errs []error) error {
+	const most = 5
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if more := len(errs) - most; more > 0 {
+		errs = append(errs[:most], fmt.Errorf("and %d more of this kind", more))
+	}
+	return errors.Join(errs...)
+}
+
+// prune removes what carries our label and is not part of the plan.
+func (c *Cluster) prune(ctx context.Context, p *Plan) ([]*Object, error) {
+	var removed []*Object
+	for i := len(c.kinds) - 1; i >= 0; i-- {
+		k := &c.kinds[i]
+		there, err := c.own(ctx, k)
+		if err != nil {
+			return removed, err
+		}
+		for _, o := range there {
+			if p.keeps[keyOf(o)] {
+				continue
+			}
+			if err := c.remove(ctx, k, o); err != nil {
+				return removed, err
+			}
+			removed = append(removed, o)
+		}
+	}
+	return removed, c.releaseNamespaces(ctx, p.keeps)
+}
+
+// own lists what carries our label: what can be anywhere in all namespaces, the rest, Secrets above all, in the gate's alone.
+func (c *Cluster) own(ctx context.Context, k *kind) ([]*Object, error) {
+	if k.cluster || k.native {
+		return c.list(ctx, k, "", ours)
+	}
+	return c.list(ctx, k, Namespace, ours)
+}

@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coaming/coaming/internal/rule"
+)
+
+// A policy has no clock, and yet its exceptions end by themselves:
+//
+//   - When an object is made, the API server writes metadata.creationTimestamp, whatever the request says of it, before
+//     validating policies see the object (k8s.io/apiserver pkg/registry/rest/create.go BeforeCreate). It is the time.
+//   - When an object is changed nothing in it is sure to tell: metadata.managedFields keeps no time of a change that only
+//     removes. But each API server renews a Lease of its own every 10 seconds (pkg/controlplane/apiserver/server.go,
+//     APIServerIdentity, on since 1.26), and a policy may read Leases as its parameters. Of several API servers' leases each
+//     is asked, and one that has seen the end suffices: what a stopped one has left behind weakens nothing.
+//
+// So the policy of a rule leaves changes of what is excused to a second one, which reads the leases.
+const (
+	// LeaseNamespace is where those leases are, LeaseSelector which they are.
+	LeaseNamespace = "kube-system"
+	LeaseSelector  = leaseLabel + "=" + leaseHolder
+
+	leaseLabel  = "apiserver.kubernetes.io/identity"
+	leaseHolder = "kube-apiserver"
+	// lateSuffix ends the name of that second policy. No rule's id has a dot.
+	lateSuffix = ".changed"
+)
+
+// madeBefore holds while an object is made before the moment.
+func madeBefore(until time.Time) string {
+	return `dyn(object).metadata.?creationTimestamp.optMap(t, timestamp(t) < ` + momentText(until) + `).orValue(false)`
+}
+
+// leasedBefore holds while the API server's lease was renewed before the moment.
+func leasedBefore(until time.Time) string {
+	return `dyn(params).spec.?renewTime.optMap(t, timestamp(t) < ` + momentText(until) + `).orValue(false)`
+}
+
+func momentText(at time.Time) string {
+	return `timestamp(` + quotedText(at.UTC().Format(time.RFC3339Nano)) + `)`
+}
+
+// variant is a policy of a rule: the rule's own, or the one for changes of what is excused.
+type variant struct {
+	policy Manifest
+	late   bool
+}
+
+// spec is the policy of the rule but for what exceptions and a plan make of it.
+func (p *compiled) spec(o Options) (policySpec, error) {
+	spec := policySpec{MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(p.rule.Match, o.Version, false)}}
+	if p.rule.Match.Fact == "object" {
+		spec.MatchConstraints.ExcludeResourceRules = unheard
+	}
+	v, err := p.validation()
+	if err != nil {
+		return policySpec{}, err
+	}
+	spec.Validations, spec.Variables, spec.MatchConditions = []validation{v}, p.variables, p.conditions()
+	return spec, nil
+}
+
+// variants are the policies of a rule: one, or two where something is excused and the leases tell when that ends.
+func variants(r *rule.Rule, base policySpec, o Options, failurePolicy string, further []Condition) []variant {
+	excused := o.Exempted.of(r.ID)
+	base.FailurePolicy = failurePolicy
+	spec := base
+	spec.MatchConditions = slices.Concat(base.MatchConditions, further, making(excused))
+	list := []variant{{policy: Manifest{policyVersion, "ValidatingAdmissionPolicy", describe(r), spec}}}
+	if len(excused) == 0 || o.NoLeases {
+		return list
+	}
+	late := base
+	late.ParamKind = &paramKind{"coordination.k8s.io/v1", "Lease"}
+	late.MatchConditions = slices.Concat(base.MatchConditions, further, changing(excused))
+	changed := describe(r)
+	changed.Name += lateSuffix
+	return append(list, variant{Manifest{policyVersion, "ValidatingAdmissionPolicy", changed, late}, true})
+}
+
+const policyVersion = "admissionregistration.k8s.io/v1"
+
+// making are the conditions of a rule's policy; changes it leaves to the second one where there is one.
+func making(excused []exemption) []Condition {
+	var list []Condition
+	for _, e := range excused {
+		list = append(list, Condition{e.name, `!(` + e.scope + ` && (oldObject != null || ` + madeBefore(e.until) + `))`})
+	}
+	return list
+}
+
+// changing are the conditions of the policy for changes of what is excused.
+func changing(excused []exemption) []Condition {
+	scopes := make([]string, 0, len(excused))
+	for _, e := range excused {
+		scopes = append(scopes, `(`+e.scope+`)`)
+	}
+	list := []Condition{{"change-of-what-was-excused", `oldObject != null && (` + strings.Join(scopes, ` || `) + `)`}}
+	for _, e := range excused {
+		list = append(list, Condition{e.name, `!(` + e.scope + ` && ` + leasedBefore(e.until) + `)`})
+	}
+	return list
+}
+
+// binding binds the policy of that name where match says.
+func (v variant) binding(name string, actions []string, match *matchResources) Manifest {
+	spec := bindingSpec{PolicyName: v.policy.Metadata.Name, ValidationActions: actions, MatchResources: match}
+	if v.late {
+		name += lateSuffix
+		// Without a lease nobody knows the time: what is denied then is only what was excused. A policy that only
+		// tells denies nothing.
+		action := "Allow"
+		if slices.Contains(actions, "Deny") {
+			action = "Deny"
+		}
+		spec.ParamRef = &paramRef{LeaseNamespace, json.RawMessage(`{"matchLabels":{"` + leaseLabel + `":"` + leaseHolder + `"}}`), action}
+	}
+	return Manifest{policyVersion, "ValidatingAdmissionPolicyBinding", Metadata{Name: name, Labels: v.policy.Metadata.Labels}, spec}
+}

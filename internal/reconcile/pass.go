@@ -1,0 +1,194 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+)
+
+// applied is what was made of an object that is kept.
+type applied struct {
+	want    *unstructured.Unstructured
+	version string // the resource version that it had then
+}
+
+const (
+	// Of one object that somebody keeps changing, so many restorations in so long are made at once; then one a pause.
+	mostRestored, ofLate, pause = 5, time.Minute, 10 * time.Second
+)
+
+// pass looks at everything once, and says when the next look is due.
+func (t *term) pass(ctx context.Context) (next time.Duration, err error) {
+	w, list, whole, err := t.wanted(ctx)
+	errs := []error{err}
+	if w == nil {
+		return 0, err
+	}
+	next = round
+	if until := t.made.until; !until.IsZero() {
+		next = min(next, until.Sub(t.Now()))
+	}
+	want := make(map[id]bool, len(list))
+	byResource := map[schema.GroupVersionResource][]*unstructured.Unstructured{}
+	for _, o := range list {
+		want[idOf(o)] = true
+		resource := resourceOf[o.GetKind()]
+		byResource[resource] = append(byResource[resource], o)
+	}
+	t.state.wants(len(list))
+	for _, resource := range kept {
+		if !t.stores[resource].HasSynced() {
+			errs = append(errs, fmt.Errorf("%s have not been listed", resource.Resource))
+			whole = false
+			continue
+		}
+		for _, o := range byResource[resource] {
+			wait, err := t.keep(ctx, resource, o)
+			errs = append(errs, err)
+			if wait > 0 {
+				next = min(next, wait)
+			}
+		}
+	}
+	if err := errors.Join(errs...); whole && err == nil {
+		errs = append(errs, t.prune(ctx, want))
+	}
+	errs = append(errs, t.guard(ctx, w))
+	return next, errors.Join(errs...)
+}
+
+// live is an object as the store has it; nil where it has none.
+func (t *term) live(resource schema.GroupVersionResource, o *unstructured.Unstructured) *unstructured.Unstructured {
+	key := o.GetName()
+	if o.GetNamespace() != "" {
+		key = o.GetNamespace() + "/" + key
+	}
+	item, found, err := t.stores[resource].GetStore().GetByKey(key)
+	if !found || err != nil {
+		return nil
+	}
+	live, _ := item.(*unstructured.Unstructured)
+	return live
+}
+
+// keep restores an object where it is not as it should be. wait is how long it is left as it is, since somebody keeps changing it.
+func (t *term) keep(ctx context.Context, resource schema.GroupVersionResource, want *unstructured.Unstructured) (wait time.Duration, err error) {
+	key, live := idOf(want), t.live(resource, want)
+	before, known := t.done[key]
+	same := known && before.want == want
+	how := "made"
+	switch {
+	case live != nil && same && live.GetResourceVersion() == before.version:
+		return 0, nil
+	case live != nil:
+		path := differs(want, live)
+		if path == "" {
+			t.done[key] = applied{want, live.GetResourceVersion()}
+			return 0, nil
+		}
+		how = "changed"
+		if same {
+			how = "edited at " + path
+		}
+	case same:
+		how = "deleted"
+	}
+	if same { // somebody else's doing, not a change of what is wanted
+		if wait := t.tooOften(key); wait > 0 {
+			return wait, nil
+		}
+	}
+	stored, err := t.write(ctx, resource, want)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", key, err)
+	}
+	t.done[key] = applied{want, stored.GetResourceVersion()}
+	if same {
+		t.state.restored(key.kind)
+		t.tell(warning, "Restored", "%s was %s, and is as it should be again", key, how)
+		return 0, nil
+	}
+	t.state.wrote(key.kind)
+	t.Log.Info("wrote", "object", key.String(), "how", how)
+	return 0, nil
+}
+
+// tooOften is how long to wait before an object is restored once more.
+func (t *term) tooOften(key id) time.Duration {
+	now := t.Now()
+	recent := t.restore[key][:0:0]
+	for _, at := range t.restore[key] {
+		if now.Sub(at) < ofLate {
+			recent = append(recent, at)
+		}
+	}
+	if len(recent) >= mostRestored {
+		if left := pause - now.Sub(recent[len(recent)-1]); left > 0 {
+			t.restore[key] = recent
+			t.state.fought(key.kind)
+			return left
+		}
+	}
+	t.restore[key] = append(recent, now)
+	return 0
+}
+
+// write applies an object, and replaces it where others have added to it what applying leaves alone.
+func (t *term) write(ctx context.Context, resource schema.GroupVersionResource, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	client := t.clientOf(resource, want.GetNamespace())
+	stored, err := client.Apply(ctx, want.GetName(), want, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
+	if err != nil {
+		return nil, fmt.Errorf("apply: %w", err)
+	}
+	if differs(want, stored) == "" {
+		return stored, nil
+	}
+	whole := want.DeepCopy()
+	whole.SetResourceVersion(stored.GetResourceVersion())
+	stored, err = client.Update(ctx, whole, metav1.UpdateOptions{FieldManager: FieldManager})
+	if err != nil {
+		return nil, fmt.Errorf("replace: %w", err)
+	}
+	if path := differs(want, stored); path != "" {
+		t.Log.Warn("the API server stores an object otherwise than it was written", "object", idOf(want).String(), "field", path)
+	}
+	return stored, nil
+}
+
+func (t *term) clientOf(resource schema.GroupVersionResource, namespace string) dynamic.ResourceInterface {
+	if namespace == "" {
+		return t.dynamic.Resource(resource)
+	}
+	return t.dynamic.Resource(resource).Namespace(namespace)
+}
+
+// prune removes what is kept and no longer wanted, bindings before their policies.
+func (t *term) prune(ctx context.Context, want map[id]bool) error {
+	var errs []error
+	for i := len(kept) - 1; i >= 0; i-- {
+		resource := kept[i]
+		for _, item := range t.stores[resource].GetStore().List() {
+			o, ok := item.(*unstructured.Unstructured)
+			if !ok || o.GetLabels()[KeptBy] != Keeper || want[idOf(o)] || o.GetDeletionTimestamp() != nil {
+				continue
+			}
+			uid := o.GetUID()
+			err := t.clientOf(resource, o.GetNamespace()).Delete(ctx, o.GetName(), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
+			if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+				errs = append(errs, fmt.Errorf("remove %s: %w", idOf(o), err))
+				continue
+			}
+			delete(t.done, idOf(o))
+			t.state.pruned(o.GetKind())
+			t.Log.Info("removed what is no longer wanted", "object", idOf(o).String())
+		}
+	}
+	return errors.Join(errs...)
+}
