@@ -27,7 +27,8 @@ func TestGateMayReadWhatItsRulesAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	var asked []string
-	for _, kind := range admission.New(admission.Options{Plan: plan, Rules: rules, Version: catalog.Newest}).Around() {
+	around, _ := admission.New(admission.Options{Plan: plan, Rules: rules, Version: catalog.Newest}).Around()
+	for _, kind := range around {
 		if kind != "Secret" {
 			asked = append(asked, kind)
 		}
