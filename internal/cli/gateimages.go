@@ -53,7 +53,7 @@ func (f *gateImageFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.timeout, "image-timeout", 5*time.Minute, "read no longer than this of one image")
 	flags.DurationVar(&f.tagAge, "tag-age", 5*time.Minute, "ask again what a tag names when the answer is this old; in the hour after it is believed no more if nobody could ask")
 	f.addFiles(flags)
-	f.dbFlags.register(flags)
+	f.askFlags.register(flags)
 	flags.StringArrayVar(&f.vex, "vex", nil, "excuse what this `FILE` of OpenVEX, CSAF or CycloneDX says does not apply; may be given several times")
 	f.holdFlags.register(flags)
 	f.mostMiB = gateStoreMiB
@@ -66,6 +66,7 @@ const gateStoreMiB = 96
 // check lists every problem of the flags by themselves.
 func (f *gateImageFlags) check() []error {
 	errs := append(f.holdFlags.check(), f.registryFlags.check(nil)...)
+	errs = append(errs, f.askFlags.check())
 	for _, p := range f.platforms {
 		if n := strings.Count(p, "/"); n != 1 && n != 2 {
 			errs = append(errs, fmt.Errorf("--platform: %q is no platform like linux/arm64", p))
@@ -109,6 +110,9 @@ func (f *gateImageFlags) clearance(env *Env, plan func() *enforcement.Plan, log 
 		Limits: clearance.Limits{
 			Workers: f.workers, Queue: f.queue, Memory: f.memoryMiB << 20, Stored: f.largestGiB << 30, Timeout: f.timeout, TagAge: f.tagAge, TagLimit: f.tagAge + time.Hour,
 		},
+	}
+	if s.IndexAge = f.maxAge; f.maxAge == 0 {
+		s.IndexAge = -1 // of any age
 	}
 	if path, err := f.file(env); err == nil {
 		s.Index = path // one that is not there yet may come
