@@ -369,7 +369,7 @@ func TestPanicIsOneRequests(t *testing.T) {
 func TestReload(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "plan")
 	write := func(text string) {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		if err := errors.Join(os.WriteFile(path+".new", []byte(text), 0o600), os.Rename(path+".new", path)); err != nil { // as a mounted ConfigMap changes
 			t.Fatal(err)
 		}
 	}

@@ -195,7 +195,7 @@ func TestGate(t *testing.T) {
 		deployment("shop", "bad", privilegedPod), create...)
 	refused("a pod", "container app runs privileged", `{apiVersion: v1, kind: Pod, metadata: {generateName: bad-, namespace: shop}, spec: `+privilegedPod+`}`, create...)
 	refused("two reasons", "2 reasons not to let this Deployment in", deployment("shop", "bad",
-		`{volumes: [{name: v, hostPath: {path: /data}}], containers: [{name: app, image: "a:1", securityContext: {privileged: true}}]}`), create...)
+		`{containers: [{name: app, image: "a:1", securityContext: {privileged: true}}, {name: second, image: "a:1", securityContext: {privileged: true}}]}`), create...)
 	taken("a warning", "Warning: ", deployment("shop", "warned", `{hostNetwork: true, containers: [{name: app, image: "a:1"}]}`), create...)
 	taken("an audit", "", deployment("shop", "audited", `{hostPID: true, containers: [{name: app, image: "a:1"}]}`), create...)
 	taken("another namespace", "", deployment("elsewhere", "privileged", privilegedPod), create...)
