@@ -72,7 +72,7 @@ func TestInjectionParity(t *testing.T) {
 	// What the patch made is sent to a namespace where no policy is in its way.
 	s.apply(t, strings.ReplaceAll(out.stdout, "- coaming-system", "- coaming-system\n        - plain"))
 	in := parityInjector(t)
-	base := podOf(t, "", "", `containers: [{name: web, image: a}]`)
+	base := parityPod(t, "", "", `containers: [{name: web, image: a}]`)
 	eventually(t, "the policies hold", func() bool {
 		made := j.madeIn(t, "native", base)
 		return made != "" && strings.Contains(made, "audit-forwarder@")
@@ -173,7 +173,7 @@ func unfolded(text string) any {
 	return v
 }
 
-func podOf(t *testing.T, labels, annotations, spec string) *fact.Object {
+func parityPod(t *testing.T, labels, annotations, spec string) *fact.Object {
 	t.Helper()
 	return parseObject(t, fmt.Sprintf("{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {%s}, annotations: {%s}}, spec: {automountServiceAccountToken: false, %s}}", labels, annotations, spec))
 }
@@ -183,29 +183,29 @@ func parityPods(t *testing.T) []*fact.Object {
 	t.Helper()
 	const web, all = `containers: [{name: web, image: a}]`, `watch: "yes", all: a`
 	list := []*fact.Object{
-		podOf(t, all, ``, web),
-		podOf(t, `all: b, watch: "no"`, ``, web),
-		podOf(t, `all: c`, ``, web),
-		podOf(t, `all: a, none: x`, ``, web),
-		podOf(t, `audit: "off"`, ``, web),
-		podOf(t, all, `coaming.dev/mutate: "off"`, web),
-		podOf(t, all, `coaming.dev/mutate: "falco-agent, everything"`, web),
-		podOf(t, all, `coaming.dev/mutate: "sidecars"`, web),
-		podOf(t, all, `coaming.dev/mutations: "rule x: y"`, web),
-		podOf(t, all, ``, `os: {name: windows}, `+web),
-		podOf(t, all, ``, `hostNetwork: true, `+web),
-		podOf(t, all, ``, `restartPolicy: Never, `+web),
-		podOf(t, ``, ``, `containers: [{name: audit-forwarder, image: a}]`),
-		podOf(t, ``, ``, `initContainers: [{name: audit-forwarder, image: a}], `+web),
-		podOf(t, ``, ``, `volumes: [{name: audit-forwarder-state, emptyDir: {}}], `+web),
-		podOf(t, ``, ``, `volumes: [{name: x, emptyDir: {}}], containers: [{name: web, image: a, volumeMounts: [{name: x, mountPath: /var/log/shop/}]}]`),
-		podOf(t, ``, `coaming.dev/audit-forwarder: mine`, web),
-		podOf(t, all, ``, `containers: [{name: web, image: a, ports: [{containerPort: 7070}]}]`),
-		podOf(t, all, ``, `containers: [{name: web, image: a, ports: [{containerPort: 7070, protocol: UDP}]}]`),
-		podOf(t, all, ``, `containers: [{name: web, image: a, env: [{name: EVERYTHING, value: "7070"}]}]`),
-		podOf(t, all, ``, `containers: [{name: web, image: a, env: [{name: EVERYTHING, value: other}]}]`),
-		podOf(t, ``, `coaming.dev/injected: audit-forwarder@0.9.0`, `initContainers: [{name: first, image: a}, {name: audit-forwarder, image: tampered, restartPolicy: Always}], volumes: [{name: audit-forwarder-logs, emptyDir: {}}], containers: [{name: web, image: a, volumeMounts: [{name: audit-forwarder-logs, mountPath: /old}]}]`),
-		podOf(t, all, `coaming.dev/injected: "other@1"`, web),
+		parityPod(t, all, ``, web),
+		parityPod(t, `all: b, watch: "no"`, ``, web),
+		parityPod(t, `all: c`, ``, web),
+		parityPod(t, `all: a, none: x`, ``, web),
+		parityPod(t, `audit: "off"`, ``, web),
+		parityPod(t, all, `coaming.dev/mutate: "off"`, web),
+		parityPod(t, all, `coaming.dev/mutate: "falco-agent, everything"`, web),
+		parityPod(t, all, `coaming.dev/mutate: "sidecars"`, web),
+		parityPod(t, all, `coaming.dev/mutations: "rule x: y"`, web),
+		parityPod(t, all, ``, `os: {name: windows}, `+web),
+		parityPod(t, all, ``, `hostNetwork: true, `+web),
+		parityPod(t, all, ``, `restartPolicy: Never, `+web),
+		parityPod(t, ``, ``, `containers: [{name: audit-forwarder, image: a}]`),
+		parityPod(t, ``, ``, `initContainers: [{name: audit-forwarder, image: a}], `+web),
+		parityPod(t, ``, ``, `volumes: [{name: audit-forwarder-state, emptyDir: {}}], `+web),
+		parityPod(t, ``, ``, `volumes: [{name: x, emptyDir: {}}], containers: [{name: web, image: a, volumeMounts: [{name: x, mountPath: /var/log/shop/}]}]`),
+		parityPod(t, ``, `coaming.dev/audit-forwarder: mine`, web),
+		parityPod(t, all, ``, `containers: [{name: web, image: a, ports: [{containerPort: 7070}]}]`),
+		parityPod(t, all, ``, `containers: [{name: web, image: a, ports: [{containerPort: 7070, protocol: UDP}]}]`),
+		parityPod(t, all, ``, `containers: [{name: web, image: a, env: [{name: EVERYTHING, value: "7070"}]}]`),
+		parityPod(t, all, ``, `containers: [{name: web, image: a, env: [{name: EVERYTHING, value: other}]}]`),
+		parityPod(t, ``, `coaming.dev/injected: audit-forwarder@0.9.0`, `initContainers: [{name: first, image: a}, {name: audit-forwarder, image: tampered, restartPolicy: Always}], volumes: [{name: audit-forwarder-logs, emptyDir: {}}], containers: [{name: web, image: a, volumeMounts: [{name: audit-forwarder-logs, mountPath: /old}]}]`),
+		parityPod(t, all, `coaming.dev/injected: "other@1"`, web),
 	}
 	r := rand.New(rand.NewPCG(20261122, 6))
 	for range 60 {
@@ -248,5 +248,5 @@ func randomPod(t *testing.T, r *rand.Rand) *fact.Object {
 	if all := []string{"", "all: a", "all: b"}[r.IntN(3)]; all != "" {
 		labels = strings.Join(slices.DeleteFunc([]string{labels, all}, func(s string) bool { return s == "" }), ", ")
 	}
-	return podOf(t, labels, some(`"example.com/x": "y"`, `coaming.dev/mutations: "rule z: z"`, `"example.com/a_b": "x / y"`), spec)
+	return parityPod(t, labels, some(`"example.com/x": "y"`, `coaming.dev/mutations: "rule z: z"`, `"example.com/a_b": "x / y"`), spec)
 }
