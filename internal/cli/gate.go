@@ -31,6 +31,7 @@ type gateOptions struct {
 	plan            string
 	kubeVersion     string
 	offline, list   bool
+	templates       []string
 	listen, metrics string
 	cert, key, ca   string
 	certificates    certificateFlags
@@ -63,6 +64,7 @@ Paths: /validate for all rules, /validate/ignore and /validate/fail for those of
 	flags.StringSliceVar(&o.exceptionFlags.from, "exceptions-from", []string{"files"},
 		"who may grant exceptions: `SOURCES` files, inline (annotations of the object itself: whoever creates it), or none")
 	flags.IntVar(&o.maxDays, "exception-max-days", int(judge.DefaultLifetime/(24*time.Hour)), "refuse exceptions that expire more than `DAYS` ahead")
+	flags.StringArrayVar(&o.templates, "template", nil, "a `FILE` with a sidecar's template of your own; may be given several times")
 	o.customFlags.register(flags)
 	_ = flags.MarkHidden("tree-rules") // there is no tree
 	o.settingFlags.register(flags)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"text/tabwriter"
@@ -38,7 +39,7 @@ type gateLoader struct {
 // paths are the files that are read again when they change.
 func (l *gateLoader) paths() []string {
 	var paths []string
-	for _, path := range append([]string{l.plan, l.settingFlags.path()}, l.exceptionFlags.paths()...) {
+	for _, path := range slices.Concat([]string{l.plan, l.settingFlags.path()}, l.exceptionFlags.paths(), l.templates) {
 		if path != "" {
 			paths = append(paths, path)
 		}
@@ -96,7 +97,7 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 	if l.clearance != nil {
 		r.Clearance = l.clearance
 	}
-	return r, nil
+	return r, l.mutating(r)
 }
 
 // native is why the API server cannot decide a rule by itself; nil where it can.

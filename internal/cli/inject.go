@@ -121,7 +121,7 @@ func (o *injectOptions) injector(ctx context.Context, env *Env, args []string) (
 	errs := o.problems(env, args)
 	plan, err := o.readPlan()
 	errs = append(errs, err)
-	templates, err := o.readTemplates()
+	templates, err := readTemplates(o.templates)
 	errs = append(errs, err)
 	settings, err := o.settingFlags.load()
 	errs = append(errs, err)
@@ -209,10 +209,10 @@ func (o *injectOptions) readPlan() (*enforcement.Plan, error) {
 	return plan, errors.Join(errs...)
 }
 
-func (o *injectOptions) readTemplates() ([]*inject.Template, error) {
+func readTemplates(files []string) ([]*inject.Template, error) {
 	var list []*inject.Template
 	var errs []error
-	for _, file := range o.templates {
+	for _, file := range files {
 		text, err := readBounded(file)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("--template: %w", err))

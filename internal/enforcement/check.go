@@ -2,6 +2,7 @@ package enforcement
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/coaming/coaming/internal/rule"
 )
@@ -43,8 +44,14 @@ func (p *Plan) Check(rules []*rule.Rule) error {
 	}
 	for i := range p.Defaults {
 		e := &p.Defaults[i]
-		missing(e.At, e.Rules)
 		for _, id := range e.Rules {
+			if strings.Contains(id, "*") {
+				if !slices.ContainsFunc(ids, func(name string) bool { return Matches(id, name) && len(known[name].Fix) > 0 }) {
+					r.faults = append(r.faults, fault{e.At.Line, e.At.Column, "no rule with a fix is one of \"" + short(id) + "\"", "Take it out of defaults."})
+				}
+				continue
+			}
+			missing(e.At, []string{id})
 			if one := known[id]; one != nil && len(one.Fix) == 0 {
 				r.faults = append(r.faults, fault{e.At.Line, e.At.Column, "rule " + id + " has no fix", "Take it out of defaults."})
 			}

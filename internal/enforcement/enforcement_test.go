@@ -225,7 +225,7 @@ func TestCheck(t *testing.T) {
   - {rules: [privileged-contaner], mode: warn}
   - {rules: [host-port], severity: critical, mode: warn}
   - {practices: [audit], severity: critical, mode: warn}
-  mutations: {defaults: [{rules: [nothing-at-all, privileged-container]}]}
+  mutations: {defaults: [{rules: [nothing-at-all, privileged-container, "privilege*", "x*y"]}]}
 `)
 	var list []*rule.Rule
 	for _, r := range rules(t) {
@@ -235,7 +235,10 @@ func TestCheck(t *testing.T) {
 	if err == nil {
 		t.Fatal("no fault")
 	}
-	for _, want := range []string{"plan.yaml:5:5: there is no rule \"privileged-contaner\". Did you mean privileged-container?", "rule host-port is of severity", "no rule \"nothing-at-all\""} {
+	if strings.Contains(err.Error(), "privilege*") {
+		t.Errorf("a glob that names rules with fixes is refused:\n%v", err)
+	}
+	for _, want := range []string{"plan.yaml:5:5: there is no rule \"privileged-contaner\". Did you mean privileged-container?", "rule host-port is of severity", "no rule \"nothing-at-all\"", "no rule with a fix is one of \"x*y\""} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing says %q:\n%v", want, err)
 		}

@@ -43,13 +43,14 @@ type exampleCluster struct {
 	ranging map[string]bool // the kinds that rules ask for in all namespaces, which a gate's watch hands on whole
 }
 
-func (c *exampleCluster) Inventory(namespace string) (list []*fact.Object, gaps []verdict.Gap) {
+func (c *exampleCluster) Among(namespace string) *judge.Among {
+	var list []*fact.Object
 	for _, o := range c.objects {
 		if o.Namespace == "" || o.Namespace == namespace || c.ranging[o.GroupKind()] {
 			list = append(list, o)
 		}
 	}
-	return list, nil
+	return judge.NewAmong(list, nil)
 }
 
 func (c *exampleCluster) Labels(string) (map[string]string, bool) { return map[string]string{}, true }
@@ -316,7 +317,9 @@ func (p *parity) gate(r *rule.Compiled) *asked {
 	}
 	server := gate.New(gate.Options{
 		Listener: listener, Certificates: certificate,
-		Load: func(context.Context) (*gate.Ruling, error) { return &gate.Ruling{Desk: desk, Timeout: 10 * time.Second}, nil },
+		Load: func(context.Context) (*gate.Ruling, error) {
+			return &gate.Ruling{Desk: desk, Timeout: 10 * time.Second}, nil
+		},
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	done := make(chan error, 1)
@@ -338,9 +341,11 @@ func (p *parity) gate(r *rule.Compiled) *asked {
 // lasting is a certificate that does not change.
 type lasting struct{ tls.Certificate }
 
-func (l *lasting) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &l.Certificate, nil }
-func (l *lasting) Ready() error                                                  { return nil }
-func (l *lasting) Run(ctx context.Context)                                       { <-ctx.Done() }
+func (l *lasting) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return &l.Certificate, nil
+}
+func (l *lasting) Ready() error            { return nil }
+func (l *lasting) Run(ctx context.Context) { <-ctx.Done() }
 
 func loopbackCertificate(t *testing.T) (*lasting, *x509.CertPool) {
 	t.Helper()

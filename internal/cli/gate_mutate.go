@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/coaming/coaming/internal/admission"
+	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/inject"
+)
+
+// mutating has the desk change objects as the plan asks; one that asks for nothing is left without.
+func (l *gateLoader) mutating(r *ruled) error {
+	if len(r.plan.Defaults) == 0 && len(r.plan.Resources) == 0 && len(r.plan.Sidecars) == 0 {
+		return nil
+	}
+	templates, err := readTemplates(l.templates)
+	if err != nil {
+		return err
+	}
+	options := inject.Options{
+		Plan: r.plan, Templates: templates, Rules: r.rules, Settings: r.Settings, Exceptions: r.Exceptions, Now: r.Now,
+	}
+	if l.watch != nil {
+		options.Around = l.watch.Inventory
+	}
+	in, err := inject.New(options)
+	if err != nil {
+		return err
+	}
+	r.Mutate = func(ctx context.Context, o *fact.Object, at enforcement.Place) ([]admission.Operation, error) {
+		change, err := in.Change(ctx, o, at, r.Version)
+		if change == nil {
+			return nil, err
+		}
+		operations := make([]admission.Operation, 0, len(change.Operations))
+		for _, op := range change.Operations {
+			operations = append(operations, admission.Operation{Op: op.Op, Path: op.Path, Value: op.Value})
+		}
+		return operations, err
+	}
+	return nil
+}
