@@ -60,8 +60,8 @@ func TestGateMayReadWhatItsRulesAsk(t *testing.T) {
 			}
 		}
 	}
-	around, _ := admission.New(admission.Options{Plan: plan, Rules: rules, Version: catalog.Newest}).Around()
-	for _, kind := range around {
+	kinds, _ := admission.New(admission.Options{Plan: plan, Rules: rules, Version: catalog.Newest}).Around()
+	for _, kind := range kinds {
 		name, group := fact.SplitKind(kind)
 		resource := strings.ToLower(name) + "s"
 		if strings.HasSuffix(name, "y") {
