@@ -64,8 +64,8 @@ func TestGateMayReadWhatItsRulesAsk(t *testing.T) {
 	for _, kind := range kinds {
 		name, group := fact.SplitKind(kind)
 		resource := strings.ToLower(name) + "s"
-		if strings.HasSuffix(name, "y") {
-			resource = strings.ToLower(strings.TrimSuffix(name, "y")) + "ies"
+		if before, ok := strings.CutSuffix(name, "y"); ok {
+			resource = strings.ToLower(before) + "ies"
 		}
 		if may := watched[strings.TrimSuffix(resource+"."+group, ".")]; may == (kind == "Secret") {
 			t.Errorf("rules ask for %s; that the gate may watch it is %t (deploy/chart/templates/rights.yaml)", kind, may)

@@ -67,7 +67,7 @@ func newDrill(t *testing.T) *drill {
 	d := &drill{field: &field{sandbox: startSandbox(t, "--node", "--audit")}}
 	d.onNode(t, "", "load", "--dir", d.Dir, "--image", gateImage, coamingBinary(t))
 	for line := range strings.Lines(d.onNode(t, "", "in", "--dir", d.Dir, "ctr", "--namespace=k8s.io", "images", "list", "name=="+gateImage)) {
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			if strings.HasPrefix(word, "sha256:") {
 				d.image = "example.test/coaming@" + word
 			}
