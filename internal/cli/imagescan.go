@@ -202,7 +202,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, args [
 	}
 	defer done()
 	heap.Early()
-	o.watch(o.bar)
+	o.watch(o.progressBar(env))
 	store := o.store(env)
 	if k := keeper(store); k != nil {
 		o.Keeper = k
