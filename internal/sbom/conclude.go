@@ -21,7 +21,7 @@ func (g *gathering) conclude() (*fact.Image, error) {
 	case len(forms) > 1:
 		return nil, fmt.Errorf("it says to be %s at once", strings.Join(forms, " and "))
 	}
-	img := &fact.Image{Name: g.name, Form: g.form, Packages: []fact.Package{}}
+	img := &fact.Image{Name: g.name, Form: g.form}
 	urls := g.classify()
 	g.link()
 	g.about(img, urls)
@@ -30,6 +30,13 @@ func (g *gathering) conclude() (*fact.Image, error) {
 		layers[img.Layers[i].Digest] = i
 	}
 	placed := g.placed(img)
+	count := 0
+	for i := range g.parts {
+		if g.parts[i].kind == aPackage {
+			count++
+		}
+	}
+	img.Packages = make([]fact.Package, 0, count) // there may be many, and a list that grows holds them twice
 	for i := range g.parts {
 		if p := &g.parts[i]; p.kind == aPackage {
 			f := g.packaged(p, urls[i], img.System)
