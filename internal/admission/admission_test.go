@@ -118,7 +118,7 @@ type answered struct {
 
 func ask(t testing.TB, d *admission.Desk, class admission.Class, a asked) *answered {
 	t.Helper()
-	text, _, err := d.Validate(context.Background(), class, review(t, a))
+	text, _, err := d.Validate(t.Context(), class, review(t, a))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,8 +245,8 @@ func TestUnknown(t *testing.T) {
 			}
 		}
 	}
-	range_ := specimen.Objects(t, fact.Origin{Source: "cluster", Served: true}, "{apiVersion: v1, kind: LimitRange, metadata: {name: a, namespace: shop}, spec: {limits: [{type: Container, default: {memory: 1Gi}}]}}")
-	d := desk(t, "  mode: off\n  rules: [{rules: [memory-limit-missing], mode: enforce}]\n", func(o *admission.Options) { o.Surroundings = &around{objects: range_} })
+	limits := specimen.Objects(t, fact.Origin{Source: "cluster", Served: true}, "{apiVersion: v1, kind: LimitRange, metadata: {name: a, namespace: shop}, spec: {limits: [{type: Container, default: {memory: 1Gi}}]}}")
+	d := desk(t, "  mode: off\n  rules: [{rules: [memory-limit-missing], mode: enforce}]\n", func(o *admission.Options) { o.Surroundings = &around{objects: limits} })
 	if got := ask(t, d, admission.Everything, asked{"CREATE", "", "shop", pod("shop", plain), ""}).Response; !got.Allowed {
 		t.Errorf("beside a LimitRange: %s", got.Status.Message)
 	}
@@ -303,10 +303,10 @@ func TestNoReview(t *testing.T) {
 		"deeper than anybody":   strings.Repeat("[", 100_000),
 		"a review in the depth": strings.Replace(whole, `"uid":"u-1"`, `"uid":"u-1","x":`+strings.Repeat("[", 600)+strings.Repeat("]", 600), 1),
 	} {
-		if text, _, err := d.Validate(context.Background(), admission.Everything, body); !admission.IsRefused(err) || text != nil || len(err.Error()) > 500 {
+		if text, _, err := d.Validate(t.Context(), admission.Everything, body); !admission.IsRefused(err) || text != nil || len(err.Error()) > 500 {
 			t.Errorf("%s: %v, %s", name, err, text)
 		}
-		if text, _, err := d.Patch(context.Background(), body); !admission.IsRefused(err) || text != nil {
+		if text, _, err := d.Patch(t.Context(), body); !admission.IsRefused(err) || text != nil {
 			t.Errorf("%s: patch %v, %s", name, err, text)
 		}
 	}
@@ -314,7 +314,7 @@ func TestNoReview(t *testing.T) {
 
 // TestStopped demands that what is not judged to its end is unknown, and what was found before counts.
 func TestStopped(t *testing.T) {
-	ended, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for onError, allowed := range map[string]bool{"fail": false, "ignore": true} {
 		d := desk(t, "  mode: enforce\n  onError: "+onError+"\n")

@@ -1,7 +1,6 @@
 package admission_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -40,7 +39,7 @@ func BenchmarkValidate(b *testing.B) {
 			b.Run(kind+" "+name, func(b *testing.B) {
 				b.ReportAllocs()
 				for n := 0; b.Loop(); n++ {
-					if _, _, err := d.Validate(context.Background(), admission.Everything, bodies[n%len(bodies)]); err != nil {
+					if _, _, err := d.Validate(b.Context(), admission.Everything, bodies[n%len(bodies)]); err != nil {
 						b.Fatal(err)
 					}
 				}

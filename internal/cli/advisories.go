@@ -89,7 +89,7 @@ func (f *advisoryFlags) openBench(env *Env) (*bench, error) {
 func (f *advisoryFlags) installed(env *Env) (string, error) {
 	path, err := f.file(env)
 	if f.path == "" && (err != nil || !exists(path)) {
-		return "", nil // no index is no error: what it would answer is unknown
+		return "", nil //nolint:nilerr // no index is no error: what it would answer is unknown
 	}
 	return path, err
 }

@@ -69,7 +69,7 @@ func (o *dbMatchOptions) run(ctx context.Context, env *Env, args []string) (err 
 	if o.format != "text" && o.format != "json" {
 		errs = append(errs, fmt.Errorf("--format: %q is none of text, json", o.format))
 	}
-	errs = append(errs, o.askFlags.check())
+	errs = append(errs, o.check())
 	for _, list := range o.lists {
 		some, err := readLines(env, list)
 		names, errs = append(names, some...), append(errs, err)

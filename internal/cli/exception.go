@@ -215,7 +215,7 @@ func (o *scanOptions) registerStanding(cmd *cobra.Command) {
 	o.exceptionFlags.register(cmd.Flags())
 	o.settingFlags.register(cmd.Flags())
 	o.exceptionFlags.complete(cmd)
-	o.settingFlags.complete(cmd)
+	o.complete(cmd)
 }
 
 func (o *scanOptions) named(args []string) bool {

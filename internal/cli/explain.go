@@ -42,7 +42,7 @@ The first digits of the fingerprint do when no other finding begins with them.`,
 	o.exceptionFlags.register(flags)
 	o.settingFlags.register(flags)
 	o.exceptionFlags.complete(cmd)
-	o.settingFlags.complete(cmd)
+	o.complete(cmd)
 	o.customFlags.register(flags)
 	flags.StringVar(&from, "from", "", "a JSON report `FILE` to look in")
 	flags.StringVar(&o.color, "color", "auto", "colours: auto, always or never")

@@ -120,7 +120,7 @@ func (w *wanting) wanted() (*reconcile.Wanted, error) {
 	if changed := w.files.Changed(); w.last != nil && !changed {
 		return w.last, nil
 	}
-	r, err := w.loader.read(context.Background()) // it reads files alone
+	r, err := w.loader.read(context.Background()) //nolint:forbidigo // it reads files alone, and who asks has no context
 	if err != nil {
 		return nil, err
 	}

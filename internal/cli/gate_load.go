@@ -39,7 +39,7 @@ type gateLoader struct {
 // paths are the files that are read again when they change.
 func (l *gateLoader) paths() []string {
 	var paths []string
-	for _, path := range slices.Concat([]string{l.plan, l.settingFlags.path()}, l.exceptionFlags.paths(), l.templates) {
+	for _, path := range slices.Concat([]string{l.plan, l.path()}, l.exceptionFlags.paths(), l.templates) {
 		if path != "" {
 			paths = append(paths, path)
 		}

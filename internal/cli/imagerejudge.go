@@ -59,7 +59,7 @@ Exit codes are those of 'image scan', of all the images together.`,
 }
 
 func (o *rejudgeOptions) run(ctx context.Context, env *Env, names []string) (err error) {
-	errs := append(o.holdFlags.check(), o.askFlags.check())
+	errs := append(o.check(), o.askFlags.check())
 	if o.format != "text" && o.format != "json" {
 		errs = append(errs, fmt.Errorf("--format: %q is none of text, json", o.format))
 	}

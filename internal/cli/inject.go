@@ -100,7 +100,7 @@ func (o *injectOptions) run(ctx context.Context, env *Env, args []string) error 
 		return o.writePolicies(env, injector)
 	}
 	o.also = []string{"Namespace"}
-	reading, err := o.sourceFlags.read(ctx, env, args, nil, nil, nil)
+	reading, err := o.read(ctx, env, args, nil, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ once and kept.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
 	}
 	flags := cmd.Flags()
-	o.clusterFlags.register(flags)
+	o.register(flags)
 	flags.StringVar(&o.image, "image", "", "the gate's `IMAGE`, by its digest: REPOSITORY@sha256:DIGEST")
 	flags.BoolVar(&o.allowTag, "allow-tag", false, "take an image by a tag alone, which whoever can push to it may change")
 	flags.StringVar(&o.plan, "plan", "", "the plan of what is enforced, a `FILE` (of the earlier installation otherwise; else everything is only audited)")
@@ -203,7 +203,7 @@ func (o *installOptions) cluster(ctx context.Context, env *Env, given map[string
 	if o.kubeVersion != "" {
 		return install.Offline(o.kubeVersion), given, nil
 	}
-	cluster, err := o.clusterFlags.connect(ctx, env)
+	cluster, err := o.connect(ctx, env)
 	if err != nil || o.reset {
 		return cluster, given, err
 	}

@@ -168,7 +168,7 @@ func (o *policyExportOptions) run(ctx context.Context, env *Env, flags *pflag.Fl
 		return err
 	}
 	if o.planFile != "" {
-		known, err := o.ruleFlags.all(ctx, env, nil, catalog.Brief) // of which fewer may be asked for
+		known, err := o.all(ctx, env, nil, catalog.Brief) // of which fewer may be asked for
 		if err != nil {
 			return err
 		}

@@ -188,7 +188,7 @@ func (o *policyTestOptions) plannedBy(ctx context.Context, env *Env) (*enforceme
 	if o.planFile == "" {
 		return enforcement.Read("", everythingEnforced)
 	}
-	known, err := o.ruleFlags.all(ctx, env, nil, catalog.Brief)
+	known, err := o.all(ctx, env, nil, catalog.Brief)
 	if err != nil {
 		return nil, err
 	}

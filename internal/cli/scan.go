@@ -58,7 +58,7 @@ something could not be judged (0 with --allow-unknown). With --diff only what is
 	o.workloadImageFlags.register(flags)
 	flags.StringSliceVarP(&o.namespaces, "namespace", "n", nil, "judge only these `NAMESPACES`")
 	flags.BoolVar(&o.noCache, "no-cache", false, "judge anew even where the same scan of the same files was made before")
-	o.settingFlags.complete(cmd)
+	o.complete(cmd)
 	return cmd
 }
 
@@ -125,7 +125,7 @@ func exitWith(code int, err error) error {
 
 // judge reads the sources and judges them.
 func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verdict.Result, error) {
-	settings, err := o.settingFlags.load()
+	settings, err := o.load()
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ The exit code is 0 where all is as installed, 1 where something is not, 3 where 
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
 	}
 	flags := cmd.Flags()
-	o.clusterFlags.register(flags)
+	o.register(flags)
 	flags.StringVar(&o.format, "format", "terminal", "`FORMAT` terminal or json")
 	completeFlag(cmd, "format", "terminal", "json")
 	return cmd

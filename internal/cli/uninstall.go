@@ -33,7 +33,7 @@ The exit code is 3 where something of ours is left; it is told what, and why.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
 	}
 	flags := cmd.Flags()
-	o.clusterFlags.register(flags)
+	o.register(flags)
 	flags.BoolVar(&o.keepPolicies, "keep-policies", false, "leave in force what the API server enforces by itself")
 	flags.DurationVar(&o.timeout, "timeout", time.Minute, "how long the namespace may take to go")
 	return cmd

@@ -86,7 +86,7 @@ func inSettings(text string, add func(kind string, is bool)) {
 func hasSettingURL(text string) bool {
 	found := false
 	urlPasswords(text, func(user, password string) bool {
-		found = !(user == "user" && strings.HasPrefix(password, "pass") || user == "username" && password == "password")
+		found = (user != "user" || !strings.HasPrefix(password, "pass")) && (user != "username" || password != "password")
 		return !found
 	})
 	return found

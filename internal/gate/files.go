@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,7 @@ type Files struct {
 func (f *Files) Changed() bool {
 	sum := sha256.New()
 	for _, path := range f.Paths {
-		fmt.Fprintf(sum, "%s\x00", path)
+		_, _ = fmt.Fprintf(sum, "%s\x00", path)
 		file, err := os.Open(path)
 		if err != nil {
 			continue
@@ -63,7 +64,7 @@ func (p *Pair) Load() error {
 	if err := errors.Join(err, keyErr); err != nil {
 		return fmt.Errorf("read the certificate: %w", err)
 	}
-	if both := append(certificate[:len(certificate):len(certificate)], key...); !bytes.Equal(both, p.held) {
+	if both := append(slices.Clip(certificate), key...); !bytes.Equal(both, p.held) {
 		pair, err := tls.X509KeyPair(certificate, key)
 		if err != nil {
 			return fmt.Errorf("read the certificate %s with the key %s: %w", p.CertFile, p.KeyFile, err)

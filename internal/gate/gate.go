@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -182,7 +181,7 @@ func (g *Gate) server(h http.Handler, config *tls.Config) *http.Server {
 		ReadHeaderTimeout: g.Limits.Read, ReadTimeout: g.Limits.Read, WriteTimeout: 3 * g.Limits.Read, IdleTimeout: 3 * time.Minute,
 		MaxHeaderBytes: 32 << 10,
 		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: min(g.Limits.Requests, 250), MaxReadFrameSize: 1 << 20},
-		ErrorLog:       log.New(io.Discard, "", 0), // handshakes that strangers break off
+		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // handshakes that strangers break off
 	}
 }
 

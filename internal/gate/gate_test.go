@@ -120,7 +120,7 @@ func serve(t *testing.T, change func(*Options)) *served {
 	pool := x509.NewCertPool()
 	pool.AddCert(own.Leaf)
 	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	s.stop = sync.OnceValue(func() error {
@@ -145,7 +145,7 @@ func (s *served) eventually(t *testing.T, what string, done func() bool) {
 		if done() {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a server of its own is polled
 	}
 	t.Fatalf("never: %s", what)
 }
@@ -275,7 +275,7 @@ func TestDripping(t *testing.T) {
 			if _, err := writer.Write([]byte("{")); err != nil {
 				return
 			}
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond) //nolint:forbidigo // the drip itself
 		}
 	}()
 	begun := time.Now()

@@ -23,7 +23,7 @@ var met = map[string]struct{ from, release string }{
 	"openssl": {"libssl3_3.0.22-1~deb12u2", "3.0.22"}, "curl": {"libcurl4_7.88.1-10+deb12u15", "7.88.1"}, "zlib": {"zlib1g_1%3a1.2.13.dfsg-1", "1.2.13"},
 	"expat": {"libexpat1_2.5.0-1+deb12u5", "2.5.0"}, "openssh": {"openssh-server_1%3a9.2p1-2+deb12u10", "9.2p1"}, "dropbear": {"dropbear-bin_2022.83-1+deb12u3", "2022.83"},
 	"bind": {"bind9_1%3a9.18.49-1~deb12u3", "9.18.49"}, "unbound": {"unbound_1.17.1-2+deb12u4", "1.17.1"}, "dnsmasq": {"dnsmasq-base_2.90-4~deb12u2", "2.90"},
-	"vsftpd": {"vsftpd_3.0.3-13+b2", "3.0.3"}, "git": {"git_1%3a2.39.5-0+deb12u3", "2.39.5"}, "mosquitto": {"mosquitto_2.0.11-1.2+deb12u2", "2.0.11"},
+	"vsftpd": {"vsftpd_3.0.3-13+b2", "3.0.3"}, "git": {"git_1%3a2.39.5-0+deb12u3", "2.39.5"}, "mosquitto": {"mosquitto_2.0.11-1.2+deb12u2", "2.0.11"}, //nolint:misspell // its name
 }
 
 // TestMarksWereMet asks that every mark was held to a real program, and does so again where COAMING_PROGRAMS names a directory

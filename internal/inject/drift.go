@@ -33,7 +33,7 @@ func (in *Injector) Drifts(o *fact.Object, at enforcement.Place, server string) 
 	if err != nil {
 		return nil, err
 	}
-	had := versions(p.annotation(InjectedKey))
+	had := versions(p.annotated())
 	if len(had) == 0 && !in.into(o) || o.Root.At("metadata", "annotations").Get("kubernetes.io/config.mirror").Exists() {
 		return nil, nil // on the way into a cluster pods alone get sidecars
 	}

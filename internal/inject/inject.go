@@ -135,8 +135,8 @@ func (in *Injector) rulesFor(o *fact.Object) []*rule.Compiled {
 // Patch is what becomes of an object that is made or changed in a place, for a server of a Kubernetes version: none for
 // what nothing is to be done about, for what a controller made of another object, and for pods and jobs that were there
 // before. The operations are sound beside an error too, which tells of what was not done and why.
-func (in *Injector) Patch(o *fact.Object, at enforcement.Place, server string) ([]Operation, error) {
-	c, err := in.Change(context.Background(), o, at, server)
+func (in *Injector) Patch(ctx context.Context, o *fact.Object, at enforcement.Place, server string) ([]Operation, error) {
+	c, err := in.Change(ctx, o, at, server)
 	if c == nil {
 		return nil, err
 	}

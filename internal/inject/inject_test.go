@@ -117,7 +117,7 @@ func change(t testing.TB, in *inject.Injector, o *fact.Object, server string) *f
 	if !reflect.DeepEqual(tree(t, after.Root), tree(t, c.After)) {
 		t.Fatalf("the patch gives\n%s\nand is meant to give\n%s", after.Root.AppendJSON(nil), c.After.AppendJSON(nil))
 	}
-	again, err := in.Patch(after, shop, server)
+	again, err := in.Patch(t.Context(), after, shop, server)
 	if err != nil || len(again) > 0 {
 		t.Fatalf("a second patch: %v %v", again, err)
 	}

@@ -46,9 +46,9 @@ func (p *pod) item(field string, i int, keys ...string) []string {
 	return append(p.path("spec", field, strconv.Itoa(i)), keys...)
 }
 
-// annotation is one of the pod's annotations.
-func (p *pod) annotation(key string) string {
-	return p.text(p.path("metadata", "annotations", key)...)
+// annotated is the annotation that tells what was injected.
+func (p *pod) annotated() string {
+	return p.text(p.path("metadata", "annotations", InjectedKey)...)
 }
 
 // indexOf is the place of a name in a list of the pod spec; -1 for none.

@@ -35,7 +35,7 @@ func (in *Injector) giveResources(p *pod, at enforcement.Place) (why string, err
 		return "", nil // resources of the whole pod were somebody's own thought
 	}
 	given := map[string]bool{}
-	injected := versions(p.annotation(InjectedKey))
+	injected := versions(p.annotated())
 	for _, field := range fields[:2] {
 		for i, item := range p.list(p.path("spec", field)...) {
 			c, ok := item.(map[string]any)

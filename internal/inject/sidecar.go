@@ -30,7 +30,7 @@ type weaving struct {
 // weave puts sidecars into a pod, each whole or not at all; the error tells of those that are not in it.
 func weave(p *pod, all []*Sidecar, server string) (*weaving, error) {
 	w := &weaving{
-		pod: p, native: catalog.Reached(server, NativeSince), injected: versions(p.annotation(InjectedKey)),
+		pod: p, native: catalog.Reached(server, NativeSince), injected: versions(p.annotated()),
 		all: slices.Clone(all), why: map[string]string{}, notes: map[string][]string{},
 	}
 	slices.SortFunc(w.all, func(a, b *Sidecar) int { return strings.Compare(a.Name, b.Name) })
@@ -203,7 +203,7 @@ func (w *weaving) add(s *Sidecar) error {
 		}
 	}
 	if len(w.ops) > before || had != s.Version {
-		if text := injectedText(w.injected); text != w.annotation(InjectedKey) {
+		if text := injectedText(w.injected); text != w.annotated() {
 			errs = append(errs, w.put(text, w.path("metadata", "annotations", InjectedKey)...))
 		}
 		w.why["sidecar "+s.Name] = s.reason()

@@ -37,7 +37,7 @@ func TestConflictsAreToldAndNothingIsInjected(t *testing.T) {
 			if test.server == "" {
 				test.server = "1.36"
 			}
-			operations, err := in.Patch(object(t, pod(test.meta, test.spec)), shop, test.server)
+			operations, err := in.Patch(t.Context(), object(t, pod(test.meta, test.spec)), shop, test.server)
 			if len(operations) > 0 || err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%d operations, %v", len(operations), err)
 			}
@@ -126,7 +126,7 @@ func TestWhoseTemplateIsChanged(t *testing.T) {
 		"what the API would break": {"{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: x}}", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			operations, _ := in.Patch(object(t, test.text), shop, "1.36")
+			operations, _ := in.Patch(t.Context(), object(t, test.text), shop, "1.36")
 			if got := append(operations, inject.Operation{})[0].Path; got != test.want {
 				t.Errorf("first %q, want %q: %v", got, test.want, operations)
 			}
@@ -176,7 +176,7 @@ func TestResourcesOfThePlan(t *testing.T) {
 
 func TestUnknownNamespaceIsTold(t *testing.T) {
 	in := injector(t, "{sidecars: [{template: falco-agent, values: {image: a}, namespaceSelector: {matchLabels: {a: b}}}]}")
-	operations, err := in.Patch(object(t, webPod), enforcement.Place{Namespace: "shop"}, "1.36")
+	operations, err := in.Patch(t.Context(), object(t, webPod), enforcement.Place{Namespace: "shop"}, "1.36")
 	if len(operations) > 0 || err == nil || !strings.Contains(err.Error(), "whose labels are not known: sidecar falco-agent") {
 		t.Errorf("%v %v", operations, err)
 	}
@@ -240,7 +240,7 @@ func FuzzPatch(f *testing.F) {
 		if !reflect.DeepEqual(tree(t, after.Root), tree(t, c.After)) {
 			t.Fatalf("the patch gives\n%s\nand is meant to give\n%s", after.Root.AppendJSON(nil), c.After.AppendJSON(nil))
 		}
-		again, _ := in.Patch(after, shop, "1.36")
+		again, _ := in.Patch(t.Context(), after, shop, "1.36")
 		if len(again) > 0 {
 			text, _ := json.Marshal(again)
 			t.Fatalf("a second patch: %s\nof %s (%v)", text, after.Root.AppendJSON(nil), err)

@@ -192,13 +192,10 @@ func (t *Template) parameters(v document.Value) {
 	slices.SortFunc(t.Parameters, func(a, b Parameter) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// parameter is the one of that name.
-func (t *Template) parameter(name string) (Parameter, bool) {
-	i, found := slices.BinarySearchFunc(t.Parameters, name, func(p Parameter, name string) int { return cmp.Compare(p.Name, name) })
-	if !found {
-		return Parameter{}, false
-	}
-	return t.Parameters[i], true
+// takes says whether there is a parameter of that name.
+func (t *Template) takes(name string) bool {
+	_, found := slices.BinarySearchFunc(t.Parameters, name, func(p Parameter, name string) int { return cmp.Compare(p.Name, name) })
+	return found
 }
 
 // content checks what the pod gains: the types of Kubernetes' API, names, and that every placeholder has a value.
@@ -306,7 +303,7 @@ func (t *Template) placeholders(spec document.Value) {
 	walk = func(v document.Value) {
 		for _, m := range placeholder.FindAllStringSubmatch(v.Str(), -1) {
 			used[m[1]] = true
-			if _, known := t.parameter(m[1]); !known {
+			if !t.takes(m[1]) {
 				t.fault(v, "$[%s]: spec.values has no value %q", m[1], m[1])
 			}
 		}

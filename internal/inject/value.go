@@ -47,7 +47,7 @@ func (t *Template) Fill(values map[string]string) (*Sidecar, error) {
 		given[p.Name] = value
 	}
 	for name := range values {
-		if _, known := t.parameter(name); !known {
+		if !t.takes(name) {
 			errs = append(errs, fmt.Errorf("sidecar %s has no value %q; there are %s", t.Name, name, t.parameterNames()))
 		}
 	}

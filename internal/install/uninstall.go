@@ -112,7 +112,7 @@ func (c *Cluster) removeNamespace(ctx context.Context, wait time.Duration, r *Re
 	if err != nil {
 		r.Unfinished = true
 		r.Left = append(r.Left, "Namespace "+Namespace+": whether it holds what is others' could not be told: "+err.Error())
-		return nil
+		return nil //nolint:nilerr // it is told as left
 	}
 	if len(foreign) > 0 {
 		const shown = 5

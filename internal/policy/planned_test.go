@@ -85,11 +85,11 @@ var globExpression = regexp.MustCompile(`\.matches\("([^"]*)"\)`)
 
 func globHolds(t *testing.T, expression, name string) bool {
 	t.Helper()
-	any := false
+	matched := false
 	for _, m := range globExpression.FindAllStringSubmatch(expression, -1) {
-		any = any || regexp.MustCompile(m[1]).MatchString(name)
+		matched = matched || regexp.MustCompile(m[1]).MatchString(name)
 	}
-	return any != strings.HasPrefix(expression, "!")
+	return matched != strings.HasPrefix(expression, "!")
 }
 
 func bindingSelects(t *testing.T, m *matchResources, r request) bool {

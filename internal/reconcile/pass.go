@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -197,8 +198,7 @@ func (t *term) clientOf(resource schema.GroupVersionResource, namespace string) 
 // prune removes what is kept and no longer wanted, bindings before their policies.
 func (t *term) prune(ctx context.Context, want map[id]bool) error {
 	var errs []error
-	for i := len(kept) - 1; i >= 0; i-- {
-		resource := kept[i]
+	for _, resource := range slices.Backward(kept) {
 		for _, item := range t.stores[resource].GetStore().List() {
 			o, ok := item.(*unstructured.Unstructured)
 			if !ok || o.GetLabels()[KeptBy] != Keeper || want[idOf(o)] || o.GetDeletionTimestamp() != nil {

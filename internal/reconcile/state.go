@@ -121,9 +121,9 @@ func (r *Reconciler) recordEvents() (stop func()) {
 func (r *Reconciler) tell(kind, reason, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if kind == warning {
-		r.Log.Warn(text, "reason", reason)
+		r.Log.Warn("told", "reason", reason, "text", text)
 	} else {
-		r.Log.Info(text, "reason", reason)
+		r.Log.Info("told", "reason", reason, "text", text)
 	}
 	r.state.mu.Lock()
 	recorder := r.state.recorder

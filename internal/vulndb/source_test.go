@@ -3,7 +3,6 @@ package vulndb
 import (
 	"archive/zip"
 	"bytes"
-	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -33,7 +32,7 @@ func TestNamesTellEcosystemsApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := advisory.NewBuilder()
 			for _, path := range of.paths {
-				if unread, err := Read(context.Background(), b, path); err != nil || len(unread) > 0 {
+				if unread, err := Read(t.Context(), b, path); err != nil || len(unread) > 0 {
 					t.Fatal(unread, err)
 				}
 			}

@@ -65,7 +65,7 @@ func BenchmarkNativePolicies(b *testing.B) {
 			b.Fatal("the policies do not hold")
 		}
 	}
-	time.Sleep(3 * time.Second) // bindings are taken up once a second
+	time.Sleep(3 * time.Second) //nolint:forbidigo // bindings are taken up once a second
 	for range b.N {
 		took := map[string][]time.Duration{}
 		for i := range pods + 20 {

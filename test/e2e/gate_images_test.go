@@ -6,7 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -42,8 +42,9 @@ const flawOfLeft = `{"id": "GHSA-aaaa", "aliases": ["CVE-2026-1"], "modified": "
  "affected": [{"package": {"ecosystem": "npm", "name": "left"}, "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "2.0.0"}]}]}]}`
 
 // pushNode pushes an image in which npm has installed a package, and returns its digest.
-func pushNode(t *testing.T, reference, module, version string) string {
+func pushNode(t *testing.T, reference, version string) string {
 	t.Helper()
+	const module = "left"
 	text := fmt.Sprintf(`{"name":%q,"version":%q}`, module, version)
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
@@ -102,17 +103,17 @@ func podOf(namespace, name, image string) string {
 // through or waited for, one with a critical vulnerability is refused, what pods ran before is looked into first, and tags become digests.
 func TestGateImages(t *testing.T) {
 	s := startSandbox(t)
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	server := httptest.NewServer(registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelError))))
 	t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
 	for _, namespace := range []string{"denying", "waiting", "auditing", "pinning"} {
 		s.apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+namespace+"}}")
 	}
 	for _, image := range []string{"known", "unknown", "wanted"} {
-		pushNode(t, host+"/shop/"+image+":1", "left", "2.0.0")
+		pushNode(t, host+"/shop/"+image+":1", "2.0.0")
 	}
-	pushNode(t, host+"/shop/bad:1", "left", "1.0.0")
-	digest := pushNode(t, host+"/shop/tagged:1", "left", "2.1.0")
+	pushNode(t, host+"/shop/bad:1", "1.0.0")
+	digest := pushNode(t, host+"/shop/tagged:1", "2.1.0")
 
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "1.json"), []byte(flawOfLeft), 0o600); err != nil {
@@ -181,7 +182,7 @@ func TestGateImages(t *testing.T) {
 	if note := s.kubectl(t, "-n", "pinning", "get", "deployment", "tagged", "-o", `jsonpath={.metadata.annotations.coaming\.dev/pinned}`); !strings.Contains(note, "shop/tagged:1") || !strings.Contains(note, digest) {
 		t.Errorf("the annotation says %q", note)
 	}
-	pushNode(t, host+"/shop/tagged:1", "left", "1.0.0") // the tag moves: what was pinned stays
+	pushNode(t, host+"/shop/tagged:1", "1.0.0") // the tag moves: what was pinned stays
 	if message, err := s.try(t, "", "-n", "pinning", "label", "deployment", "tagged", "x=y"); err != nil {
 		t.Errorf("label: %v %s", err, message)
 	}

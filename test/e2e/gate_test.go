@@ -65,7 +65,9 @@ func startGate(t *testing.T, s *sandbox, plan string, args ...string) *runningGa
 	}()
 	t.Cleanup(func() {
 		_ = g.process.Process.Signal(os.Interrupt)
-		<-g.exited
+		if err := <-g.exited; err != nil {
+			t.Log("the gate ended:", err)
+		}
 	})
 	select {
 	case g.address = <-serving:
@@ -227,7 +229,7 @@ func TestGate(t *testing.T) {
 
 	// A new plan holds without a restart; a broken one changes nothing.
 	g.replan(t, "nonsense")
-	time.Sleep(3 * time.Second)
+	time.Sleep(3 * time.Second) //nolint:forbidigo // nothing is waited for: nothing may change
 	refused("with a broken plan", "runs privileged", deployment("shop", "bad", privilegedPod), create...)
 	g.replan(t, strings.Replace(gatePlan, "mode: off\n", "mode: off\n  excludeNamespaces: [shop]\n", 1))
 	eventually(t, "the new plan holds", func() bool {

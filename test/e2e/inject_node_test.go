@@ -55,7 +55,7 @@ func TestInjectedSidecarsRun(t *testing.T) {
 		t.Fatalf("build the pods' program: %v\n%s", err, out)
 	}
 	for _, image := range []string{forwarderImage, agentImage, programImage} {
-		f.onNode(t, "", "load", "--dir", f.Dir, "--image", image, program)
+		f.onNode(t, "load", "--dir", f.Dir, "--image", image, program)
 	}
 	for _, namespace := range []string{"by-policy", "by-patch"} {
 		f.apply(t, `{apiVersion: v1, kind: Namespace, metadata: {name: `+namespace+`, labels: {pod-security.kubernetes.io/enforce: restricted}}}`)

@@ -67,7 +67,7 @@ spec:
 // startAgain starts another API server with the arguments of the one that runs, on a port of its own, and returns its address.
 func startAgain(t *testing.T, s *sandbox) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func newField(t *testing.T) *field {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the pods' program: %v\n%s", err, out)
 	}
-	f.onNode(t, "", "load", "--dir", f.Dir, "--image", probeImage, f.probe)
+	f.onNode(t, "load", "--dir", f.Dir, "--image", probeImage, f.probe)
 	f.startEnforcer(t)
 	f.apply(t, townsfolk())
 	f.kubectl(t, "wait", "pod", "--all", "--all-namespaces", "--for=condition=Ready", "--timeout=60s")
@@ -110,9 +110,9 @@ func (f *field) read(t *testing.T, into any, resource string) {
 }
 
 // onNode runs a command of the sandbox's that goes to the node.
-func (f *field) onNode(t *testing.T, stdin string, args ...string) string {
+func (f *field) onNode(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := f.tryOnNode(t.Context(), stdin, args...)
+	out, err := f.tryOnNode(t.Context(), "", args...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (c *client) steady(kind, rate int, over time.Duration) (trips []time.Durati
 	begun := time.Now()
 	for i := range count {
 		due := begun.Add(time.Duration(i) * time.Second / time.Duration(rate))
-		time.Sleep(time.Until(due))
+		time.Sleep(time.Until(due)) //nolint:forbidigo // the rate itself
 		group.Go(func() {
 			if c.ask(kind, i) != nil {
 				unanswered.Add(1)

@@ -56,7 +56,7 @@ func tell(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }
 // program writes two lines into an audit log and posts the second to the agent, having seen that both sidecars are up.
 func program(folder, line string) error {
 	for _, url := range []string{"http://127.0.0.1:2020/", "http://127.0.0.1:8765/healthz"} {
-		answer, err := http.Get(url) //nolint:noctx // it is the whole of the program
+		answer, err := http.Get(url) //nolint:noctx,forbidigo // it is the whole of the program
 		if err != nil {
 			return fmt.Errorf("a sidecar was not there before the program: %w", err)
 		}
@@ -71,7 +71,7 @@ func program(folder, line string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := http.Post("http://127.0.0.1:54827", "application/json", strings.NewReader(string(body))) //nolint:noctx // as above
+	answer, err := http.Post("http://127.0.0.1:54827", "application/json", strings.NewReader(string(body))) //nolint:noctx,forbidigo // as above
 	if err != nil {
 		return err
 	}
