@@ -292,7 +292,8 @@ type answer struct {
 	refused  string            // why the server refuses it
 }
 
-var warned = regexp.MustCompile(`(?s)^Validation failed for ValidatingAdmissionPolicy '(?:coaming-)?([a-z0-9-]+)[a-z0-9.]*' with binding '[^']*': (.*)$`)
+// warned takes apart a warning: of a policy of ours the rule, of another its name, and the message.
+var warned = regexp.MustCompile(`(?s)^Validation failed for ValidatingAdmissionPolicy '(?:coaming-([a-z0-9-]+)[a-z0-9.]*|([a-z0-9.-]+))' with binding '[^']*': (.*)$`)
 
 // mostWarned is about how many characters of warnings the API server tells (k8s.io/apiserver
 // pkg/endpoints/filters/warning.go); past it, each is cut short and the last are left out.
@@ -333,7 +334,7 @@ func (j *policyJudges) postAs(t *testing.T, user, path, plural string, body []by
 	for _, w := range result.Warnings() {
 		length += len(w.Text)
 		if match := warned.FindStringSubmatch(w.Text); match != nil {
-			a.violated[match[1]] = match[2]
+			a.violated[match[1]+match[2]] = match[3]
 		}
 	}
 	a.cut = length > mostWarned-300
