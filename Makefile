@@ -68,7 +68,7 @@ e2e: bin/sandbox bin/sandbox-dns node-programs build ## Prove it against a real 
 
 race: ## Run the tests of what is concurrent under the race detector (needs a C compiler; the first time takes minutes)
 	@if ! command -v $${CC:-cc} >/dev/null; then echo 'skipped: the race detector needs a C compiler'; exit 0; fi; \
-	CGO_ENABLED=1 go test -race -json $(RACE) | go run ./tools/tally
+	CGO_ENABLED=1 go test -race -timeout 30m -json $(RACE) | go run ./tools/tally
 
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@grep -rl --include='*_test.go' '^func Fuzz' internal cmd | while read -r file; do \
