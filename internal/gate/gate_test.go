@@ -413,7 +413,7 @@ func TestReload(t *testing.T) {
 
 // TestFlood sends many large bodies at once, and demands that those which find no room are told so and the others answered.
 func TestFlood(t *testing.T) {
-	s := serve(t, func(o *Options) { o.Limits.Bodies = 8 << 20 })
+	s := serve(t, func(o *Options) { o.Limits.Bodies, o.Limits.Read = 8<<20, time.Minute })
 	body := []byte(reviewOf(`{"x":"` + strings.Repeat("x", 2<<20) + `","containers":[{"name":"a","image":"a","securityContext":{"privileged":true}}]}`))
 	var group sync.WaitGroup
 	var answered, turned atomic.Int64
