@@ -46,7 +46,7 @@ func (f *gateImageFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.platforms, "platform", nil, "the platforms of the cluster's nodes: `OS/ARCH[/VARIANT]` (default linux on this machine's architecture)")
 	flags.StringVar(&f.trust, "trust", "", "who must vouch for which images: a policy of trust, `FILE` (docs/trust.md)")
 	flags.StringArrayVar(&f.bundles, "bundle", nil, "with --trust: read bundles of sigstore from this `FILE`, too; may be given several times")
-	flags.IntVar(&f.workers, "image-workers", 1, "look into so many images at a time; each takes up to 64 MiB of memory")
+	flags.IntVar(&f.workers, "image-workers", 1, "look into so many images at a time, each of which takes memory")
 	flags.IntVar(&f.queue, "image-queue", 1000, "let so many images wait to be looked into")
 	flags.Int64Var(&f.memoryMiB, "image-memory-mib", 32, "keep so many MiB of verdicts about images in memory; what there is more is judged again from --store")
 	flags.Int64Var(&f.largestGiB, "image-largest-gib", 8, "read no image whose layers have more GiB, as they are stored")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,12 +136,7 @@ func (o *attackOptions) questions(reading *source.Reading) ([]question, error) {
 	if err != nil {
 		return nil, err
 	}
-	version := o.kubeVersion
-	for _, known := range []string{reading.Version, catalog.Newest} {
-		if version == "" {
-			version = known
-		}
-	}
+	version := cmp.Or(o.kubeVersion, reading.Version, catalog.Newest)
 	inventory := fact.NewInventory(reading.Objects, version, reading.Live)
 	worlds := inventory.Worlds
 	if len(worlds) == 0 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -170,13 +171,7 @@ func (o *policyTestOptions) input(ctx context.Context, env *Env) (*rehearsal.Inp
 	if err != nil {
 		return nil, err
 	}
-	version := o.kubeVersion
-	if version == "" {
-		version = reading.Version
-	}
-	if version == "" {
-		version = catalog.Newest
-	}
+	version := cmp.Or(o.kubeVersion, reading.Version, catalog.Newest)
 	return &rehearsal.Input{
 		Objects: reading.Objects, Live: reading.Live, Coverage: reading.Coverage, Version: version, Rules: rules, Plan: plan, Mode: o.assumed,
 		Settings: settings, Exceptions: excuses.exceptions, Lifetime: o.lifetime(), Now: env.Now(), Width: runtime.GOMAXPROCS(0),

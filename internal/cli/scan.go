@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,13 +154,7 @@ func (o *scanOptions) judge(ctx context.Context, env *Env, args []string) (*verd
 	if err != nil {
 		return nil, err
 	}
-	version := o.kubeVersion
-	if version == "" {
-		version = reading.Version
-	}
-	if version == "" {
-		version = catalog.Newest
-	}
+	version := cmp.Or(o.kubeVersion, reading.Version, catalog.Newest)
 	if err := o.checkNamespaces(reading); err != nil {
 		return nil, err
 	}
