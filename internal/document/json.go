@@ -111,7 +111,7 @@ type jsonParser struct {
 	fault     string // the first, and where
 	faultAt   int
 	depth     int
-	deepest   int // level that is read
+	deepest   int    // level that is read
 	duplicate *Error // the first in the document at hand
 	dropped   []span // entries of it that a later one with the same key takes the place of
 	keys      keySet
