@@ -72,7 +72,9 @@ func serve(t testing.TB, o admission.Options) *server {
 	}
 	running := gate.New(gate.Options{
 		Listener: listener, Certificates: certificate,
-		Load: func(context.Context) (*gate.Ruling, error) { return &gate.Ruling{Desk: desk, Timeout: 10 * time.Second}, nil },
+		Load: func(context.Context) (*gate.Ruling, error) {
+			return &gate.Ruling{Desk: desk, Timeout: 10 * time.Second}, nil
+		},
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
