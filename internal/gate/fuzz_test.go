@@ -93,61 +93,68 @@ func scanned(object []byte, namespace string, rules []*rule.Compiled) map[string
 	return found
 }
 
-// Of the rules that FuzzVerdict asks those that match one of these fail closed, the others open.
-const differing = `  mode: enforce
-  rules: [{severity: high, mode: enforce, onError: fail}]
-`
-
 // alone are the rules that judge an object by itself.
 func alone() []*rule.Compiled {
 	return slices.DeleteFunc(slices.Clone(compiled()), func(r *rule.Compiled) bool { return admission.Unjudged(r) != "" || len(judge.Around(r)) > 0 })
 }
 
-// FuzzVerdict sends any object in a sound review, as the API server makes them of what people send, and judges it directly, too: at each
-// of the gate's paths it is let in exactly where no enforced rule fails, and none that fails closed is unknown.
-func FuzzVerdict(f *testing.F) {
-	rules := alone()
-	r := ruling(f, differing, nil, func(o *admission.Options) { o.Rules = rules })
-	plan := r.Desk.Plan
-	g := New(Options{Certificates: newCertificate(f), Load: func(context.Context) (*Ruling, error) { return r, nil }})
-	if err := g.load(f.Context()); err != nil {
-		f.Fatal(err)
+// oneRule are gates that enforce a single rule each, so that no other's refusal hides what it lets in; those of every other choice
+// fail closed.
+type oneRule struct {
+	*Gate
+	rules   []*rule.Compiled
+	handler http.Handler
+	made    map[uint16]*Ruling
+}
+
+func newOneRule(f *testing.F) *oneRule {
+	f.Helper()
+	g := New(Options{Certificates: newCertificate(f)})
+	return &oneRule{Gate: g, rules: alone(), handler: g.handler(), made: map[uint16]*Ruling{}}
+}
+
+// choose has the gate enforce one rule.
+func (g *oneRule) choose(t testing.TB, choice uint16) (r *rule.Compiled, closed bool) {
+	t.Helper()
+	r, closed = g.rules[int(choice/2)%len(g.rules)], choice%2 == 1
+	if g.made[choice] == nil {
+		onError := map[bool]string{true: "fail", false: "ignore"}[closed]
+		g.made[choice] = ruling(t, "  mode: enforce\n  onError: "+onError+"\n", nil, func(o *admission.Options) { o.Rules = []*rule.Compiled{r} })
 	}
-	handler := g.handler()
+	g.current.Store(g.made[choice])
+	return r, closed
+}
+
+// FuzzVerdict sends any object in a sound review, as the API server makes them of what people send, to a gate that enforces one rule, and
+// judges it directly, too: at each of the gate's paths it is let in exactly where the rule does not fail, and is not unknown where it
+// fails closed; and an update exactly where it is no worse.
+func FuzzVerdict(f *testing.F) {
+	g := newOneRule(f)
 	whole, err := catalog.Rules()
 	if err != nil {
 		f.Fatal(err)
 	}
-	for i, r := range whole {
-		for _, e := range slices.Concat(r.Bad, r.Good) {
-			f.Add(e[0].AppendJSON(nil), []byte(nil), "shop", byte(i))
+	for _, r := range whole {
+		i := slices.IndexFunc(g.rules, func(one *rule.Compiled) bool { return one.ID == r.ID })
+		if i < 0 {
+			continue
 		}
+		for _, e := range slices.Concat(r.Bad, r.Good) {
+			f.Add(e[0].AppendJSON(nil), []byte(nil), "shop", uint16(2*i+1), byte(0))
+		}
+		f.Add(r.Bad[0][0].AppendJSON(nil), r.Good[0][0].AppendJSON(nil), "shop", uint16(2*i), byte(1))
 	}
-	f.Add([]byte(`{"apiVersion":"v1","kind":"Pod","spec":`+privileged+`}`), []byte(`{"apiVersion":"v1","kind":"Pod","spec":`+plain+`}`), "shop", byte(0))
-	f.Fuzz(func(t *testing.T, object, old []byte, namespace string, path byte) {
-		o := &struct{ APIVersion, Kind string }{}
-		if json.Unmarshal(object, o) != nil || o.Kind == "" {
+	f.Fuzz(func(t *testing.T, object, old []byte, namespace string, choice uint16, path byte) {
+		body, kind := soundReview(object, old, namespace)
+		if body == nil || kind == "Namespace" { // which is a place itself
 			return
 		}
+		r, closed := g.choose(t, choice)
 		class := []string{"", "/ignore", "/fail"}[path%3]
-		group, version, found := strings.Cut(o.APIVersion, "/")
-		if !found {
-			group, version = "", o.APIVersion
-		}
-		request := map[string]any{
-			"uid": "u", "operation": "CREATE", "namespace": namespace, "kind": map[string]string{"group": group, "version": version, "kind": o.Kind}, "object": json.RawMessage(object),
-		}
-		if len(old) > 0 {
-			request["operation"], request["oldObject"] = "UPDATE", json.RawMessage(old)
-		}
-		body, err := json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
-		if err != nil {
-			return // the old object is none
-		}
-		answer := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/validate"+class, bytes.NewReader(body))
-		answer.Header.Set("Content-Type", "application/json")
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/validate"+class, bytes.NewReader(body))
+		request.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, answer)
+		g.handler.ServeHTTP(w, request)
 		if w.Code == http.StatusBadRequest {
 			return // it says a thing twice, or is not of the kind that the request is about
 		}
@@ -160,38 +167,50 @@ func FuzzVerdict(f *testing.F) {
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
+		allowed := got.Response.Allowed
 		if got.Response.AuditAnnotations["unfinished"] != "" {
-			if got.Response.Allowed && class != "/ignore" {
+			if allowed && closed && class != "/ignore" {
 				t.Fatalf("what was not judged to its end is let in: %s", body)
 			}
 			return
 		}
-		refused := func(text []byte) string {
-			at := enforcement.Place{Namespace: namespace, LabelsKnown: true}
-			for id, v := range scanned(text, namespace, rules) {
-				r := rules[slices.IndexFunc(rules, func(r *rule.Compiled) bool { return r.ID == id })]
-				s := plan.Of(r.Rule, at)
-				if (class == "" || s.Fail == (class == "/fail")) && (v == verdict.Fail || v == verdict.Unknown && s.Fail) {
-					return id
-				}
-			}
-			return ""
+		bad := func(text []byte) bool {
+			v, found := scanned(text, namespace, []*rule.Compiled{r})[r.ID]
+			return found && (v == verdict.Fail || v == verdict.Unknown && closed)
 		}
-		if o.Kind == "Namespace" && group == "" {
-			return // it is a place itself
-		}
-		why := refused(object)
+		asked := !slices.Contains(enforcement.SystemNamespaces, namespace) && (class == "" || closed == (class == "/fail"))
 		switch {
-		case slices.Contains(enforcement.SystemNamespaces, namespace):
-			if !got.Response.Allowed {
-				t.Fatalf("the system's is refused: %s", body)
+		case !asked || !bad(object):
+			if !allowed {
+				t.Fatalf("refused by %s, though a scan says nothing of %s", r.ID, body)
 			}
-		case len(old) == 0 && got.Response.Allowed != (why == ""):
-			t.Fatalf("allowed %t, though a scan says %q of %s", got.Response.Allowed, why, body)
-		case len(old) > 0 && !got.Response.Allowed && why == "":
-			t.Fatalf("refused, though a scan says nothing of %s", body)
-		case len(old) > 0 && got.Response.Allowed && why != "" && refused(old) == "" && !bytes.Contains(old, []byte("deletionTimestamp")):
-			t.Fatalf("let in, though it is worse than before by %q: %s", why, body)
+		case len(old) == 0 || !bad(old) && !bytes.Contains(old, []byte("deletionTimestamp")):
+			if allowed {
+				t.Fatalf("let in, though a scan says %s of %s", r.ID, body)
+			}
 		}
 	})
+}
+
+// soundReview is a review of what somebody wants to make, or to change; nil where an API server would make none.
+func soundReview(object, old []byte, namespace string) (body []byte, kind string) {
+	o := &struct{ APIVersion, Kind string }{}
+	if json.Unmarshal(object, o) != nil || o.Kind == "" {
+		return nil, ""
+	}
+	group, version, found := strings.Cut(o.APIVersion, "/")
+	if !found {
+		group, version = "", o.APIVersion
+	}
+	request := map[string]any{
+		"uid": "u", "operation": "CREATE", "namespace": namespace, "kind": map[string]string{"group": group, "version": version, "kind": o.Kind}, "object": json.RawMessage(object),
+	}
+	if len(old) > 0 {
+		request["operation"], request["oldObject"] = "UPDATE", json.RawMessage(old)
+	}
+	body, err := json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+	if err != nil {
+		return nil, "" // the old object is none
+	}
+	return body, o.Kind
 }
