@@ -2,7 +2,7 @@
 // does. The reviews are of a Deployment and a Pod that a real API server gave out (testdata, made of examples/shop), each with
 // names and an image of its own; the plan audits the whole catalogue.
 //
-//	go run ./test/bench/gate [-seconds 20] [-growth 100000] [-native FILE]
+//	go run ./test/bench/gate [-seconds 20] [-growth 100000] [-native FILE] [-profile FILE]
 package main
 
 import (
@@ -19,12 +19,13 @@ func main() {
 	seconds := flag.Int("seconds", 20, "how long each rate is held")
 	growth := flag.Int("growth", 100_000, "how many reviews tell whether memory grows")
 	native := flag.String("native", "", "a file with what native policies cost, as make bench-native measured it in the same run")
+	profile := flag.String("profile", "", "a file to write the server's processor profile to")
 	flag.Parse()
 	var err error
 	if *serve {
-		err = serveGate(context.Background(), os.Stdin, os.Stdout)
+		err = serveGate(context.Background(), os.Stdin, os.Stdout, *profile)
 	} else {
-		err = measure(*seconds, *growth, *native)
+		err = measure(*seconds, *growth, *native, *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -32,8 +33,8 @@ func main() {
 	}
 }
 
-func measure(seconds, growth int, native string) error {
-	s, err := startServer()
+func measure(seconds, growth int, native, profile string) error {
+	s, err := startServer(profile)
 	if err != nil {
 		return err
 	}

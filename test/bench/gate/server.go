@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,12 +53,12 @@ type phase struct {
 	RSS, Peak                        int64
 }
 
-func startServer() (*server, error) {
+func startServer(profile string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	s := &server{process: exec.CommandContext(context.Background(), self, "-serve")}
+	s := &server{process: exec.CommandContext(context.Background(), self, "-serve", "-profile", profile)}
 	s.process.Env = append(os.Environ(), "GOMAXPROCS=2")
 	s.process.Stderr = os.Stderr
 	out, err := s.process.StdoutPipe()
@@ -124,8 +125,13 @@ func (t *took) take() []time.Duration {
 }
 
 // serveGate serves, and tells of each phase when it is asked, until its input ends.
-func serveGate(ctx context.Context, in io.Reader, out io.Writer) error {
+func serveGate(ctx context.Context, in io.Reader, out io.Writer, profile string) error {
 	heap.Early()
+	stop, err := profiled(profile)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	desk, rules, judged, err := auditingDesk()
@@ -163,6 +169,24 @@ func serveGate(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	cancel()
 	return <-served
+}
+
+// profiled writes where the processor's time went into a file, until it is stopped; "" for none.
+func profiled(file string) (stop func(), err error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, fmt.Errorf("write the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close() // a profile that is cut short does not open
+	}, nil
 }
 
 func phaseOf(list []time.Duration) *phase {
