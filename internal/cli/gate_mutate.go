@@ -22,19 +22,16 @@ func (l *gateLoader) mutating(r *ruled) error {
 		Plan: r.plan, Templates: templates, Rules: r.rules, Settings: r.Settings, Exceptions: r.Exceptions, Now: r.Now,
 	}
 	if l.watch != nil {
-		options.Around = l.watch.Inventory
+		options.Around = l.watch.Among
 	}
 	in, err := inject.New(options)
 	if err != nil {
 		return err
 	}
 	r.Mutate = func(ctx context.Context, o *fact.Object, at enforcement.Place) ([]admission.Operation, error) {
-		change, err := in.Change(ctx, o, at, r.Version)
-		if change == nil {
-			return nil, err
-		}
-		operations := make([]admission.Operation, 0, len(change.Operations))
-		for _, op := range change.Operations {
+		patch, err := in.Patch(ctx, o, at, r.Version)
+		operations := make([]admission.Operation, 0, len(patch))
+		for _, op := range patch {
 			operations = append(operations, admission.Operation{Op: op.Op, Path: op.Path, Value: op.Value})
 		}
 		return operations, err

@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
-	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -215,12 +214,6 @@ func (w *Watch) Among(namespace string) *judge.Among {
 	w.mutex.RLock()
 	defer w.mutex.RUnlock()
 	return w.view.of(namespace, w.kinds)
-}
-
-// Inventory is the same as lists, which nobody may change.
-func (w *Watch) Inventory(namespace string) ([]*fact.Object, []verdict.Gap) {
-	among := w.Among(namespace)
-	return among.Objects, among.Gaps
 }
 
 // gapOf is why objects of a kind are not known.
