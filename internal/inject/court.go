@@ -117,13 +117,25 @@ func (b *bench) Judge(_ context.Context, c fix.Copy) (*verdict.Result, []fix.Pro
 	return res, proposals, nil
 }
 
-// judge judges an object by the rules of some ids, nil for all.
+// found is what all rules find of an object.
+func (b *bench) found(o *fact.Object) *verdict.Result {
+	alone := *o
+	alone.Twins = nil
+	return b.in.prepare(o.GroupKind(), nil).Judge(b.input(&alone))
+}
+
+func (b *bench) input(o *fact.Object) judge.Input {
+	in := b.among.Input(o, b.version)
+	in.Exceptions, in.Now, in.Terse, in.Uncounted = b.in.Exceptions, b.in.Now(), true, true
+	return in
+}
+
+// judge judges an object by the rules of some ids, nil for all, and says what their fixes come to.
 func (b *bench) judge(o *fact.Object, wanted map[string]bool) (*verdict.Result, []fix.Proposal) {
 	var proposals []fix.Proposal
 	alone := *o
 	alone.Twins = nil
-	in := b.among.Input(&alone, b.version)
-	in.Exceptions, in.Now, in.Terse, in.Uncounted = b.in.Exceptions, b.in.Now(), true, true
+	in := b.input(&alone)
 	in.Propose = func(p judge.Proposal) { // one goroutine judges
 		if p.Object == &alone {
 			p.Object = b.object

@@ -48,7 +48,7 @@ func (in *Injector) defaults(ctx context.Context, o *fact.Object, at enforcement
 		return o.Root, nil, nil
 	}
 	// The proof is by every rule: nothing new may come of it.
-	before, _ := b.judge(o, nil)
+	before := b.found(o)
 	proposals = slices.DeleteFunc(proposals, func(p fix.Proposal) bool { return excused(before, &p.Finding) || in.injects(o, p.Changes) })
 	cases := fix.Collect(proposals, func(o *fact.Object, changes []rule.Change) ([]fix.Route, string) {
 		place, err := fix.ServedPlace(o)
