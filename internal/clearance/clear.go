@@ -14,7 +14,7 @@ import (
 func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.Place) []admission.Cleared {
 	setting := c.Plan().ImagesAt(at)
 	asks := requested
-	if setting.Unseen == enforcement.UnseenWait && setting.Wait > 0 {
+	if setting.Unseen == enforcement.UnseenWait && setting.Wait > 0 && !admission.IsDry(ctx) {
 		asks = waited
 	}
 	list := make([]admission.Cleared, len(images))
@@ -56,6 +56,10 @@ func (c *Clearance) answer(ctx context.Context, image, namespace string, asks cl
 	r, err := parse(image)
 	if err != nil { // recall would have said so
 		return admission.Cleared{State: admission.Failed, Why: err.Error()}, nil
+	}
+	if admission.IsDry(ctx) {
+		known.Why = "nobody has looked into it yet, and a dry run has nobody do so"
+		return known, nil
 	}
 	j, err := c.queue.add(r, namespace, asks)
 	if err != nil {

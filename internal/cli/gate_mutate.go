@@ -28,6 +28,17 @@ func (l *gateLoader) mutating(r *ruled) error {
 	if err != nil {
 		return err
 	}
+	r.Drift = func(o *fact.Object, at enforcement.Place) []string {
+		drifts, err := in.Drifts(o, at, r.Version)
+		var lines []string
+		for i := range drifts {
+			lines = append(lines, "sidecar "+drifts[i].Template+" has drifted: "+drifts[i].Message)
+		}
+		if err != nil {
+			lines = append(lines, err.Error())
+		}
+		return lines
+	}
 	r.Mutate = func(ctx context.Context, o *fact.Object, at enforcement.Place) ([]admission.Operation, error) {
 		patch, err := in.Patch(ctx, o, at, r.Version)
 		operations := make([]admission.Operation, 0, len(patch))
