@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
+	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -214,6 +216,36 @@ func (w *Watch) Among(namespace string) *judge.Among {
 	w.mutex.RLock()
 	defer w.mutex.RUnlock()
 	return w.view.of(namespace, w.kinds)
+}
+
+// Objects are those of a kind that is watched, of all namespaces, in the order of their names; none while they are not known.
+func (w *Watch) Objects(kind string) []*fact.Object {
+	k := w.kind(kind)
+	if k == nil {
+		return nil
+	}
+	list, gap := k.in(all, nil)
+	if gap != nil {
+		return nil
+	}
+	slices.SortFunc(list, func(a, b *fact.Object) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// Changes counts what has been seen to change of a kind's objects.
+func (w *Watch) Changes(kind string) uint64 {
+	if k := w.kind(kind); k != nil {
+		return k.changes.Load()
+	}
+	return 0
+}
+
+func (w *Watch) kind(kind string) *kindWatch {
+	w.mutex.RLock()
+	defer w.mutex.RUnlock()
+	return w.kinds[kind]
 }
 
 // gapOf is why objects of a kind are not known.

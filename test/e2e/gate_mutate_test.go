@@ -48,16 +48,16 @@ func (g *runningGate) registerMutating(t *testing.T, s *sandbox) {
 		}
 		s.apply(t, fmt.Sprintf(`
 apiVersion: admissionregistration.k8s.io/v1
-kind: %sWebhookConfiguration
+kind: %[1]sWebhookConfiguration
 metadata: {name: coaming-gate}
 webhooks:
-- name: %s.coaming.dev
-  clientConfig: {url: "https://%s/%[2]s", caBundle: %s}
+- name: %[2]s.coaming.dev
+  clientConfig: {url: "https://%[3]s/%[2]s", caBundle: %[4]s}
   admissionReviewVersions: [v1]
   sideEffects: None
   failurePolicy: Fail
   timeoutSeconds: 10
-%s  rules:%s
+%[5]s  rules:%[6]s
 `, kind, path, g.address, bundle, again, workloads))
 	}
 }
@@ -128,7 +128,7 @@ items:
 		t.Errorf("the deployment is %s", made)
 	}
 	// Somebody changes a sidecar that runs: the gate tells.
-	message, err := s.try(t, "", "-n", "shop", "set", "image", "pod/app", "coaming-audit-forwarder=registry.example.com/fluent-bit:3")
+	message, err := s.try(t, "", "-n", "shop", "set", "image", "pod/app", "audit-forwarder=registry.example.com/fluent-bit:3")
 	if err != nil || !strings.Contains(message, "has drifted") {
 		t.Errorf("a changed sidecar: %v %s", err, message)
 	}
@@ -142,7 +142,7 @@ func (s *sandbox) wantMade(t *testing.T, name, object string, changed bool) {
 		t.Errorf("%s: %v", name, err)
 		return
 	}
-	for _, part := range []string{`"name": "coaming-audit-forwarder"`, `"name": "coaming-falco-agent"`, `"RuntimeDefault"`, `"coaming.dev/mutations"`} {
+	for _, part := range []string{`"name": "audit-forwarder"`, `"name": "falco-agent"`, `"RuntimeDefault"`, `"coaming.dev/mutations"`} {
 		if n := strings.Count(made, part); (n > 0) != changed || n > 1 && strings.Contains(part, "name") {
 			t.Errorf("%s: %d times %s in %s", name, n, part, made)
 		}
