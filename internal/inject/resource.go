@@ -16,8 +16,9 @@ func (in *Injector) amounts(at enforcement.Place) map[string]map[string]string {
 	for i := range in.Plan.Resources {
 		e := &in.Plan.Resources[i]
 		if holds, known := e.Where.Holds(at); holds && known {
-			maps.Copy(all["requests"], e.Requests)
-			maps.Copy(all["limits"], e.Limits)
+			for _, side := range sides {
+				maps.Copy(all[side], amountsOf(e, side))
+			}
 		}
 	}
 	return all
@@ -26,6 +27,14 @@ func (in *Injector) amounts(at enforcement.Place) map[string]map[string]string {
 // sides are the two parts of a container's resources; a limit comes first, since the API server makes a request of it
 // where there is none.
 var sides = []string{"requests", "limits"}
+
+// amountsOf are the requests, or the limits, of an entry.
+func amountsOf(e *enforcement.ResourceEntry, side string) map[string]string {
+	if side == "limits" {
+		return e.Limits
+	}
+	return e.Requests
+}
 
 // giveResources gives requests and limits to the pod's own containers that have none, and returns the reason, "" where
 // nothing was given. What the API server would refuse is left out: a limit below a request.
