@@ -1,7 +1,7 @@
 package inject
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,8 +37,8 @@ func (in *Injector) Policies(server string) (*Policies, error) {
 		return nil, err
 	}
 	for _, r := range in.Rules {
-		entries := in.entriesOf(r.Rule)
-		if len(entries) == 0 {
+		entries, err := in.entriesOf(r.Rule)
+		if len(entries) == 0 && err == nil {
 			continue
 		}
 		n := &natively{in: in}
@@ -47,8 +47,8 @@ func (in *Injector) Policies(server string) (*Policies, error) {
 			Agreed: true, // those of its entries that are here name it, where it asks
 		}
 		reach := policy.Reach{Within: n.within(entries), Spared: n.given("container", "variables.template"), Fail: in.Plan.Default.Fail}
-		list, err := policy.Fixing(r.Rule, options, reach)
-		p.take("the fix of "+r.ID, list, errors.Join(err, n.err))
+		list, wrong := policy.Fixing(r.Rule, options, reach)
+		p.take("the fix of "+r.ID, list, cmp.Or(err, wrong, n.err))
 	}
 	list, err := in.resourcePolicy(server)
 	p.take("requests and limits", list, err)
@@ -66,20 +66,30 @@ func (p *Policies) take(what string, list []policy.Manifest, err error) {
 }
 
 // entriesOf are the selections of the entries that ask for a rule's fix: where the fix asks a person first, of those alone that name the
-// rule to the letter.
-func (in *Injector) entriesOf(r *rule.Rule) []*enforcement.Selection {
+// rule to the letter, which is the answer. The error is of a fix that asks about some objects, where another entry names the
+// rule by a pattern: a policy cannot tell these objects apart by entries.
+func (in *Injector) entriesOf(r *rule.Rule) ([]*enforcement.Selection, error) {
 	if !slices.Contains(in.fixable, r.ID) {
-		return nil
+		return nil, nil
 	}
-	asks := slices.ContainsFunc(r.Fix, func(f rule.Fix) bool { return f.Ask != "" })
+	asking := 0
+	for _, f := range r.Fix {
+		if f.Ask != "" {
+			asking++
+		}
+	}
 	var list []*enforcement.Selection
 	for i := range in.Plan.Defaults {
 		e := &in.Plan.Defaults[i]
-		if slices.ContainsFunc(e.Rules, func(pattern string) bool { return pattern == r.ID || !asks && enforcement.Matches(pattern, r.ID) }) {
+		switch {
+		case !slices.ContainsFunc(e.Rules, func(pattern string) bool { return enforcement.Matches(pattern, r.ID) }):
+		case asking == 0 || slices.Contains(e.Rules, r.ID):
 			list = append(list, &e.Where)
+		case asking < len(r.Fix):
+			return nil, fmt.Errorf("it asks a person about some objects, and line %d names it by a pattern, which is no answer", e.At.Line)
 		}
 	}
-	return list
+	return list, nil
 }
 
 // within holds in the namespaces of any of the selections that are not excluded.

@@ -37,7 +37,7 @@ func amountsOf(e *enforcement.ResourceEntry, side string) map[string]string {
 }
 
 // giveResources gives requests and limits to the pod's own containers that have none, and returns the reason, "" where
-// nothing was given. What the API server would refuse is left out: a limit below a request.
+// nothing was given. What the API server would refuse is left out: a limit below a request, or beside another request where both must be one.
 func (in *Injector) giveResources(p *pod, at enforcement.Place) (why string, err error) {
 	amounts := in.amounts(at)
 	if len(amounts["requests"])+len(amounts["limits"]) == 0 || p.at(p.path("spec", "resources")...) != nil {
@@ -101,5 +101,12 @@ func fits(has map[string]any, side, name string, amounts map[string]map[string]s
 		return false
 	}
 	l, err := resource.ParseQuantity(limit)
-	return err == nil && r.Cmp(l) <= 0
+	return err == nil && (r.Cmp(l) == 0 || r.Cmp(l) < 0 && !exact(name))
+}
+
+// exact says whether a request must be the limit: of what is not Kubernetes' own, and of huge pages, no node has more
+// than it gives (k8s.io/kubernetes pkg/apis/core/v1/helper, IsOvercommitAllowed).
+func exact(name string) bool {
+	isOwn := !strings.Contains(name, "/") || strings.Contains(name, "kubernetes.io/")
+	return !isOwn || strings.HasPrefix(name, "hugepages-")
 }

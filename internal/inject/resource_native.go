@@ -91,7 +91,7 @@ func (n *natively) amounts() ([]amount, []policy.Condition) {
 }
 
 // lacks holds for a container c of the pod's own that has no such amount, where the API server would take the plan's: no
-// limit may be below its request.
+// limit may be below its request, and some must be it.
 func (n *natively) lacks(a *amount, all []amount) string {
 	key := n.literal(a.name)
 	has := func(side string) string { return `c.?resources[?"` + side + `"][?` + key + `].orValue("")` }
@@ -110,9 +110,13 @@ func (n *natively) lacks(a *amount, all []amount) string {
 	if a.side == "limits" {
 		request, limit = limit, request
 	}
+	least := `!quantity(` + request + `).isGreaterThan(quantity(` + limit + `))`
+	if exact(a.name) {
+		least = `quantity(` + request + `).compareTo(quantity(` + limit + `)) == 0`
+	}
 	parts := []string{
 		a.variable + ` != ""`, `string(` + has(a.side) + `) == ""`,
-		`(` + beside + ` == "" || !quantity(` + request + `).isGreaterThan(quantity(` + limit + `)))`,
+		`(` + beside + ` == "" || ` + least + `)`,
 	}
 	if given := n.given("c", "variables.template"); given != "" {
 		parts = append(parts, `!(`+given+`)`)

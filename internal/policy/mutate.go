@@ -184,12 +184,13 @@ func (m mutator) root() ast.Expr {
 
 // patches are the JSON patches of one fix, a list of what may be none.
 func (m mutator) patches(f rule.Fix) (ast.Expr, error) {
-	value, err := m.value(f)
+	value, when, err := m.value(f)
 	if err != nil {
 		return nil, err
 	}
+	fault := both(m.fault(), when)
 	if m.rule.Match.Fact != "container" {
-		return m.patchesOf(f, value, m.base(), m.root(), m.fault())
+		return m.patchesOf(f, value, m.base(), m.root(), fault)
 	}
 	var all []ast.Expr
 	for _, list := range []string{"initContainers", "containers"} {
@@ -199,7 +200,7 @@ func (m mutator) patches(f rule.Fix) (ast.Expr, error) {
 		}
 		at := map[string]ast.Expr{"role": role}
 		place := sum(variable("place"), text("/spec/"+list+"/"), call("string", ident("_i")))
-		one, patch, err := m.patchOf(f, replaceNames(value, at), m.base(), place, replaceNames(m.fault(), at))
+		one, patch, err := m.patchOf(f, replaceNames(value, at), m.base(), place, replaceNames(fault, at))
 		if err != nil {
 			return nil, err
 		}
@@ -216,23 +217,58 @@ func (m mutator) patches(f rule.Fix) (ast.Expr, error) {
 	return sum(all...), nil
 }
 
-// value is the value that the fix sets, appends or takes.
-func (m mutator) value(f rule.Fix) (ast.Expr, error) {
+// value is the value that the fix sets, appends or takes, and when it comes to one.
+func (m mutator) value(f rule.Fix) (value, when ast.Expr, err error) {
+	always := boolean(true)
 	switch {
 	case f.Op == rule.FixChoose:
-		return nil, errors.New("its fix needs a person's choice")
+		return nil, nil, errors.New("its fix needs a person's choice")
 	case f.Ask != "" && !m.agreed:
-		return nil, fmt.Errorf("its fix asks first: %s", f.Ask)
+		return nil, nil, fmt.Errorf("its fix asks first: %s", f.Ask)
 	case f.Op == rule.FixAdd:
-		return nil, errors.New("its fix is another object, which a mutation cannot make")
-	case strings.Contains(f.Expr, "optional.none()"):
-		return nil, errors.New("its fix may come to nothing, which a mutation cannot say")
+		return nil, nil, errors.New("its fix is another object, which a mutation cannot make")
 	case f.Expr != "":
-		return m.computed(f.Expr)
+		condition, expression, err := sometimes(f.Expr)
+		if err != nil {
+			return nil, nil, err
+		}
+		when := always
+		if condition != "" {
+			if when, err = m.computed(condition); err != nil {
+				return nil, nil, err
+			}
+		}
+		value, err = m.computed(expression)
+		return value, when, err
 	case f.Op == rule.FixRemove:
-		return boolean(true), nil
+		return always, always, nil
 	}
-	return literal(f.Value), nil
+	return literal(f.Value), always, nil
+}
+
+// sometimes parts an expression that may come to nothing, CONDITION ? optional.of(VALUE) : optional.none(), into when it comes
+// to a value, and to which; "" for always.
+func sometimes(expression string) (condition, value string, err error) {
+	if !strings.Contains(expression, "optional.none()") {
+		return "", expression, nil
+	}
+	e, err := parse(expression)
+	if err != nil {
+		return "", "", err
+	}
+	is := func(e ast.Expr, function string, args int) bool {
+		return e.Kind() == ast.CallKind && e.AsCall().IsMemberFunction() && e.AsCall().FunctionName() == function && len(e.AsCall().Args()) == args &&
+			e.AsCall().Target().Kind() == ast.IdentKind && e.AsCall().Target().AsIdent() == "optional"
+	}
+	if e.Kind() == ast.CallKind && e.AsCall().FunctionName() == operators.Conditional {
+		if args := e.AsCall().Args(); is(args[1], "of", 1) && is(args[2], "none", 0) {
+			if condition, err = printed(args[0]); err == nil {
+				value, err = printed(args[1].AsCall().Args()[0])
+			}
+			return condition, value, err
+		}
+	}
+	return "", "", errors.New("its fix may come to nothing, which a mutation cannot say")
 }
 
 // computed is a value that the fix computes, in an expression that the API server takes: it wants
