@@ -74,7 +74,9 @@ func TestInstallMutates(t *testing.T) {
 
 	// A plan that is edited where it lies needs what only who installs can do.
 	d.kubectl(t, "patch", "configmap/coaming-enforcement", "-n", "coaming-system", "--type=merge", "-p", d.planPatch(t, plan(natives+", privilege-escalation")))
-	d.told(t, "InstallAgain")
+	within(t, 150*time.Second, "the edit reaches the pods, and is told", func() bool {
+		return strings.Contains(d.kubectl(t, "get", "events", "-n", "coaming-system", "--field-selector", "reason=InstallAgain", "-o", "jsonpath={.items[*].message}"), "coaming-privilege-escalation-fix")
+	})
 	d.status(t, 1, "its plan asks for what only 'coaming install --plan FILE' can do")
 	d.install(t, "--plan", plan(natives))
 
@@ -138,10 +140,10 @@ func (d *drill) made(t *testing.T) map[string]any {
 // mutates says what must become of a new pod.
 func (d *drill) mutates(t *testing.T, how string, all, token bool) {
 	t.Helper()
-	within(t, 90*time.Second, how+" a pod gets its sidecars", func() bool {
+	within(t, 150*time.Second, how+" a pod gets its sidecars", func() bool {
 		return strings.Contains(d.injected(t), "audit-forwarder@") == all && strings.Contains(d.injected(t), "own@0.1.0") == all
 	})
-	within(t, 30*time.Second, how+" a pod gets its defaults", func() bool {
+	within(t, 150*time.Second, how+" a pod gets its defaults", func() bool {
 		text, err := json.Marshal(d.made(t)["spec"])
 		if err != nil {
 			t.Fatal(err)
