@@ -14,10 +14,13 @@ import (
 	"text/tabwriter"
 
 	"github.com/coaming/coaming/internal/admission"
+	"github.com/coaming/coaming/internal/bundle"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/gate"
+	"github.com/coaming/coaming/internal/inject"
+	"github.com/coaming/coaming/internal/install"
 	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -39,8 +42,8 @@ type gateLoader struct {
 // paths are the files that are read again when they change.
 func (l *gateLoader) paths() []string {
 	var paths []string
-	for _, path := range slices.Concat([]string{l.plan, l.path()}, l.exceptionFlags.paths(), l.templates) {
-		if path != "" {
+	for _, path := range slices.Concat([]string{l.plan, l.path(), l.keep.guarded, l.keep.rights}, l.exceptionFlags.paths(), l.templates, l.customFlags.from) {
+		if path != "" && !strings.HasPrefix(path, bundle.Scheme) {
 			paths = append(paths, path)
 		}
 	}
@@ -52,6 +55,9 @@ type ruled struct {
 	plan  *enforcement.Plan
 	rules []*rule.Compiled
 	admission.Options
+	// guarded are the objects that who installs keeps; injector makes the plan's mutations, nil where there are none.
+	guarded  []*install.Object
+	injector *inject.Injector
 }
 
 // read reads the files; every problem of them is told at once.
@@ -73,6 +79,8 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 	errs = append(errs, err)
 	settings, err := l.settingFlags.load()
 	errs = append(errs, err)
+	guarded, err := l.keep.readGuarded()
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -84,7 +92,7 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 		return nil, err
 	}
 	l.find(&excuses, nil, l.ids)
-	r := &ruled{plan: plan, rules: rules, Options: admission.Options{
+	r := &ruled{plan: plan, rules: rules, guarded: guarded, Options: admission.Options{
 		Plan: plan, Rules: rules, Settings: settings, Exceptions: excuses.exceptions, Lifetime: l.lifetime(), Inline: l.takes("inline"),
 		Version: cmp.Or(l.kubeVersion, catalog.Newest), Now: l.env.Now, Width: runtime.GOMAXPROCS(0),
 	}}

@@ -52,6 +52,11 @@ func find(t *testing.T, objects []*Object, kind, name string) *Object {
 var everything = map[string]any{
 	"namespace.create": true, "gate.repair": true, "exceptions": "- {}", "plan.spec.onError": "fail",
 	"plan.spec.images": []any{map[string]any{"pin": true}},
+	"rules": map[string]any{"mine": "id: mine"}, "templates": map[string]any{"proxy": "kind: SidecarTemplate"},
+	"image.pullSecrets": []any{"pull"}, "gate.env": []any{map[string]any{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}},
+	"images.authSecret": "registry", "images.registryConfig": "mirrors: []", "images.vex": map[string]any{"ours": "{}"}, "images.registries": []any{"registry.example.com/*"},
+	"images.trust": map[string]any{"policy": "signers: {}", "files": map[string]any{"release.pub": "PEM", "notation/trustpolicy.json": "{}"}},
+	"images.index.from": "https://mirror.example.com:8443/coaming/", "images.index.key": "PEM", "images.index.port": 8443,
 	"rights":           map[string]any{"validatingadmissionpolicies": []any{"coaming-a"}, "mutatingadmissionpolicies": []any{"coaming-b"}, "limitranges": []any{"coaming"}},
 }
 
@@ -136,7 +141,8 @@ func TestWebhooks(t *testing.T) {
 		"images":       {map[string]any{"plan.spec.images": entry(map[string]any{"onError": "fail", "namespaces": []any{"shop"}})}, want{"ignore fail", `request.namespace.matches("^(shop)$")`, false, false}},
 		"pinned":       {map[string]any{"plan.spec.images": entry(map[string]any{"pin": true})}, want{names: "ignore", mutates: true}},
 		"never pinned": {map[string]any{"plan.spec.images": entry(map[string]any{"pin": true}), "webhooks.mutating": "never"}, want{names: "ignore"}},
-		"changed":      {map[string]any{"plan.spec.mutations": map[string]any{"defaults": entry(map[string]any{"rules": []any{"a"}})}}, want{names: "ignore"}},
+		"changed":      {map[string]any{"plan.spec.mutations": map[string]any{"defaults": entry(map[string]any{"rules": []any{"a"}})}}, want{names: "ignore", mutates: true}},
+		"by policies":  {map[string]any{"plan.spec.mutations": map[string]any{"defaults": entry(map[string]any{"rules": []any{"a"}})}, "webhooks.mutating": "never"}, want{names: "ignore"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			objects := render(t, c.values)

@@ -341,6 +341,15 @@ func total(m map[string]uint64) (n uint64) {
 	return n
 }
 
+func read(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	o := &unstructured.Unstructured{}
+	if err := json.Unmarshal([]byte(text), &o.Object); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
 func webhook(t *testing.T) *unstructured.Unstructured {
 	t.Helper()
 	return read(t, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","metadata":{"name":"coaming-gate"},"webhooks":[{
