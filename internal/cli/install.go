@@ -39,6 +39,7 @@ type installOptions struct {
 	set         []string
 	setString   []string
 	reset       bool
+	adopt       bool
 	repair      bool
 	dryRun      bool
 	output      string
@@ -76,6 +77,7 @@ once and kept.`,
 	flags.StringArrayVar(&o.values, "values", nil, "values `FILE` for the chart (deploy/chart/values.yaml tells what there is)")
 	flags.StringArrayVar(&o.set, "set", nil, "a value of the chart, `KEY=VALUE`")
 	flags.StringArrayVar(&o.setString, "set-string", nil, "the same, always a string: `KEY=VALUE`")
+	flags.BoolVar(&o.adopt, "adopt", false, "also remove what carries the label of Coaming and no installation wrote: policies exported by hand")
 	flags.BoolVar(&o.reset, "reset-values", false, "forget the values and the plan of the earlier installation")
 	flags.BoolVar(&o.repair, "repair", false, "let the gate restore its webhook configurations by itself: whoever takes it over may then become cluster-admin")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would change, and change nothing")
@@ -102,6 +104,7 @@ func (o *installOptions) run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
+	options.Adopt = o.adopt
 	options.Look = o.dryRun || o.output != ""
 	if o.wait {
 		options.Wait = o.timeout
@@ -114,7 +117,7 @@ func (o *installOptions) run(ctx context.Context, env *Env) error {
 	case o.output != "":
 		return install.YAML(env.Stdout, plan.Objects)
 	case o.dryRun:
-		lines, err := cluster.Preview(ctx, plan)
+		lines, err := cluster.Preview(ctx, plan, o.adopt)
 		if err != nil {
 			return err
 		}
