@@ -29,16 +29,6 @@
 {{- end -}}
 {{- end }}
 
-{{/* "true" where the plan refuses something (mode enforce), and so forgets it while a webhook that fails open is down. */}}
-{{- define "coaming.refuses" -}}
-{{- $spec := .Values.plan.spec | default dict -}}
-{{- $refuses := eq ($spec.mode | default "audit") "enforce" -}}
-{{- range concat ($spec.rules | default list) ($spec.images | default list) -}}
-{{- if eq (.mode | default "") "enforce" }}{{ $refuses = true }}{{ end -}}
-{{- end -}}
-{{- if $refuses }}true{{ end -}}
-{{- end }}
-
 {{/* "true" where the gate looks into images, which are fetched from registries. */}}
 {{- define "coaming.images" -}}
 {{- $spec := .Values.plan.spec | default dict -}}
