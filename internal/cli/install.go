@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/inject"
@@ -144,7 +145,7 @@ func (o *installOptions) given(ctx context.Context, env *Env) (map[string]any, e
 		lay(install.Image(o.image, o.allowTag))
 	}
 	if o.plan != "" {
-		lay(planValues(o.plan))
+		lay(o.planValues(ctx, env))
 	}
 	if o.exceptions != "" {
 		lay(textValue("exceptions", o.exceptions, func(name, text string) error {
@@ -190,12 +191,17 @@ func (o *installOptions) given(ctx context.Context, env *Env) (map[string]any, e
 }
 
 // planValues reads a plan's file as the value plan: every fault of it is told at its place.
-func planValues(file string) (map[string]any, error) {
+func (o *installOptions) planValues(ctx context.Context, env *Env) (map[string]any, error) {
+	file := o.plan
 	text, err := readBounded(file)
 	if err != nil {
 		return nil, fmt.Errorf("--plan: %w", err)
 	}
 	if _, err := enforcement.Read(filepath.ToSlash(file), text); err != nil {
+		// What it says of rules is told with the rest; a plan of which that alone is wrong may speak of rules of the earlier installation.
+		if rules, unread := o.customFlags.all(ctx, env, nil, catalog.Brief); unread == nil {
+			_, err = enforcement.ReadFor(filepath.ToSlash(file), text, plain(rules))
+		}
 		return nil, err
 	}
 	var plan map[string]any

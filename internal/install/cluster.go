@@ -143,7 +143,7 @@ func (c *Cluster) apply(ctx context.Context, o *Object) error {
 func explained(err error) error {
 	switch {
 	case apierrors.IsForbidden(err):
-		return &verdict.RemedyError{Err: err, Remedy: "Who installs needs the rights of an administrator: see docs/install.md."}
+		return &verdict.RemedyError{Err: err, Remedy: "Installing, status and uninstalling need the rights of an administrator (cluster-admin): what is missing may be more than what is named. See docs/install.md."}
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
 		return &verdict.RemedyError{Err: err, Remedy: "The cluster does not have this kind: install what brings it (cert-manager), or leave the value out that asks for it."}
 	}
@@ -160,7 +160,7 @@ func (c *Cluster) get(ctx context.Context, k *kind, namespace, name string) (*Ob
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s %s: %w", k.name, name, err)
+		return nil, fmt.Errorf("read %s %s: %w", k.name, name, explained(err))
 	}
 	return o, nil
 }
@@ -178,7 +178,7 @@ func (c *Cluster) list(ctx context.Context, k *kind, namespace, selector string)
 			return nil, nil // the kind is not there
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", k.resource, err)
+			return nil, fmt.Errorf("list %s: %w", k.resource, explained(err))
 		}
 		for i := range page.Items {
 			objects = append(objects, &page.Items[i])
