@@ -93,8 +93,8 @@ var besides = map[string][]string{
 	"internal/assay":     {"internal/advisory"}, // what is published about a package is known in one place
 	"internal/image":     {"internal/registry"}, // an image in a registry is read as any other
 	"internal/attack":    {"internal/reach"},    // connections are steps, decided in one place
-	// Who installs makes the authority that the gate's certificates are made of.
-	"internal/install": {"internal/certificate"},
+	// Who installs makes the authority that the gate's certificates are made of, and writes as the gate does.
+	"internal/install": {"internal/certificate", "internal/reconcile"},
 	"internal/fact":    {"internal/document"}, // an object is a document of which kind and name are known
 }
 

@@ -1,7 +1,10 @@
 package clearance
 
 import (
+	"errors"
 	"time"
+
+	"github.com/coaming/coaming/internal/image"
 )
 
 // failure is why an image could not be looked into, and when it is tried again.
@@ -36,15 +39,25 @@ func (c *Clearance) fail(j *job, err error) {
 		}
 		c.failures[j.key] = f
 	}
-	f.why = err.Error()
-	if len(f.why) > longestWhy {
-		f.why = f.why[:longestWhy] + "…"
+	why := err.Error()
+	if len(why) > longestWhy {
+		why = why[:longestWhy] + "…"
 	}
+	f.why = c.toldAs(why, err)
 	f.at = c.Now()
 	f.again = f.at.Add(c.Backoff << min(f.times, 6))
 	f.times++
 	c.counts.failed.Add(1)
-	c.Log.Warn("an image was not looked into", "image", j.key, "times", f.times, "error", f.why)
+	c.Log.Warn("an image was not looked into", "image", j.key, "times", f.times, "error", why)
+}
+
+// toldAs is what those are told who create pods: where anything may be named as a registry, not what answered there, or the gate would look
+// into ports for them.
+func (c *Clearance) toldAs(why string, err error) string {
+	if len(c.Registries) > 0 || errors.Is(err, image.ErrOtherPlatform) {
+		return why
+	}
+	return "its registry did not give it, or not whole; the gate's log tells why"
 }
 
 // forgetOne makes room: what nobody asked for the longest goes.

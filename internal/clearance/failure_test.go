@@ -3,8 +3,10 @@ package clearance
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +30,7 @@ func TestRegistryDown(t *testing.T) {
 		http.Error(w, "down for repairs", http.StatusServiceUnavailable)
 		return true
 	})
-	c := b.clearance()
+	c := b.clearance(func(s *Settings) { s.Registries = []string{b.host + "/*"} })
 	c.ask(image)
 	c.drain(t.Context())
 	if got := c.ask(image); got.State != admission.Failed || !strings.Contains(got.Why, "503") {
@@ -279,11 +281,41 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestBreakingImage(t *testing.T) {
 	b := newBed(t)
 	image, _ := b.push("team/shop:1", "left@1.0.0")
-	c := b.clearance(func(s *Settings) { s.Connect = b.connect(func(c *registry.Client) { c.Credentials = breaking{} }) })
+	c := b.clearance(func(s *Settings) {
+		s.Registries = []string{b.host + "/*"}
+		s.Connect = b.connect(func(c *registry.Client) { c.Credentials = breaking{} })
+	})
 	c.ask(image)
 	c.drain(t.Context())
 	if got := c.ask(image); got.State != admission.Failed || !strings.Contains(got.Why, "broke off") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestWhatAnswersIsNotTold: where any registry may be named, those who name one are told the same of a port that is closed, of one
+// where something else answers, and of a registry that lacks the image.
+func TestWhatAnswersIsNotTold(t *testing.T) {
+	b := newBed(t)
+	b.answering(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/other/") {
+			http.Error(w, "no registry", http.StatusTeapot)
+			return true
+		}
+		return false
+	})
+	c := b.clearance()
+	told := map[string]bool{}
+	for _, image := range []string{"127.0.0.1:1/x:1", b.host + "/other/x:1", b.host + "/team/lacks:1"} {
+		c.ask(image)
+		c.drain(t.Context())
+		got := c.ask(image)
+		if got.State != admission.Failed {
+			t.Errorf("%s: %+v", image, got)
+		}
+		told[got.Why] = true
+	}
+	if len(told) != 1 {
+		t.Errorf("what answered can be told apart: %q", slices.Sorted(maps.Keys(told)))
 	}
 }
 

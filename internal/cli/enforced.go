@@ -42,8 +42,8 @@ func readEnforced(values map[string]any, now time.Time) (*enforced, error) {
 		return nil, fmt.Errorf("write the plan: %w", err)
 	}
 	errs := []error{e.readRules(values)}
-	if e.plan, err = enforcement.Read("plan.yaml", string(text)); err == nil && errs[0] == nil {
-		err = e.plan.Check(e.plain())
+	if errs[0] == nil {
+		e.plan, err = enforcement.ReadFor("plan.yaml", string(text), plain(e.rules))
 	}
 	errs = append(errs, err)
 	if text, ok := values["exceptions"].(string); ok && text != "" {
@@ -93,15 +93,6 @@ func (e *enforced) readRules(values map[string]any) error {
 	own, err := workbench.Read(files, idsOf(builtIn))
 	e.rules = append(e.rules, own...)
 	return err
-}
-
-// plain are the rules as they are read.
-func (e *enforced) plain() []*rule.Rule {
-	list := make([]*rule.Rule, 0, len(e.rules))
-	for _, r := range e.rules {
-		list = append(list, r.Rule)
-	}
-	return list
 }
 
 // mutations are the plan's mutations as mutating policies, for a server of that version; left is whether any, or the pinning of

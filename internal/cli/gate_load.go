@@ -113,24 +113,20 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 		}
 		name = filepath.ToSlash(l.plan)
 	}
+	rules, unread := l.all(ctx, l.env, nil, catalog.Brief)
 	plan, err := enforcement.Read(name, text)
-	errs = append(errs, err)
-	rules, err := l.all(ctx, l.env, nil, catalog.Brief)
-	errs = append(errs, err)
+	if unread == nil {
+		plan, err = enforcement.ReadFor(name, text, plain(rules))
+	}
+	errs = append(errs, err, unread)
 	excuses, err := l.exceptionFlags.load()
 	errs = append(errs, err)
 	settings, err := l.settingFlags.load()
 	errs = append(errs, err)
 	guarded, err := l.keep.readGuarded()
 	errs = append(errs, err)
+	errs = append(errs, checkBarred(settings, l.ids))
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	plain := make([]*rule.Rule, 0, len(rules))
-	for _, r := range rules {
-		plain = append(plain, r.Rule)
-	}
-	if err := errors.Join(plan.Check(plain), checkBarred(settings, l.ids)); err != nil {
 		return nil, err
 	}
 	excuses.exceptions = append(excuses.exceptions, l.granted()...)

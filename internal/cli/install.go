@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/inject"
@@ -39,6 +40,7 @@ type installOptions struct {
 	set         []string
 	setString   []string
 	reset       bool
+	adopt       bool
 	repair      bool
 	dryRun      bool
 	output      string
@@ -76,6 +78,7 @@ once and kept.`,
 	flags.StringArrayVar(&o.values, "values", nil, "values `FILE` for the chart (deploy/chart/values.yaml tells what there is)")
 	flags.StringArrayVar(&o.set, "set", nil, "a value of the chart, `KEY=VALUE`")
 	flags.StringArrayVar(&o.setString, "set-string", nil, "the same, always a string: `KEY=VALUE`")
+	flags.BoolVar(&o.adopt, "adopt", false, "also remove what carries the label of Coaming and no installation wrote: policies exported by hand")
 	flags.BoolVar(&o.reset, "reset-values", false, "forget the values and the plan of the earlier installation")
 	flags.BoolVar(&o.repair, "repair", false, "let the gate restore its webhook configurations by itself: whoever takes it over may then become cluster-admin")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would change, and change nothing")
@@ -102,6 +105,7 @@ func (o *installOptions) run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
+	options.Adopt = o.adopt
 	options.Look = o.dryRun || o.output != ""
 	if o.wait {
 		options.Wait = o.timeout
@@ -114,7 +118,7 @@ func (o *installOptions) run(ctx context.Context, env *Env) error {
 	case o.output != "":
 		return install.YAML(env.Stdout, plan.Objects)
 	case o.dryRun:
-		lines, err := cluster.Preview(ctx, plan)
+		lines, err := cluster.Preview(ctx, plan, o.adopt)
 		if err != nil {
 			return err
 		}
@@ -141,7 +145,7 @@ func (o *installOptions) given(ctx context.Context, env *Env) (map[string]any, e
 		lay(install.Image(o.image, o.allowTag))
 	}
 	if o.plan != "" {
-		lay(planValues(o.plan))
+		lay(o.planValues(ctx, env))
 	}
 	if o.exceptions != "" {
 		lay(textValue("exceptions", o.exceptions, func(name, text string) error {
@@ -187,12 +191,17 @@ func (o *installOptions) given(ctx context.Context, env *Env) (map[string]any, e
 }
 
 // planValues reads a plan's file as the value plan: every fault of it is told at its place.
-func planValues(file string) (map[string]any, error) {
+func (o *installOptions) planValues(ctx context.Context, env *Env) (map[string]any, error) {
+	file := o.plan
 	text, err := readBounded(file)
 	if err != nil {
 		return nil, fmt.Errorf("--plan: %w", err)
 	}
 	if _, err := enforcement.Read(filepath.ToSlash(file), text); err != nil {
+		// What it says of rules is told with the rest; a plan of which that alone is wrong may speak of rules of the earlier installation.
+		if rules, unread := o.customFlags.all(ctx, env, nil, catalog.Brief); unread == nil {
+			_, err = enforcement.ReadFor(filepath.ToSlash(file), text, plain(rules))
+		}
 		return nil, err
 	}
 	var plan map[string]any

@@ -28,13 +28,14 @@ func readPlan(name string, rules []*rule.Compiled) (*enforcement.Plan, error) {
 	if len(text) > maxPlan {
 		return nil, &verdict.RemedyError{Err: fmt.Errorf("%s: over %d MiB", name, maxPlan>>20), Remedy: "Write fewer entries, with globs or selectors."}
 	}
-	plan, err := enforcement.Read(filepath.ToSlash(name), string(text))
-	if err != nil {
-		return nil, err
-	}
+	return enforcement.ReadFor(filepath.ToSlash(name), string(text), plain(rules))
+}
+
+// plain are rules as they are read.
+func plain(rules []*rule.Compiled) []*rule.Rule {
 	list := make([]*rule.Rule, 0, len(rules))
 	for _, r := range rules {
 		list = append(list, r.Rule)
 	}
-	return plan, plan.Check(list)
+	return list
 }

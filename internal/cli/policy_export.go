@@ -187,6 +187,9 @@ func (o *policyExportOptions) run(ctx context.Context, env *Env, flags *pflag.Fl
 	if err := o.exempt(env); err != nil {
 		return err
 	}
+	if o.enforced != nil && !o.list {
+		rules = o.asked(env, rules)
+	}
 	var all []exported
 	for _, r := range rules {
 		all = append(all, o.export(r.Rule))
@@ -199,6 +202,20 @@ func (o *policyExportOptions) run(ctx context.Context, env *Env, flags *pflag.Fl
 
 // errOff is why a rule that could be exported is not.
 var errOff = errors.New("the plan has it off everywhere")
+
+// asked are the rules that the plan does not have off everywhere; how many it has is told in one line.
+func (o *policyExportOptions) asked(env *Env, rules []*rule.Compiled) []*rule.Compiled {
+	var list []*rule.Compiled
+	for _, r := range rules {
+		if o.enforced.Asks(r.Rule) {
+			list = append(list, r)
+		}
+	}
+	if off := len(rules) - len(list); off > 0 {
+		_, _ = fmt.Fprintf(env.Stderr, "%d rules are off everywhere by the plan\n", off)
+	}
+	return list
+}
 
 // export is what becomes of a rule.
 func (o *policyExportOptions) export(r *rule.Rule) exported {

@@ -222,7 +222,7 @@ func showRehearsal(w io.Writer, res *rehearsal.Result) error {
 		return err
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s\n%d rules would be enforced by the API server's own policies, %d by the webhook\n", res.Summary(), res.Policies, res.Webhooks)
+	fmt.Fprintf(&out, "%s\n%d rules would be judged by the API server's own policies, %d by the webhook\n", res.Summary(), res.Policies, res.Webhooks)
 	for _, why := range slices.Sorted(maps.Keys(res.NotAsked)) {
 		fmt.Fprintf(&out, "%d rules are not enforced: %s\n", res.NotAsked[why], why)
 	}

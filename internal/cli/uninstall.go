@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaming/coaming/internal/install"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -50,10 +51,18 @@ func (o *uninstallOptions) run(ctx context.Context, env *Env) error {
 		_, _ = fmt.Fprintf(env.Stdout, "left: %s\n", left)
 	}
 	if err != nil {
-		return &verdict.RemedyError{Err: err, Remedy: "Run 'coaming uninstall' again when that is mended: what is gone does no harm."}
+		return &verdict.RemedyError{Err: err, Remedy: remedyOf(removal)}
 	}
 	if removal.Unfinished {
 		return exitError(verdict.ExitUnknown)
 	}
 	return nil
+}
+
+// remedyOf is what to do about a removal that could not remove everything.
+func remedyOf(removal *install.Removal) string {
+	if removal.Removed == 0 {
+		return "Nothing was removed, and everything holds as before. Run it as an administrator (cluster-admin), or mend what is named."
+	}
+	return "Run 'coaming uninstall' again when that is mended: what is gone does no harm."
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/coaming/coaming/internal/rule"
 )
 
-// Check refuses what speaks of rules that there are not, and entries that are for none: a plan of
-// which a part holds nowhere would look like one that holds. Every fault is told at once, with its place.
-func (p *Plan) Check(rules []*rule.Rule) error {
-	r := &reader{plan: p}
+// check faults what speaks of rules that there are not, and entries that are for none; of the latter only where the file can be
+// read as it stands, for what a fault left out may choose.
+func (r *reader) check(rules []*rule.Rule) {
+	p, whole := r.plan, len(r.faults) == 0
 	known := make(map[string]*rule.Rule, len(rules))
 	ids := make([]string, 0, len(rules))
 	for _, one := range rules {
@@ -38,7 +38,7 @@ func (p *Plan) Check(rules []*rule.Rule) error {
 				})
 			}
 		}
-		if len(e.Rules) == 0 && !slices.ContainsFunc(rules, e.chooses) {
+		if whole && len(e.Rules) == 0 && !slices.ContainsFunc(rules, e.chooses) {
 			r.faults = append(r.faults, fault{e.At.Line, e.At.Column, "the entry is for no rule", "Write others, or take the entry out."})
 		}
 	}
@@ -57,5 +57,4 @@ func (p *Plan) Check(rules []*rule.Rule) error {
 			}
 		}
 	}
-	return r.err()
 }

@@ -42,12 +42,12 @@ func TestWholePlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := read(t, string(text))
 	var list []*rule.Rule
 	for _, r := range rules(t) {
 		list = append(list, r)
 	}
-	if err := p.Check(list); err != nil {
+	p, err := enforcement.ReadFor("plan.yaml", string(text), list)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if !p.Rest || p.Name != "default" || p.Default != (enforcement.Setting{Mode: enforcement.Audit, Timeout: 2 * time.Second}) {
@@ -221,18 +221,21 @@ func TestNoPlan(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	p := read(t, head+`  rules:
-  - {rules: [privileged-contaner], mode: warn}
-  - {rules: [host-port], severity: critical, mode: warn}
-  - {practices: [audit], severity: critical, mode: warn}
-  mutations: {defaults: [{rules: [nothing-at-all, privileged-container, "privilege*", "x*y"]}]}
-`)
 	var list []*rule.Rule
 	for _, r := range rules(t) {
 		list = append(list, r)
 	}
-	err := p.Check(list)
-	if err == nil {
+	text := head+`  rules:
+  - {rules: [privileged-contaner], mode: warn}
+  - {rules: [host-port], severity: critical, mode: warn}
+  - {practices: [audit], severity: critical, mode: warn}
+  mutations: {defaults: [{rules: [nothing-at-all, privileged-container, "privilege*", "x*y"]}]}
+`
+	if _, err := enforcement.Read("plan.yaml", text); err != nil {
+		t.Fatal(err)
+	}
+	p, err := enforcement.ReadFor("plan.yaml", text, list)
+	if err == nil || p != nil {
 		t.Fatal("no fault")
 	}
 	if strings.Contains(err.Error(), "privilege*") {
@@ -242,6 +245,27 @@ func TestCheck(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing says %q:\n%v", want, err)
 		}
+	}
+}
+
+// TestFaultsAndRulesAtOnce: what is wrong with the file keeps nobody from being told which rules there are not.
+func TestFaultsAndRulesAtOnce(t *testing.T) {
+	_, err := enforcement.ReadFor("plan.yaml", head+"  mode: loud\n  rules:\n  - {rules: [no-such-rule], mode: warn}\n", []*rule.Rule{rules(t)["host-port"]})
+	for _, want := range []string{"loud", `there is no rule "no-such-rule"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing says %q:\n%v", want, err)
+		}
+	}
+}
+
+func TestAsks(t *testing.T) {
+	known := rules(t)
+	p := read(t, head+"  mode: \"off\"\n  rules:\n  - {rules: [host-pid], namespaces: [shop], mode: warn}\n  - {rules: [host-port], onError: fail}\n")
+	if !p.Asks(known["host-pid"]) || p.Asks(known["host-port"]) || p.Asks(known["host-network"]) {
+		t.Error("only what some entry has not off may hold somewhere")
+	}
+	if !read(t, head+"  mode: audit\n").Asks(known["host-port"]) {
+		t.Error("what holds where no entry says otherwise is off")
 	}
 }
 

@@ -140,6 +140,20 @@ func (p *Plan) Of(r *rule.Rule, at Place) Setting {
 	return s
 }
 
+// Asks says whether a rule may hold anywhere: false only for one that is off everywhere.
+func (p *Plan) Asks(r *rule.Rule) bool {
+	if p.Default.Mode != Off {
+		return true
+	}
+	fits := p.fitting(r)
+	for i := range p.Entries {
+		if mode := p.Entries[i].Mode; fits[i] && mode != nil && *mode != Off {
+			return true
+		}
+	}
+	return false
+}
+
 // Excludes says whether nothing holds in a namespace. Of what belongs to none ("") it is false.
 func (p *Plan) Excludes(namespace string) bool {
 	return namespace != "" && matchesAny(p.Excluded, namespace)

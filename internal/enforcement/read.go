@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/rule"
 )
 
 // What a plan's file says of itself.
@@ -28,8 +29,16 @@ const (
 )
 
 // Read reads a plan's file. Every fault is reported at once, with its place and what to do; a file with
-// a fault is no plan.
-func Read(name, text string) (*Plan, error) {
+// a fault is no plan. Whether there are the rules that it speaks of it does not ask: ReadFor does.
+func Read(name, text string) (*Plan, error) { return read(name, text, nil) }
+
+// ReadFor reads a plan's file as Read does, and refuses as well what speaks of rules that are none of these, and entries that are for
+// none: a plan of which a part holds nowhere would look like one that holds.
+func ReadFor(name, text string, rules []*rule.Rule) (*Plan, error) {
+	return read(name, text, func(r *reader) { r.check(rules) })
+}
+
+func read(name, text string, also func(*reader)) (*Plan, error) {
 	r := &reader{plan: &Plan{file: name, fits: &sync.Map{}}}
 	if len(text) > maxPlan {
 		return nil, fmt.Errorf("%s: the plan has %d bytes, over %d. Use globs and selectors in the place of long lists", name, len(text), maxPlan)
@@ -55,6 +64,9 @@ func Read(name, text string) (*Plan, error) {
 		r.document(docs[0].Root())
 		for _, d := range docs[1:] {
 			r.wrong(d.Root(), "Write one plan; its entries say what holds where.", "a second document")
+		}
+		if also != nil {
+			also(r)
 		}
 	}
 	if err := r.err(); err != nil {

@@ -2,7 +2,6 @@ package install
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,13 +10,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
-	"github.com/coaming/coaming/internal/drift"
+	"github.com/coaming/coaming/internal/reconcile"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -129,28 +127,14 @@ func (c *Cluster) at(k *kind, namespace string) dynamic.ResourceInterface {
 	return r.Namespace(namespace)
 }
 
-// apply makes an object be as it is written, whoever else wrote to these fields. Of what is compared strictly it takes out what
-// others added, which server-side apply leaves to them: a selector in a webhook exempts as well as its removal.
+// apply makes an object be as it is written, whoever else wrote to these fields; what is compared strictly, to the last field.
 func (c *Cluster) apply(ctx context.Context, o *Object) error {
 	k, err := kindOf(o)
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(o.Object)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", named(o), err)
-	}
-	force := true
-	client := c.at(k, o.GetNamespace())
-	stored, err := client.Patch(ctx, o.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: manager, Force: &force})
-	if err == nil && k.strict && len(drift.Of(o, stored, k.strict)) > 0 {
-		whole := o.DeepCopy()
-		whole.SetResourceVersion(stored.GetResourceVersion())
-		whole.SetAnnotations(stored.GetAnnotations())
-		_, err = client.Update(ctx, whole, metav1.UpdateOptions{FieldManager: manager})
-	}
-	if err != nil {
-		return fmt.Errorf("apply %s: %w", named(o), explained(err))
+	if _, err := reconcile.Write(ctx, c.at(k, o.GetNamespace()), o, manager, k.strict); err != nil {
+		return fmt.Errorf("%s: %w", named(o), explained(err))
 	}
 	return nil
 }
@@ -159,7 +143,7 @@ func (c *Cluster) apply(ctx context.Context, o *Object) error {
 func explained(err error) error {
 	switch {
 	case apierrors.IsForbidden(err):
-		return &verdict.RemedyError{Err: err, Remedy: "Who installs needs the rights of an administrator: see docs/install.md."}
+		return &verdict.RemedyError{Err: err, Remedy: "Installing, status and uninstalling need the rights of an administrator (cluster-admin): what is missing may be more than what is named. See docs/install.md."}
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
 		return &verdict.RemedyError{Err: err, Remedy: "The cluster does not have this kind: install what brings it (cert-manager), or leave the value out that asks for it."}
 	}
@@ -176,7 +160,7 @@ func (c *Cluster) get(ctx context.Context, k *kind, namespace, name string) (*Ob
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s %s: %w", k.name, name, err)
+		return nil, fmt.Errorf("read %s %s: %w", k.name, name, explained(err))
 	}
 	return o, nil
 }
@@ -194,7 +178,7 @@ func (c *Cluster) list(ctx context.Context, k *kind, namespace, selector string)
 			return nil, nil // the kind is not there
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", k.resource, err)
+			return nil, fmt.Errorf("list %s: %w", k.resource, explained(err))
 		}
 		for i := range page.Items {
 			objects = append(objects, &page.Items[i])

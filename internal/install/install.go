@@ -31,6 +31,8 @@ type Options struct {
 	Now  time.Time
 	// Look says that nothing will be applied: who may not read the Secret of the authority goes by what the webhooks say of it.
 	Look bool
+	// Adopt has what carries our label, and no installation wrote, be changed and removed like what an earlier one did.
+	Adopt bool
 	// Tell is told of each step, as it is done.
 	Tell func(format string, args ...any)
 }
@@ -208,6 +210,11 @@ func (c *Cluster) Apply(ctx context.Context, p *Plan, o Options) error {
 	if p.secret != nil { // after its namespace
 		early = slices.Insert(early, 1, p.secret)
 	}
+	if !o.Adopt {
+		if err := c.unowned(ctx, p); err != nil {
+			return err
+		}
+	}
 	if err := c.applyAll(ctx, early); err != nil {
 		return err
 	}
@@ -222,11 +229,18 @@ func (c *Cluster) Apply(ctx context.Context, p *Plan, o Options) error {
 		return err
 	}
 	o.Tell("applied %d objects that send requests to it, or change objects", len(late))
-	pruned, err := c.prune(ctx, p)
-	if len(pruned) > 0 {
-		o.Tell("removed %d objects of an earlier installation", len(pruned))
+	surplus, foreign, err := c.surplus(ctx, p, o.Adopt)
+	if err != nil {
+		return err
 	}
-	return err
+	removed, err := c.removeAll(ctx, surplus)
+	if removed > 0 {
+		o.Tell("removed %d objects that this installation does not have", removed)
+	}
+	for _, line := range foreignLines(foreign) {
+		o.Tell("%s", line)
+	}
+	return errors.Join(err, c.releaseNamespaces(ctx, p.keeps))
 }
 
 // applyAll applies objects of one kind at a time, and those of one kind beside one another.
@@ -263,28 +277,6 @@ func firstOf(errs []error) error {
 		errs = append(errs[:most], fmt.Errorf("and %d more of this kind", more))
 	}
 	return errors.Join(errs...)
-}
-
-// prune removes what carries our label and is not part of the plan.
-func (c *Cluster) prune(ctx context.Context, p *Plan) ([]*Object, error) {
-	var removed []*Object
-	for i := len(c.kinds) - 1; i >= 0; i-- {
-		k := &c.kinds[i]
-		there, err := c.own(ctx, k)
-		if err != nil {
-			return removed, err
-		}
-		for _, o := range there {
-			if p.keeps[keyOf(o)] {
-				continue
-			}
-			if err := c.remove(ctx, k, o); err != nil {
-				return removed, err
-			}
-			removed = append(removed, o)
-		}
-	}
-	return removed, c.releaseNamespaces(ctx, p.keeps)
 }
 
 // own lists what carries our label: what can be anywhere (roles are in kube-system, too) in all namespaces, the rest, Secrets above

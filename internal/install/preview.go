@@ -3,13 +3,13 @@ package install
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/coaming/coaming/internal/drift"
 )
 
-// Preview says what Apply would change, and changes nothing: a line for each object that would be made, changed or removed.
-func (c *Cluster) Preview(ctx context.Context, p *Plan) ([]string, error) {
+// Preview says what Apply would change, and changes nothing: a line for each object that would be made, changed or removed; adopt as
+// in Options.
+func (c *Cluster) Preview(ctx context.Context, p *Plan, adopt bool) ([]string, error) {
 	var lines []string
 	if p.secret != nil {
 		lines = append(lines, "make "+named(p.secret)+": a new authority")
@@ -33,22 +33,23 @@ func (c *Cluster) Preview(ctx context.Context, p *Plan) ([]string, error) {
 			same++
 			continue
 		}
-		text := fmt.Sprintf("change %s: %s from %s to %s", named(want), list[0].Path, orNothing(list[0].Found), orNothing(list[0].Want))
+		word := "change"
+		if k.native && !adopt && !installed(found) {
+			word = "not change without --adopt, for no installation wrote it,"
+		}
+		text := fmt.Sprintf(word+" %s: %s from %s to %s", named(want), list[0].Path, orNothing(list[0].Found), orNothing(list[0].Want))
 		if len(list) > 1 {
 			text += fmt.Sprintf(", and %d more", len(list)-1)
 		}
 		lines = append(lines, text)
 	}
-	for i := range slices.Backward(c.kinds) {
-		there, err := c.own(ctx, &c.kinds[i])
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range there {
-			if !p.keeps[keyOf(o)] {
-				lines = append(lines, "remove "+named(o))
-			}
-		}
+	surplus, foreign, err := c.surplus(ctx, p, adopt)
+	if err != nil {
+		return nil, err
 	}
+	for _, o := range surplus {
+		lines = append(lines, "remove "+named(o))
+	}
+	lines = append(lines, foreignLines(foreign)...)
 	return append(lines, fmt.Sprintf("%d objects stay as they are", same)), nil
 }

@@ -63,6 +63,9 @@ func (c *Cluster) Status(ctx context.Context, o Options) ([]Standing, error) {
 	return list, nil
 }
 
+// beneath are the kinds that only refuse: one that was applied by hand, from an export, is nobody's fault.
+var beneath = map[string]bool{"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true, "ResourceQuota": true, "LimitRange": true}
+
 // compared compares the objects of some kinds with what is there.
 func (c *Cluster) compared(ctx context.Context, subject string, wanted []*Object, is func(*kind) bool) Standing {
 	s := Standing{Subject: subject, State: OK}
@@ -104,13 +107,25 @@ func (c *Cluster) compared(ctx context.Context, subject string, wanted []*Object
 			same++
 		}
 	}
-	for _, o := range there {
+	extra, beside, adopt := 0, 0, ""
+	for key, o := range there {
+		if !installed(o) && beneath[key.kind] {
+			beside++
+			s.Details = append(s.Details, named(o)+" was not installed, and holds beside what was")
+			continue
+		}
+		if extra++; !installed(o) {
+			adopt = " With --adopt it removes what no installation wrote, too."
+		}
 		s.Details = append(s.Details, named(o)+" is not part of the installation")
 	}
 	s.Text = fmt.Sprintf("%d as installed", same)
-	if missing+edited+len(there) > 0 {
-		s.State, s.Remedy = Wrong, remedyInstall
-		s.Text += fmt.Sprintf(", %d edited, %d missing, %d that nobody asked for", edited, missing, len(there))
+	if missing+edited+extra > 0 {
+		s.State, s.Remedy = Wrong, remedyInstall+adopt
+		s.Text += fmt.Sprintf(", %d edited, %d missing, %d that nobody asked for", edited, missing, extra)
+	}
+	if beside > 0 {
+		s.Text += fmt.Sprintf(", %d beside them that carry our label", beside)
 	}
 	slices.Sort(s.Details)
 	if more := len(s.Details) - mostDetails; more > 0 {

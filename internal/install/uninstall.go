@@ -115,12 +115,7 @@ func (c *Cluster) removeNamespace(ctx context.Context, wait time.Duration, r *Re
 		return nil //nolint:nilerr // it is told as left
 	}
 	if len(foreign) > 0 {
-		const shown = 5
-		text := strings.Join(foreign[:min(shown, len(foreign))], ", ")
-		if more := len(foreign) - shown; more > 0 {
-			text += fmt.Sprintf(" and %d more", more)
-		}
-		r.Left = append(r.Left, "Namespace "+Namespace+": it holds what is not ours: "+text)
+		r.Left = append(r.Left, "Namespace "+Namespace+": it holds what is not ours: "+firstFew(foreign))
 		return nil
 	}
 	if err := c.remove(ctx, k, there); err != nil {

@@ -14,6 +14,7 @@ import (
 
 // await waits until all replicas of the gate run what was applied and answer.
 func (c *Cluster) await(ctx context.Context, most time.Duration) error {
+	begun, caller := time.Now(), ctx
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	tick := time.NewTicker(300 * time.Millisecond)
@@ -32,6 +33,12 @@ func (c *Cluster) await(ctx context.Context, most time.Duration) error {
 		}
 		select {
 		case <-ctx.Done():
+			if caller.Err() != nil {
+				return &verdict.RemedyError{
+					Err:    fmt.Errorf("interrupted after %s: %s; the gate's webhooks were not set", time.Since(begun).Round(time.Second), said),
+					Remedy: "Run 'coaming install' again: it goes on from there. What is enforced natively holds already.",
+				}
+			}
 			return &verdict.RemedyError{
 				Err:    fmt.Errorf("the gate does not answer after %s: %s%s; its webhooks were not set", most, said, c.troubles(context.WithoutCancel(ctx))),
 				Remedy: "Mend what is named and run 'coaming install' again; 'coaming status' tells more. What is enforced natively holds already.",

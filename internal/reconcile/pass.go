@@ -188,42 +188,16 @@ func (t *term) tooOften(key id) time.Duration {
 	return 0
 }
 
-// write applies an object, and replaces it where others have added to it what applying leaves alone, or what it cannot be applied to.
+// write applies an object, and tells where the API server stores it otherwise than it is wanted.
 func (t *term) write(ctx context.Context, resource schema.GroupVersionResource, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	client := t.clientOf(resource, want.GetNamespace())
-	stored, err := client.Apply(ctx, want.GetName(), want, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
-	if err == nil && drift.First(want, stored) == "" {
-		return stored, nil
+	stored, err := Write(ctx, t.clientOf(resource, want.GetNamespace()), want, FieldManager, true)
+	if err != nil {
+		return nil, err
 	}
-	if err != nil && !apierrors.IsInvalid(err) {
-		return nil, fmt.Errorf("apply: %w", err)
-	}
-	replaced, fault := replace(ctx, client, want)
-	switch {
-	case fault != nil && err != nil:
-		return nil, fmt.Errorf("apply: %w", err)
-	case fault != nil:
-		return nil, fmt.Errorf("replace: %w", fault)
-	}
-	if path := drift.First(want, replaced); path != "" {
+	if path := drift.First(want, stored); path != "" {
 		t.Log.Warn("the API server stores an object otherwise than it was written", "object", idOf(want).String(), "field", path)
 	}
-	return replaced, nil
-}
-
-// replace writes an object over what is there, whoever wrote that.
-func replace(ctx context.Context, client dynamic.ResourceInterface, want *unstructured.Unstructured) (stored *unstructured.Unstructured, err error) {
-	for range 3 { // another may write at the same time
-		if stored, err = client.Get(ctx, want.GetName(), metav1.GetOptions{}); err != nil {
-			return nil, err
-		}
-		whole := want.DeepCopy()
-		whole.SetResourceVersion(stored.GetResourceVersion())
-		if stored, err = client.Update(ctx, whole, metav1.UpdateOptions{FieldManager: FieldManager}); !apierrors.IsConflict(err) {
-			return stored, err
-		}
-	}
-	return nil, err
+	return stored, nil
 }
 
 func (t *term) clientOf(resource schema.GroupVersionResource, namespace string) dynamic.ResourceInterface {

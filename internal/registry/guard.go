@@ -16,22 +16,6 @@ import (
 	"github.com/coaming/coaming/internal/verdict"
 )
 
-// reachable keeps what a registry says (its token server, where it sends for a blob) from leading to addresses
-// that serve this machine alone, such as a cloud's metadata, unless the words named just that address.
-func reachable(named string) func(context.Context, string, string, syscall.RawConn) error {
-	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return nil //nolint:nilerr // no address that could be link-local
-		}
-		ip := at.Addr().Unmap()
-		if !ip.IsLinkLocalUnicast() && ip.String() != "fd00:ec2::254" || strings.HasPrefix(named, ip.String()) || strings.HasPrefix(named, "["+ip.String()) {
-			return nil
-		}
-		return fmt.Errorf("%s is an address of this machine's own network, where no registry's words may lead", ip)
-	}
-}
-
 // isLoopback says whether a host is this machine.
 func isLoopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -113,6 +97,12 @@ func follow(insecure bool, named string) func(*http.Request, []*http.Request) er
 			return fmt.Errorf("it sends on to %.20s://%.100s, which is not asked", r.URL.Scheme, r.URL.Host)
 		case isLoopback(r.URL.Host) && !isLoopback(named):
 			return errors.New("it sends on to this machine")
+		}
+		if ip, err := netip.ParseAddr(r.URL.Hostname()); err == nil && inside(ip) {
+			if own, err := netip.ParseAddr(bareHost(named)); err != nil || !inside(own) {
+				// Its name may stand for an address inside; what is dialled is then asked, and through a proxy nothing is.
+				return errInside(ip)
+			}
 		}
 		return nil
 	}

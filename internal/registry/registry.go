@@ -109,9 +109,9 @@ func (c *Client) transport(h *Host) (*http.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: c.timeout(), ControlContext: reachable(h.Name)}
+	d := &door{named: h.Name, dialer: net.Dialer{Timeout: c.timeout()}}
 	t := &http.Transport{
-		Proxy: c.Proxy, DialContext: dialer.DialContext, TLSClientConfig: secured, TLSHandshakeTimeout: c.timeout(),
+		Proxy: d.proxy(c.Proxy), DialContext: d.dial, TLSClientConfig: secured, TLSHandshakeTimeout: c.timeout(),
 		ResponseHeaderTimeout: c.timeout(), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
 	}

@@ -136,6 +136,10 @@ func (r *rehearsal) sort() {
 	o := policy.Options{Version: r.Version, Settings: r.Settings}
 	for _, one := range r.Rules {
 		r.byID[one.ID] = one
+		if !r.Plan.Asks(one.Rule) {
+			r.result.NotAsked["the plan has them off everywhere"]++
+			continue
+		}
 		why := policy.Native(one.Rule, o)
 		switch {
 		case why == nil:
