@@ -134,14 +134,12 @@ func FuzzVerdict(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, r := range whole {
+	for n, r := range whole {
 		i := slices.IndexFunc(g.rules, func(one *rule.Compiled) bool { return one.ID == r.ID })
-		if i < 0 {
+		if i < 0 || n%8 > 0 { // all of them TestGateAgreesWithScan asks about; here they are where to begin
 			continue
 		}
-		for _, e := range slices.Concat(r.Bad, r.Good) {
-			f.Add(e[0].AppendJSON(nil), []byte(nil), "shop", uint16(2*i+1), byte(0))
-		}
+		f.Add(r.Bad[0][0].AppendJSON(nil), []byte(nil), "shop", uint16(2*i+1), byte(0))
 		f.Add(r.Bad[0][0].AppendJSON(nil), r.Good[0][0].AppendJSON(nil), "shop", uint16(2*i), byte(1))
 	}
 	f.Fuzz(func(t *testing.T, object, old []byte, namespace string, choice uint16, path byte) {
