@@ -19,7 +19,7 @@ spec:
 // granted is an Exception object for both rules of that plan.
 func granted(home, namespace, name string, end time.Time) string {
 	return fmt.Sprintf(`{apiVersion: coaming.dev/v1alpha1, kind: Exception, metadata: {name: %s, namespace: %s}, spec: {rules: [host-pid, memory-limit-missing], namespace: %s,
-  selector: {kind: Deployment.apps, name: %[1]s}, owner: tools-team, reason: it looks at processes, expires: %q}}`, name, home, namespace, end.UTC().Format(time.RFC3339))
+  selector: {kind: Deployment.apps, name: %[1]s}, owner: tools-team, reason: it looks at processes, expires: %[4]q}}`, name, home, namespace, end.UTC().Format(time.RFC3339))
 }
 
 // TestExceptionsOfTheCluster lets the gate, and what it keeps in the API server, take exceptions from the cluster: they count within
