@@ -49,8 +49,8 @@ func TestPinsNothingOfAController(t *testing.T) {
 	const owned = `ownerReferences: [{apiVersion: apps/v1, kind: Owner, name: a, uid: u, controller: true}]`
 	const template = `{template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: "a:1"}]}}}`
 	for object, pinned := range map[string]bool{
-		`{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: a, ` + owned + `}, spec: ` + template + `}`: false,
-		`{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: a}, spec: ` + template + `}`:                true,
+		`{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: a, ` + owned + `}, spec: ` + template + `}`:            false,
+		`{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: a}, spec: ` + template + `}`:                           true,
 		`{apiVersion: v1, kind: Pod, metadata: {name: a, ` + owned + `}, spec: {containers: [{name: a, image: "a:1"}]}}`: true,
 	} {
 		text, _, err := d.Patch(t.Context(), review(t, asked{"CREATE", "", "shop", object, ""}))
