@@ -15,12 +15,15 @@ import (
 	"text/tabwriter"
 
 	"github.com/coaming/coaming/internal/admission"
+	"github.com/coaming/coaming/internal/bundle"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/heap"
+	"github.com/coaming/coaming/internal/inject"
+	"github.com/coaming/coaming/internal/install"
 	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -42,8 +45,8 @@ type gateLoader struct {
 // paths are the files that are read again when they change. What a registry serves is named by its digest, and never does.
 func (l *gateLoader) paths() []string {
 	var paths []string
-	for _, path := range slices.Concat([]string{l.plan, l.path()}, l.exceptionFlags.paths(), l.templates, l.customFlags.from, l.keys) {
-		if path != "" && !strings.HasPrefix(path, "oci://") {
+	for _, path := range slices.Concat([]string{l.plan, l.path(), l.keep.guarded, l.keep.rights}, l.exceptionFlags.paths(), l.templates, l.customFlags.from, l.keys) {
+		if path != "" && !strings.HasPrefix(path, bundle.Scheme) {
 			paths = append(paths, path)
 		}
 	}
@@ -67,8 +70,8 @@ type changes struct {
 	seen  uint64
 }
 
-func (l *gateLoader) changes(more ...string) *changes {
-	c := &changes{files: gate.Files{Paths: append(l.paths(), more...)}}
+func (l *gateLoader) changes() *changes {
+	c := &changes{files: gate.Files{Paths: l.paths()}}
 	if l.takes("cluster") {
 		c.watch = l.watch
 	}
@@ -94,6 +97,9 @@ type ruled struct {
 	plan  *enforcement.Plan
 	rules []*rule.Compiled
 	admission.Options
+	// guarded are the objects that who installs keeps; injector makes the plan's mutations, nil where there are none.
+	guarded  []*install.Object
+	injector *inject.Injector
 }
 
 // read reads the files; every problem of them is told at once.
@@ -115,6 +121,8 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 	errs = append(errs, err)
 	settings, err := l.settingFlags.load()
 	errs = append(errs, err)
+	guarded, err := l.keep.readGuarded()
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -127,7 +135,7 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 	}
 	excuses.exceptions = append(excuses.exceptions, l.granted()...)
 	l.find(&excuses, nil, l.ids)
-	r := &ruled{plan: plan, rules: rules, Options: admission.Options{
+	r := &ruled{plan: plan, rules: rules, guarded: guarded, Options: admission.Options{
 		Plan: plan, Rules: rules, Settings: settings, Exceptions: excuses.exceptions, Lifetime: l.lifetime(), Inline: l.takes("inline"),
 		Version: cmp.Or(l.kubeVersion, catalog.Newest), Now: l.env.Now, Width: 4 * runtime.GOMAXPROCS(0),
 	}}

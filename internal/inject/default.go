@@ -10,6 +10,7 @@ import (
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/fix"
+	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -24,6 +25,9 @@ func (in *Injector) wanted(at enforcement.Place, refused Refused) (wanted, named
 			continue
 		}
 		for _, id := range in.fixable {
+			if in.elsewhere(policy.FixName(id)) {
+				continue
+			}
 			for _, pattern := range e.Rules {
 				if enforcement.Matches(pattern, id) && !refused.has("defaults", id) {
 					wanted[id] = true

@@ -6,6 +6,7 @@
 package inject
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,11 @@ type Options struct {
 	Rules      []*rule.Compiled
 	Settings   rule.Settings
 	Exceptions []verdict.Exception
-	Now        func() time.Time
+	// Lifetime is the longest that an exception may have; 0 for judge's own.
+	Lifetime time.Duration
+	Now      func() time.Time
+	// Native are the names of the mutating policies that the API server has: what they do is not done a second time.
+	Native []string
 	// Around tells of what stands in a namespace and of what is cluster-wide, and what of it was not looked at; nil where
 	// nothing is known: a fix that needs to know is then not made. What is the same answer as before costs less.
 	Around func(namespace string) *judge.Among
@@ -172,19 +177,24 @@ func (in *Injector) changed(ctx context.Context, o *fact.Object, at enforcement.
 			return nil, nil, errors.Join(append(errs, err)...)
 		}
 	}
-	if !refused.has("resources") {
+	if !refused.has("resources") && !in.elsewhere(ResourcePolicyName) {
 		line, err := in.giveResources(p, at)
 		if errs = append(errs, err); line != "" {
 			why["resources"] = line
 		}
 	}
-	if in.into(o) {
+	if in.into(o) && !in.elsewhere(PolicyName) {
 		w, err := weave(p, in.sidecarsOf(p, at, refused), server)
 		errs = append(errs, err)
 		maps.Copy(why, w.why)
 	}
 	return p, why, errors.Join(errs...)
 }
+
+// elsewhere says whether the API server does what a policy of that name does.
+func (in *Injector) elsewhere(name string) bool { return slices.Contains(in.Native, name) }
+
+func (in *Injector) lifetime() time.Duration { return cmp.Or(in.Lifetime, judge.DefaultLifetime) }
 
 // into says whether sidecars go into an object: into pods, and into the templates of manifests.
 func (in *Injector) into(o *fact.Object) bool {

@@ -48,6 +48,10 @@ type Wanted struct {
 	// Guarded are objects that who installs keeps, webhook configurations and mutating policies above all: it is told when
 	// one is missing or not as it stands here, and with Options.Repair it is restored.
 	Guarded []*unstructured.Unstructured
+	// Writable are the names that may be written, by resource; nil where any may. What is wanted beside them is told, and not tried.
+	Writable map[string][]string
+	// Undone is what is wanted that only who installs can do, and has not done: it is told.
+	Undone []string
 }
 
 // Options say for whom the cluster is kept.

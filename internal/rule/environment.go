@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/env"
+	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/ext"
 	"k8s.io/apiserver/pkg/cel/library"
 )
@@ -63,22 +65,47 @@ func environmentOf(field string) (*cel.Env, error) {
 // mixed is environment for fixes.
 var mixed = sync.OnceValues(func() (*cel.Env, error) { return cel.NewEnv(librariesFor("fix.")...) })
 
-// core is the environment of the core libraries. Every program that is made takes a copy of all
-// functions of its environment, which is a third of the time of a start; so most get the small one.
-var core = sync.OnceValues(func() (*smallEnvironment, error) {
-	env, err := cel.NewEnv(coreLibraries()...)
-	if err != nil {
-		return nil, fmt.Errorf("make CEL environment: %w", err)
-	}
-	small := &smallEnvironment{env: env, overloads: map[string]bool{}}
-	for _, f := range env.Functions() {
-		for _, o := range f.OverloadDecls() {
-			small.overloads[o.ID()] = true
+// small are environments of few functions, the smallest first. Every program that is made takes a copy of all
+// functions of its environment, which is a third of the time of a start; so most get a small one.
+var small = sync.OnceValues(func() ([]smallEnvironment, error) {
+	var list []smallEnvironment
+	for _, environment := range []func() (*cel.Env, error){frequent, core} {
+		env, err := environment()
+		if err != nil {
+			return nil, fmt.Errorf("make CEL environment: %w", err)
 		}
+		one := smallEnvironment{env: env, overloads: map[string]bool{}}
+		for _, f := range env.Functions() {
+			for _, o := range f.OverloadDecls() {
+				one.overloads[o.ID()] = true
+			}
+		}
+		list = append(list, one)
 	}
-	return small, nil
+	return list, nil
 })
 
+// core has the core libraries.
+func core() (*cel.Env, error) { return cel.NewEnv(coreLibraries()...) }
+
+// frequent has only the functions that two of three expressions make do with.
+func frequent() (*cel.Env, error) {
+	var names []*env.Function
+	for _, name := range []string{
+		operators.LogicalNot, operators.LogicalAnd, operators.LogicalOr, operators.Conditional, operators.NotStrictlyFalse,
+		operators.Equals, operators.NotEquals, operators.In, "size", "startsWith",
+	} {
+		names = append(names, env.NewFunction(name))
+	}
+	return cel.NewCustomEnv(
+		cel.EagerlyValidateDeclarations(false),
+		cel.StdLib(cel.StdLibSubset(env.NewLibrarySubset().AddIncludedFunctions(names...))),
+		cel.OptionalTypes(),
+		cel.CrossTypeNumericComparisons(true),
+	)
+}
+
+// smallEnvironment is an environment and the overloads of functions that it has.
 type smallEnvironment struct {
 	env       *cel.Env
 	overloads map[string]bool
@@ -90,19 +117,29 @@ var ofAddresses = map[string]bool{"ip_to_string": true, "cidr_to_string": true}
 
 // environmentFor is the smallest environment that has every function of a checked expression.
 func environmentFor(checked *cel.Ast) (*cel.Env, *cel.Ast, error) {
-	small, err := core()
+	list, err := small()
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, s := range list {
+		if s.serves(checked) {
+			return s.env, checked, nil
+		}
+	}
+	env, err := environment()
+	return env, checked, err
+}
+
+// serves says whether the environment has every function of a checked expression.
+func (s *smallEnvironment) serves(checked *cel.Ast) bool {
 	for _, reference := range checked.NativeRep().ReferenceMap() {
 		for _, id := range reference.OverloadIDs {
-			if !small.overloads[id] && !ofAddresses[id] {
-				env, err := environment()
-				return env, checked, err
+			if !s.overloads[id] && !ofAddresses[id] {
+				return false
 			}
 		}
 	}
-	return small.env, checked, nil
+	return true
 }
 
 // functionNames are the functions that a person may call: no operators.
