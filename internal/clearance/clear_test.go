@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"github.com/coaming/coaming/internal/admission"
+	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/hold"
 )
 
@@ -25,6 +26,9 @@ func TestUnknownThenKnown(t *testing.T) {
 	b := newBed(t)
 	image, digest := b.push("team/shop:1", "left@1.0.0", "right@1.0.0")
 	c := b.clearance()
+	if got := c.Clear(admission.Dry(t.Context()), []string{image}, enforcement.Place{Namespace: "shop"}); got[0].State != admission.Queued || !strings.Contains(got[0].Why, "dry run") || c.Stats().Pending != 0 {
+		t.Errorf("a dry run: %+v, and %d images wait", got, c.Stats().Pending)
+	}
 	for range 3 {
 		if got := c.ask(image); got.State != admission.Queued || got.Why == "" || len(got.Findings) > 0 {
 			t.Fatalf("before anybody looked: %+v", got)

@@ -135,7 +135,7 @@ func (l *gateLoader) keepNative(o *gate.Options, log *slog.Logger) error {
 	cluster.Config.Timeout = 0 // watches are long
 	r, err := reconcile.New(reconcile.Options{
 		Config: cluster.Config, Namespace: cmp.Or(l.env.Getenv("POD_NAMESPACE"), install.Namespace), Identity: cmp.Or(l.env.Getenv("POD_NAME"), host, "gate"),
-		Wanted: w.wanted, Repair: l.keep.repair, Log: log, Now: l.env.Now,
+		Wanted: w.wanted, Changed: loads(o), Repair: l.keep.repair, Log: log, Now: l.env.Now,
 	})
 	if err != nil {
 		return err
@@ -143,6 +143,20 @@ func (l *gateLoader) keepNative(o *gate.Options, log *slog.Logger) error {
 	o.Parts = append(o.Parts, r.Run)
 	o.Figures = append(o.Figures, func(w io.Writer) error { return kept(w, r.Counts()) })
 	return nil
+}
+
+// loads tells each time that the gate has loaded what it decides by: what is kept may then be another, too.
+func loads(o *gate.Options) <-chan struct{} {
+	loaded, load := make(chan struct{}, 1), o.Load
+	o.Load = func(ctx context.Context) (*gate.Ruling, error) {
+		r, err := load(ctx)
+		select {
+		case loaded <- struct{}{}:
+		default: // it has not been heard of the last one yet
+		}
+		return r, err
+	}
+	return loaded
 }
 
 // wanting reads what is to be kept, anew when its files have changed.

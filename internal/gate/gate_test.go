@@ -490,6 +490,15 @@ func TestFiles(t *testing.T) {
 		{func() error { return os.WriteFile(f.Paths[0], []byte("2"), 0o600) }, true},
 		{func() error { return os.Rename(f.Paths[0], f.Paths[1]) }, true},
 		{func() error { return os.Remove(f.Paths[1]) }, true},
+		{func() error { return os.MkdirAll(filepath.Join(f.Paths[0], "rules", "own"), 0o700) }, true},
+		{func() error {
+			return os.WriteFile(filepath.Join(f.Paths[0], "rules", "own", "a.yaml"), []byte("1"), 0o600)
+		}, true},
+		{func() error { return nil }, false},
+		{func() error {
+			return os.WriteFile(filepath.Join(f.Paths[0], "rules", "own", "a.yaml"), []byte("2"), 0o600)
+		}, true},
+		{func() error { return os.RemoveAll(filepath.Join(f.Paths[0], "rules")) }, true},
 	}
 	for i, s := range steps {
 		if err := s.do(); err != nil {

@@ -20,8 +20,8 @@ const (
 	usual = 100 // Go's own percentage, which begins at 4 MiB
 	late  = 8 * usual
 	// frugal is for commands of which most time goes into what does not allocate: collecting twice as often costs them a hundredth.
-	frugal = usual / 2
-	least  = 64 << 20 // bytes that are allocated between two collections
+	frugal  = usual / 2
+	least   = 64 << 20      // bytes that are allocated between two collections
 	serving = 3 * usual / 4 // for what serves: measured by make bench-gate, a tenth less work than frugal for 5 MB
 )
 

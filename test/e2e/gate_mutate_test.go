@@ -99,7 +99,7 @@ items:
   spec:
     matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
     reinvocationPolicy: IfNeeded
-    mutations: [{patchType: ApplyConfiguration, applyConfiguration: {expression: "Object{metadata: Object.metadata{labels: {'somebody': 'was here'}}}"}}]
+    mutations: [{patchType: JSONPatch, jsonPatch: {expression: "[JSONPatch{op: 'add', path: '/metadata/labels', value: {'somebody': 'was-here'}}]"}}]
 - apiVersion: admissionregistration.k8s.io/v1
   kind: MutatingAdmissionPolicyBinding
   metadata: {name: somebody}
@@ -107,7 +107,10 @@ items:
 `)
 	eventually(t, "somebody else changes pods, too", func() bool {
 		made, err := s.dry(t, pod("elsewhere", ""))
-		return err == nil && strings.Contains(made, "was here")
+		if err != nil {
+			t.Log(err)
+		}
+		return err == nil && strings.Contains(made, "was-here")
 	})
 	s.wantMade(t, "a pod", pod("shop", ""), true)
 	s.wantMade(t, "elsewhere", pod("elsewhere", ""), false)
@@ -117,7 +120,7 @@ items:
 	// What is stored is what was judged, and sending it once more changes nothing.
 	s.apply(t, pod("shop", ""))
 	stored := s.kubectl(t, "-n", "shop", "get", "pod", "app", "-o", "json")
-	for _, want := range []string{"audit-forwarder@", `"RuntimeDefault"`, `"memory": "256Mi"`, "rule seccomp-missing: ", `"was here"`} {
+	for _, want := range []string{"audit-forwarder@", `"RuntimeDefault"`, `"memory": "256Mi"`, "rule seccomp-missing: ", `"was-here"`} {
 		if !strings.Contains(stored, want) {
 			t.Errorf("there is no %s in %s", want, stored)
 		}
