@@ -86,7 +86,7 @@ func (c *Clearance) WriteMetrics(w io.Writer) error {
 	}
 	for _, m := range metrics {
 		name := "coaming_images_" + m.name
-		if _, err := fmt.Fprintf(w, "# HELP %s %s\n# TYPE %[1]s %s\n%[1]s %v\n", name, m.help, m.kind, m.value); err != nil {
+		if _, err := fmt.Fprintf(w, "# HELP %[1]s %[2]s\n# TYPE %[1]s %[3]s\n%[1]s %[4]v\n", name, m.help, m.kind, m.value); err != nil {
 			return err
 		}
 	}
