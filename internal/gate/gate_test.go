@@ -3,15 +3,10 @@ package gate
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -31,6 +26,7 @@ import (
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/loopback"
 )
 
 var now = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -47,35 +43,13 @@ var compiled = sync.OnceValue(func() []*rule.Compiled {
 	return list
 })
 
-// certified is a certificate of a test.
-type certified struct{ tls.Certificate }
-
-func (c *certified) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return &c.Certificate, nil
-}
-func (c *certified) Ready() error            { return nil }
-func (c *certified) Run(ctx context.Context) { <-ctx.Done() }
-
-func newCertificate(t testing.TB) *certified {
+func newCertificate(t testing.TB) *loopback.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c, err := loopback.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &certified{tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key, Leaf: leaf}}
+	return c
 }
 
 func ruling(t testing.TB, spec string, around admission.Surroundings, change ...func(*admission.Options)) *Ruling {
@@ -119,9 +93,7 @@ func serve(t *testing.T, change func(*Options)) *served {
 		change(&o)
 	}
 	s := &served{Gate: New(o), url: "https://" + o.Listener.Addr().String(), metrics: "http://" + o.Metrics.Addr().String() + "/metrics"}
-	pool := x509.NewCertPool()
-	pool.AddCert(own.Leaf)
-	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}
+	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: own.Pool(), MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -240,13 +212,11 @@ func TestServes(t *testing.T) {
 
 func TestClientCertificates(t *testing.T) {
 	authority, stranger := newCertificate(t), newCertificate(t)
-	pool := x509.NewCertPool()
-	pool.AddCert(authority.Leaf)
-	s := serve(t, func(o *Options) { o.ClientCAs = pool })
+	s := serve(t, func(o *Options) { o.ClientCAs = authority.Pool() })
 	if code, text := s.post(t, "/validate", strings.NewReader(reviewOf(plain))); code != http.StatusUnauthorized || !strings.Contains(text, "client certificate") {
 		t.Errorf("without one: %d %s", code, text)
 	}
-	with := func(c *certified) (int, string) {
+	with := func(c *loopback.Certificate) (int, string) {
 		own := s.client.Transport.(*http.Transport).Clone()
 		own.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.Certificate, nil }
 		before := s.client
