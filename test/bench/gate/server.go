@@ -3,16 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -32,6 +26,7 @@ import (
 	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/heap"
 	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/test/loopback"
 )
 
 // server is the process that serves, as the one that asks sees it.
@@ -136,7 +131,7 @@ func serveGate(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	pair, err := certificate()
+	pair, err := loopback.New()
 	if err != nil {
 		return err
 	}
@@ -255,29 +250,4 @@ func surroundings() (*standing, error) {
 		list = append(list, fact.NewObject(d.Root(), &fact.Origin{Source: "cluster", Served: true}))
 	}
 	return &standing{judge.NewAmong(list, nil)}, nil
-}
-
-// pair is a certificate that stays as it is.
-type pair struct{ tls.Certificate }
-
-func (p *pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return &p.Certificate, nil
-}
-func (p *pair) Ready() error            { return nil }
-func (p *pair) Run(ctx context.Context) { <-ctx.Done() }
-
-func certificate() (*pair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, errors.Join(errors.New("make a certificate"), err)
-	}
-	return &pair{tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}}, nil
 }
