@@ -91,14 +91,15 @@ type Desk struct {
 	excusing map[string][]verdict.Exception // by rule
 	mutex    sync.Mutex
 	places   map[placeKey]*placed
-	courts   map[string]*court // by the settings of all rules
+	courts   map[string]*court          // by the settings of all rules
+	prepared map[string]*judge.Prepared // by which rules they are
 }
 
 // New makes a desk.
 func New(o Options) *Desk {
 	d := &Desk{
 		Options: o, byID: map[string]*rule.Compiled{}, excusing: map[string][]verdict.Exception{},
-		places: map[placeKey]*placed{}, courts: map[string]*court{},
+		places: map[placeKey]*placed{}, courts: map[string]*court{}, prepared: map[string]*judge.Prepared{},
 	}
 	for _, r := range o.Rules {
 		d.byID[r.ID] = r

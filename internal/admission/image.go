@@ -107,7 +107,7 @@ func (t *trial) excused(o *fact.Object, found []verdict.Finding) []verdict.Findi
 	}
 	infos := map[string]bool{}
 	in := judge.Input{
-		Inventory: fact.NewInventory(nil, t.Version, true), Exceptions: t.excuses(o, found), Lifetime: t.Lifetime, Now: t.Now(), Terse: true,
+		Inventory: fact.NewInventory(nil, t.Version, true), Exceptions: t.excuses(o, found), Lifetime: t.Lifetime, Now: t.Now(), Terse: true, Uncounted: true,
 	}
 	for i := range found {
 		if f := &found[i]; !infos[f.Rule] {

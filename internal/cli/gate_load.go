@@ -18,6 +18,7 @@ import (
 	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/gate"
+	"github.com/coaming/coaming/internal/heap"
 	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -86,7 +87,7 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 	l.find(&excuses, nil, l.ids)
 	r := &ruled{plan: plan, rules: rules, Options: admission.Options{
 		Plan: plan, Rules: rules, Settings: settings, Exceptions: excuses.exceptions, Lifetime: l.lifetime(), Inline: l.takes("inline"),
-		Version: cmp.Or(l.kubeVersion, catalog.Newest), Now: l.env.Now, Width: runtime.GOMAXPROCS(0),
+		Version: cmp.Or(l.kubeVersion, catalog.Newest), Now: l.env.Now, Width: 4 * runtime.GOMAXPROCS(0),
 	}}
 	if plan.Rest {
 		r.Skips = func(one *rule.Rule) bool { return r.native(one) == nil }
@@ -121,8 +122,10 @@ func (l *gateLoader) load(ctx context.Context) (*gate.Ruling, error) {
 			judged++
 		}
 	}
+	desk := admission.New(r.Options)
+	heap.Settle() // what made it is no longer needed
 	return &gate.Ruling{
-		Desk: admission.New(r.Options), Timeout: r.plan.Default.Timeout,
+		Desk: desk, Timeout: r.plan.Default.Timeout,
 		Summary: fmt.Sprintf("%d rules judged, %d entries, %s otherwise, %d exceptions", judged, len(r.plan.Entries), r.plan.Default.Mode, len(r.Exceptions)),
 	}, nil
 }
