@@ -3,6 +3,7 @@ package admission
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -31,9 +32,6 @@ type status struct {
 	Code    int    `json:"code"`
 }
 
-// forbidden is HTTP's code for it.
-const forbidden = 403
-
 // answer is the answer to a request.
 func (out *Outcome) answer(q *request) []byte {
 	r := response{UID: q.uid, Allowed: out.Allowed, Warnings: out.Warnings, AuditAnnotations: out.Notes}
@@ -41,7 +39,10 @@ func (out *Outcome) answer(q *request) []byte {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("and %d more; 'coaming scan' tells all", out.more))
 	}
 	if !out.Allowed {
-		r.Status = &status{Status: "Failure", Message: out.message(q), Reason: "Forbidden", Code: forbidden}
+		r.Status = &status{Status: "Failure", Message: out.message(q), Reason: "Forbidden", Code: http.StatusForbidden}
+		if out.passing && len(out.Denials) == 1 {
+			r.Status.Reason, r.Status.Code = "TooManyRequests", http.StatusTooManyRequests
+		}
 	}
 	return r.bytes()
 }
