@@ -3,7 +3,6 @@ package admission
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 )
 
@@ -32,6 +31,12 @@ type status struct {
 	Code    int    `json:"code"`
 }
 
+// The codes of refusals, which are HTTP's.
+const (
+	forbidden       = 403
+	tooManyRequests = 429
+)
+
 // answer is the answer to a request.
 func (out *Outcome) answer(q *request) []byte {
 	r := response{UID: q.uid, Allowed: out.Allowed, Warnings: out.Warnings, AuditAnnotations: out.Notes}
@@ -39,9 +44,9 @@ func (out *Outcome) answer(q *request) []byte {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("and %d more; 'coaming scan' tells all", out.more))
 	}
 	if !out.Allowed {
-		r.Status = &status{Status: "Failure", Message: out.message(q), Reason: "Forbidden", Code: http.StatusForbidden}
+		r.Status = &status{Status: "Failure", Message: out.message(q), Reason: "Forbidden", Code: forbidden}
 		if out.passing && len(out.Denials) == 1 {
-			r.Status.Reason, r.Status.Code = "TooManyRequests", http.StatusTooManyRequests
+			r.Status.Reason, r.Status.Code = "TooManyRequests", tooManyRequests
 		}
 	}
 	return r.bytes()
