@@ -115,10 +115,10 @@ func (g *Gate) Run(ctx context.Context) error {
 	for _, part := range g.Parts {
 		group.Go(func() error { return part(inner) })
 	}
-	server := g.server(g.handler(), g.tlsConfig())
-	group.Go(func() error {
-		return closed(server.ServeTLS(netutil.LimitListener(g.Listener, g.Limits.Connections), "", ""))
-	})
+	server, guests := g.server(g.handler(), g.tlsConfig()), newGuests(g.Listener, g.Limits.Connections)
+	guests.attend(server)
+	group.Go(func() error { guests.run(inner); return nil })
+	group.Go(func() error { return closed(server.ServeTLS(guests, "", "")) })
 	figures := g.server(g.figures(), nil)
 	if g.Metrics != nil {
 		group.Go(func() error { return closed(figures.Serve(netutil.LimitListener(g.Metrics, maxMetricsClients))) })

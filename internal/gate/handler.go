@@ -86,6 +86,7 @@ func (g *Gate) review(kind string, by reviewer) http.Handler {
 			http.Error(w, err.Error(), code)
 			return
 		}
+		reviewed(request.Context())
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 		_, _ = w.Write(answer) // whom nobody hears has gone
