@@ -58,7 +58,7 @@ gen: ## Regenerate the generated files
 check: ## Everything that CI asks beside the tests (the first time builds golangci-lint: minutes)
 	@$(MAKE) -k $(CHECKS) || { echo 'see the lines with *** above for what is wrong' >&2; exit 1; }
 
-e2e: bin/sandbox bin/sandbox-dns node-programs build ## Prove it against a real API server and node (the first time builds them: 5 to 10 minutes; after that five)
+e2e: bin/sandbox bin/sandbox-dns node-programs build ## Prove it against a real API server and node (the first time builds them: 5 to 10 minutes)
 	@export SANDBOX_BIN=$(CURDIR)/bin/sandbox COAMING_BIN=$(CURDIR)/bin/coaming; \
 	{ status=0; \
 		go test -json -count=1 -timeout 40m ./test/e2e/... || status=1; \

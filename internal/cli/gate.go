@@ -155,9 +155,7 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 			return errors.Join(err, options.Listener.Close())
 		}
 	}
-	if keeper, ok := certificates.(*certificate.Keeper); ok {
-		options.Figures = append(options.Figures, certificateEnd(keeper))
-	}
+	options.Figures = append(options.Figures, certificateEnd(certificates))
 	if o.keep.on {
 		if err := l.keepNative(&options, log); err != nil {
 			return errors.Join(err, options.Listener.Close())
@@ -167,14 +165,13 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 	return gate.New(options).Run(ctx)
 }
 
-// serving are the certificates by which the gate is known: a pair of files, or a folder that may hold an authority.
-func (o *gateOptions) serving(env *Env, log *slog.Logger) (gate.Certificates, error) {
+// serving is the certificate by which the gate is known: in two files, or in a folder that may hold an authority.
+func (o *gateOptions) serving(env *Env, log *slog.Logger) (*certificate.Keeper, error) {
+	keeper := certificate.NewKeeper(certificate.Options{Certificate: o.cert, Key: o.key, Now: env.Now, Log: log})
 	if o.certificates.folder != "" {
-		keeper := o.certificates.keeper(env, log)
-		return keeper, keeper.Refresh()
+		keeper = o.certificates.keeper(env, log)
 	}
-	pair := &gate.Pair{CertFile: o.cert, KeyFile: o.key, Log: log}
-	return pair, pair.Load()
+	return keeper, keeper.Refresh()
 }
 
 // listen takes an address.

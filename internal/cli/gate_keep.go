@@ -51,7 +51,9 @@ func (f *certificateFlags) check(files bool) []error {
 }
 
 func (f *certificateFlags) keeper(env *Env, log *slog.Logger) *certificate.Keeper {
-	return certificate.NewKeeper(certificate.Options{Folder: f.folder, Names: f.names, Life: f.life, Now: env.Now, Log: log})
+	o := certificate.Options{Names: f.names, Life: f.life, Now: env.Now, Log: log}
+	o.Certificate, o.Key = certificate.In(f.folder)
+	return certificate.NewKeeper(o)
 }
 
 // certificateEnd writes when the certificate that is served ends, as a figure.

@@ -1,19 +1,11 @@
 package gate
 
 import (
-	"bytes"
-	"context"
 	"crypto/sha256"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
-	"slices"
 	"sync"
-	"sync/atomic"
-	"time"
 )
 
 // maxFile bounds what is read of a watched file.
@@ -46,70 +38,4 @@ func (f *Files) Changed() bool {
 	changed := f.known && now != f.last
 	f.last, f.known = now, true
 	return changed
-}
-
-// Pair is a certificate in two files, read again when they change.
-type Pair struct {
-	CertFile, KeyFile string
-	Log               *slog.Logger
-
-	current atomic.Pointer[tls.Certificate]
-	held    []byte
-}
-
-// Load reads the files; a broken pair leaves the one that was.
-func (p *Pair) Load() error {
-	certificate, err := os.ReadFile(p.CertFile)
-	key, keyErr := os.ReadFile(p.KeyFile)
-	if err := errors.Join(err, keyErr); err != nil {
-		return fmt.Errorf("read the certificate: %w", err)
-	}
-	if both := append(slices.Clip(certificate), key...); !bytes.Equal(both, p.held) {
-		pair, err := tls.X509KeyPair(certificate, key)
-		if err != nil {
-			return fmt.Errorf("read the certificate %s with the key %s: %w", p.CertFile, p.KeyFile, err)
-		}
-		p.held = both
-		p.current.Store(&pair)
-	}
-	return nil
-}
-
-// GetCertificate is what tls.Config asks at each handshake.
-func (p *Pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if c := p.current.Load(); c != nil {
-		return c, nil
-	}
-	return nil, errors.New("no certificate has been loaded")
-}
-
-// Ready is nil while there is a certificate that has not ended.
-func (p *Pair) Ready() error {
-	c, err := p.GetCertificate(nil)
-	if err != nil {
-		return err
-	}
-	if c.Leaf != nil && time.Now().After(c.Leaf.NotAfter) {
-		return fmt.Errorf("it ended on %s", c.Leaf.NotAfter.UTC().Format(time.RFC3339))
-	}
-	return nil
-}
-
-// pairEvery is how often the files are looked at.
-const pairEvery = 10 * time.Second
-
-// Run looks at the files until the context ends.
-func (p *Pair) Run(ctx context.Context) {
-	tick := time.NewTicker(pairEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := p.Load(); err != nil {
-				p.Log.Error("the former certificate stays", "error", err.Error())
-			}
-		}
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -20,12 +19,9 @@ import (
 
 	"github.com/coaming/coaming/internal/admission"
 	"github.com/coaming/coaming/internal/catalog"
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/enforcement"
-	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
-	"github.com/coaming/coaming/internal/verdict"
 	"github.com/coaming/coaming/test/loopback"
 )
 
@@ -481,78 +477,6 @@ func TestWaitingForImages(t *testing.T) {
 	if !s.bounds.turns.TryAcquire(s.bounds.shares) || !s.bounds.resting.TryAcquire(s.Limits.Bodies/restingBodies) {
 		t.Error("not all that was taken was given back")
 	}
-}
-
-// FuzzReview sends anything at all to the handler: the answer is a review of the same uid, or a 4xx, and what is refused by the
-// rules of a scan is not let in.
-func FuzzReview(f *testing.F) {
-	g := New(Options{Certificates: newCertificate(f), Load: func(context.Context) (*Ruling, error) { return ruling(f, enforcing, nil), nil }})
-	if err := g.load(f.Context()); err != nil {
-		f.Fatal(err)
-	}
-	handler := g.handler()
-	f.Add([]byte(reviewOf(privileged)), "")
-	f.Add([]byte(reviewOf(plain)), "/fail")
-	f.Add([]byte(strings.Replace(reviewOf(privileged), "CREATE", "UPDATE", 1)), "/ignore")
-	f.Add([]byte(strings.Replace(reviewOf(privileged), `"request":{`, `"request":{"oldObject":{"apiVersion":"v1","kind":"Pod","metadata":{"deletionTimestamp":"x"}},`, 1)), "")
-	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"DELETE"}}`), "")
-	f.Add([]byte(reviewOf(`{"containers":{"a":[]},"initContainers":null}`)), "")
-	f.Fuzz(func(t *testing.T, body []byte, path string) {
-		if path != "/fail" && path != "/ignore" {
-			path = ""
-		}
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/validate"+path, bytes.NewReader(body))
-		request.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, request)
-		if w.Code >= 400 && w.Code < 500 {
-			return
-		}
-		var sent, got struct {
-			APIVersion, Kind string
-			Request          struct {
-				UID, Operation, Namespace, SubResource string
-				Kind                                   struct{ Kind, Group string }
-				Object                                 json.RawMessage
-			}
-			Response struct {
-				UID     string
-				Allowed *bool
-				Status  struct{ Message string }
-			}
-		}
-		if err := json.Unmarshal(w.Body.Bytes(), &got); w.Code != 200 || err != nil || got.Response.Allowed == nil || got.Kind != "AdmissionReview" {
-			t.Fatalf("%d %s", w.Code, w.Body)
-		}
-		if json.Unmarshal(body, &sent) != nil {
-			return // what the standard library reads otherwise
-		}
-		if sent.Request.UID != got.Response.UID || !*got.Response.Allowed && got.Response.Status.Message == "" {
-			t.Fatalf("the answer is %s", w.Body)
-		}
-		excluded := map[string]bool{"kube-system": true, "kube-public": true, "kube-node-lease": true, "coaming-system": true}
-		if *got.Response.Allowed && path != "/fail" && sent.Request.Operation == "CREATE" && sent.Request.SubResource != "status" && !excluded[sent.Request.Namespace] &&
-			sent.Request.Kind.Kind == "Pod" && refusedByScan(t, sent.Request.Object, sent.Request.Namespace) {
-			t.Fatalf("let in: %s", body)
-		}
-	})
-}
-
-// refusedByScan says whether a scan finds an object privileged.
-func refusedByScan(t *testing.T, object []byte, namespace string) bool {
-	t.Helper()
-	doc, bad := document.ParseJSON(string(object))
-	if bad != nil {
-		return false
-	}
-	o := fact.NewObject(doc.Root(), &fact.Origin{Source: "files", File: "f"})
-	o.Namespace = namespace
-	for _, f := range judge.Judge(judge.Input{Inventory: fact.NewInventory([]*fact.Object{o}, catalog.Newest, true), Rules: compiled(), Now: now}).Findings {
-		if f.Rule == "privileged-container" && f.Verdict == verdict.Fail {
-			return true
-		}
-	}
-	return false
 }
 
 func TestFiles(t *testing.T) {

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -38,17 +39,31 @@ func compact(v any) (any, error) {
 	}
 	unstructured.RemoveNestedField(u.Object, "metadata", "managedFields")
 	unstructured.RemoveNestedField(u.Object, "metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration")
-	text, err := u.MarshalJSON()
+	object, err := objectOf(u.Object)
+	if err != nil { // one object that cannot be read must not end the watch of its kind
+		object, err = objectOf(map[string]any{
+			"apiVersion": u.GetAPIVersion(), "kind": u.GetKind(), "metadata": map[string]any{"name": u.GetName(), "namespace": u.GetNamespace()},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", u.GetName(), err)
+		}
+		object.Doubt = "it could not be read whole"
+	}
+	s := &seen{object: object, labels: u.GetLabels()}
+	s.Name, s.Namespace, s.ResourceVersion, s.UID = u.GetName(), u.GetNamespace(), u.GetResourceVersion(), u.GetUID()
+	return s, nil
+}
+
+func objectOf(content map[string]any) (*fact.Object, error) {
+	text, err := json.Marshal(content)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", u.GetName(), err)
+		return nil, fmt.Errorf("write: %w", err)
 	}
 	doc, bad := document.ParseJSON(string(text))
 	if bad != nil {
-		return nil, fmt.Errorf("read %s: %w", u.GetName(), bad)
+		return nil, bad
 	}
-	s := &seen{object: fact.NewObject(doc.Root(), origin), labels: u.GetLabels()}
-	s.Name, s.Namespace, s.ResourceVersion, s.UID = u.GetName(), u.GetNamespace(), u.GetResourceVersion(), u.GetUID()
-	return s, nil
+	return fact.NewObject(doc.Root(), origin), nil
 }
 
 // kindWatch watches the objects of one kind.

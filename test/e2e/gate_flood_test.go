@@ -3,11 +3,8 @@ package e2e
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -58,7 +55,7 @@ func TestGateFloodOfImages(t *testing.T) {
 	s := startSandbox(t)
 	f := newFlood(t, s)
 	begun := time.Now()
-	before := f.memory(t)
+	before := f.gate.memory(t)
 	calm := f.probe(t, 20)
 	t.Logf("before the flood: %s; the gate holds %d MiB", calm, before>>20)
 
@@ -75,7 +72,7 @@ func TestGateFloodOfImages(t *testing.T) {
 	f.run(t)
 	end()
 	<-probing
-	peak := f.memory(t)
+	peak := f.gate.memory(t)
 	t.Logf("in the flood: %s; the gate held at most %d MiB", &beside, peak>>20)
 	t.Logf("of the flood: %s", &f.answers)
 	if beside.count() < 20 {
@@ -87,7 +84,7 @@ func TestGateFloodOfImages(t *testing.T) {
 	if peak > floodMemory || peak-before > floodGrowth {
 		t.Errorf("the gate's memory grew from %d to %d MiB", before>>20, peak>>20)
 	}
-	if n := f.figure(t, "coaming_images_queue_refused_total"); n < floodImages {
+	if n := f.gate.figure(t, "coaming_images_queue_refused_total"); n < floodImages {
 		t.Errorf("%v images found no room in a queue of %d: it was not filled", n, floodQueue)
 	}
 	f.after(t)
@@ -100,7 +97,6 @@ type flood struct {
 	gate    *runningGate
 	client  rest.Interface
 	host    string // of the registry
-	figures string // where the gate tells figures
 	hurried atomic.Bool
 	answers reasons
 }
@@ -132,10 +128,7 @@ func newFlood(t *testing.T, s *sandbox) *flood {
 	}
 	index := filepath.Join(dir, "advisories.db")
 	wantCode(t, coaming(t, "db", "build", dir, "-o", index), verdict.ExitClean)
-	metrics := freeAddress(t)
-	f.figures = "http://" + metrics + "/metrics"
-	f.gate = startGate(t, s, floodPlan, "--images", "--db", index, "--store", filepath.Join(dir, "store"),
-		"--image-queue", strconv.Itoa(floodQueue), "--metrics-listen", metrics)
+	f.gate = startGate(t, s, floodPlan, "--images", "--db", index, "--store", filepath.Join(dir, "store"), "--image-queue", strconv.Itoa(floodQueue))
 	f.gate.registerAsInstalled(t, s)
 	eventually(t, "the API server asks the gate, and what it asks for is known", func() bool {
 		return f.create(t, "beside", f.host+"/none:1", true) == "judged" && f.create(t, "denying", f.host+"/shop/known:1", false) == "" &&
@@ -143,38 +136,6 @@ func newFlood(t *testing.T, s *sandbox) *flood {
 			f.create(t, "waiting", f.host+"/shop/known:1", false) == "" && f.create(t, "auditing", f.host+"/shop/known:1", false) == ""
 	})
 	return f
-}
-
-// freeAddress is an address of this machine that nobody listens at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
-// registerAsInstalled has the API server ask as an installation does: a webhook for each onError, and never about namespaces of the system.
-func (g *runningGate) registerAsInstalled(t *testing.T, s *sandbox) {
-	t.Helper()
-	var hooks strings.Builder
-	for _, class := range []string{"Ignore", "Fail"} {
-		path := strings.ToLower(class)
-		fmt.Fprintf(&hooks, `
-- name: %s.coaming.dev
-  clientConfig: {url: "https://%s/validate/%[1]s", caBundle: %[3]s}
-  admissionReviewVersions: [v1]
-  sideEffects: None
-  failurePolicy: %[4]s
-  timeoutSeconds: 3
-  namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system, kube-public, kube-node-lease, coaming-system]}]}
-  rules:
-  - {apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [pods]}
-  - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}`, path, g.address, base64.StdEncoding.EncodeToString(g.bundle), class)
-	}
-	s.apply(t, "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: coaming-gate}\nwebhooks:"+hooks.String())
 }
 
 // create tries to make a pod, which is not kept: "" where it is let in, else why not.
@@ -262,54 +223,10 @@ func (f *flood) after(t *testing.T) {
 	begun := time.Now()
 	within(t, 30*time.Second, "an image that is asked for after the flood is known", func() bool { return f.create(t, "waiting", f.host+"/shop/later:1", false) == "" })
 	t.Logf("an image that is asked for after the flood is known within %s", time.Since(begun).Round(100*time.Millisecond))
-	eventually(t, "the queue is empty", func() bool { return f.figure(t, "coaming_images_queue_images") == 0 })
-	if panics := f.figure(t, "coaming_gate_panics_total"); panics != 0 {
+	eventually(t, "the queue is empty", func() bool { return f.gate.figure(t, "coaming_images_queue_images") == 0 })
+	if panics := f.gate.figure(t, "coaming_gate_panics_total"); panics != 0 {
 		t.Errorf("%v requests ended in a panic", panics)
 	}
-}
-
-// memory is what the gate's process held at most, in bytes.
-func (f *flood) memory(t *testing.T) int64 {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.gate.process.Process.Pid))
-	if err != nil {
-		t.Skip("what a process takes is read from /proc: ", err)
-	}
-	_, rest, _ := strings.Cut(string(text), "VmHWM:")
-	kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kib << 10
-}
-
-// figure is one of the gate's figures.
-func (f *flood) figure(t *testing.T, name string) float64 {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.figures, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, found := strings.CutPrefix(strings.TrimSpace(line), name+" "); found {
-			number, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return number
-		}
-	}
-	t.Fatalf("the gate tells no figure %s", name)
-	return 0
 }
 
 // reasons counts answers of several at a time.

@@ -18,22 +18,28 @@ import (
 // runningGate is a gate outside of the cluster that an API server on this machine reaches.
 type runningGate struct {
 	address string
+	metrics string // where it tells figures
 	bundle  []byte // the authority of its certificate, in PEM
 	plan    string // the file
 	process *exec.Cmd
 	exited  chan error
 }
 
-// startGate runs the gate with a plan until the test ends.
+// startGate runs the gate with a plan beside a cluster until the test ends.
 func startGate(t *testing.T, s *sandbox, plan string, args ...string) *runningGate {
 	t.Helper()
+	return runGate(t, plan, append([]string{"--kubeconfig", s.Kubeconfig}, args...)...)
+}
+
+func runGate(t *testing.T, plan string, args ...string) *runningGate {
+	t.Helper()
 	dir := t.TempDir()
-	g := &runningGate{plan: writeFile(t, "plan.yaml", plan), exited: make(chan error, 1)}
+	g := &runningGate{plan: writeFile(t, "plan.yaml", plan), metrics: freeAddress(t), exited: make(chan error, 1)}
 	var key []byte
 	g.bundle, key = selfSigned(t)
 	certFile, keyFile := writeFile(t, "tls.crt", string(g.bundle)), writeFile(t, "tls.key", string(key))
 	args = append([]string{
-		"gate", "--plan", g.plan, "--kubeconfig", s.Kubeconfig, "--listen", "127.0.0.1:0", "--tls-cert", certFile, "--tls-key", keyFile, "--drain", "0s",
+		"gate", "--plan", g.plan, "--listen", "127.0.0.1:0", "--metrics-listen", g.metrics, "--tls-cert", certFile, "--tls-key", keyFile, "--drain", "0s",
 	}, args...)
 	g.process = exec.CommandContext(context.WithoutCancel(t.Context()), coamingBinary(t), args...)
 	g.process.Env = append(os.Environ(), "HOME="+dir)

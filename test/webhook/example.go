@@ -14,6 +14,7 @@ import (
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -31,7 +32,7 @@ type Examples struct {
 	asked   []*rule.Compiled // those that a gate asks
 	byID    map[string]*rule.Compiled
 	cluster *cluster
-	servers map[string]*server // by version and settings of examples
+	servers map[string]*Server // by version and settings of examples
 }
 
 // Case is one object of an example, with what scan and gate say of it.
@@ -52,7 +53,7 @@ func NewExamples(t testing.TB) *Examples {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &Examples{t: t, byID: map[string]*rule.Compiled{}, cluster: &cluster{ranging: map[string]bool{}}, servers: map[string]*server{}, Counts: map[string]int{}}
+	x := &Examples{t: t, byID: map[string]*rule.Compiled{}, cluster: &cluster{ranging: map[string]bool{}}, servers: map[string]*Server{}, Counts: map[string]int{}}
 	if x.Rules, err = catalog.Compile(all); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +145,7 @@ func (x *Examples) ask(r *rule.Compiled, name string, objects []*fact.Object, o 
 	key := fmt.Sprintf("%s %+v", version, r.Settings)
 	s := x.servers[key]
 	if s == nil {
-		s = serve(x.t, admission.Options{Rules: x.Rules, Settings: r.Settings, Version: version, Surroundings: x.cluster})
+		s = Serve(x.t, everyRule, admission.Options{Rules: x.Rules, Settings: r.Settings, Version: version, Surroundings: x.cluster}, gate.Limits{})
 		x.servers[key] = s
 		x.Counts["gates, by version and settings of examples"]++
 	}

@@ -47,20 +47,21 @@ func (c *cluster) Among(namespace string) *judge.Among {
 // Labels are none.
 func (c *cluster) Labels(string) (map[string]string, bool) { return map[string]string{}, true }
 
-// server is a running gate.
-type server struct {
-	url    string
-	client *http.Client
+// Server is a running gate.
+type Server struct {
+	Address     string
+	Certificate *loopback.Certificate
+	Client      *http.Client
 }
 
-// serve runs a gate over TLS, which enforces every rule, until the test ends.
-func serve(t testing.TB, o admission.Options) *server {
+// Serve runs a gate over TLS with a plan until the test ends.
+func Serve(t testing.TB, plan string, o admission.Options, limits gate.Limits) *Server {
 	t.Helper()
-	plan, err := enforcement.Read("plan.yaml", everyRule)
-	if err != nil {
+	var err error
+	if o.Plan, err = enforcement.Read("plan.yaml", plan); err != nil {
 		t.Fatal(err)
 	}
-	o.Plan, o.Now, o.Width = plan, time.Now, 1
+	o.Now, o.Width = time.Now, 1
 	desk := admission.New(o)
 	certificate, err := loopback.New()
 	if err != nil {
@@ -71,8 +72,10 @@ func serve(t testing.TB, o admission.Options) *server {
 		t.Fatal(err)
 	}
 	running := gate.New(gate.Options{
-		Listener: listener, Certificates: certificate,
-		Load: func(context.Context) (*gate.Ruling, error) { return &gate.Ruling{Desk: desk, Timeout: 10 * time.Second}, nil },
+		Listener: listener, Certificates: certificate, Limits: limits,
+		Load: func(context.Context) (*gate.Ruling, error) {
+			return &gate.Ruling{Desk: desk, Timeout: 10 * time.Second}, nil
+		},
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
@@ -83,13 +86,13 @@ func serve(t testing.TB, o admission.Options) *server {
 			t.Errorf("the gate ended: %v", err)
 		}
 	})
-	return &server{url: "https://" + listener.Addr().String(), client: &http.Client{Transport: &http.Transport{
+	return &Server{Address: listener.Addr().String(), Certificate: certificate, Client: &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: certificate.Pool(), MinVersion: tls.VersionTLS13}, ForceAttemptHTTP2: true,
 	}}}
 }
 
 // send sends an object to be made, and reads what the answer notes of each rule: "fail" or "unknown".
-func (s *server) send(t testing.TB, o *fact.Object) map[string]string {
+func (s *Server) send(t testing.TB, o *fact.Object) map[string]string {
 	t.Helper()
 	gv, err := schema.ParseGroupVersion(o.APIVersion)
 	if err != nil {
@@ -112,12 +115,12 @@ func (s *server) send(t testing.TB, o *fact.Object) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/validate", bytes.NewReader(review))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.Address+"/validate", bytes.NewReader(review))
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	answer, err := s.client.Do(request)
+	answer, err := s.Client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
