@@ -123,6 +123,9 @@ judge-trust: build ## Ask cosign itself about the signatures of images (a module
 judge-sbom: ## Hold our bills of materials to the published schemas and upstream's readers (a module of its own; fetches them)
 	@cd test/sbomjudge; go test -v -count=1 ./...
 
+judge-chart: bin/sandbox build ## Ask helm itself, and cert-manager's definitions, about the chart, on a real API server (a module of its own; builds helm, minutes)
+	@cd test/chartjudge; SANDBOX_BIN=$(CURDIR)/bin/sandbox COAMING_BIN=$(CURDIR)/bin/coaming go test -v -count=1 ./...
+
 judge-rpm: ## Ask go-rpmdb about the databases of sixteen real distributions (a module of its own)
 	@cd test/rpmjudge; go test -v -count=1 ./...
 
@@ -222,4 +225,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image bench-gate bench-native bench-rejudge judge-versions judge-advisory judge-sbom judge-rpm judge-trust fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image bench-gate bench-native bench-rejudge judge-versions judge-advisory judge-sbom judge-rpm judge-trust judge-chart fixes sandbox node-programs dist clean help $(CHECKS)

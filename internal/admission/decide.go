@@ -26,7 +26,7 @@ func (d *Desk) Validate(ctx context.Context, class Class, body string) ([]byte, 
 	out := &Outcome{Allowed: true}
 	if q.changes() {
 		if at := d.place(q); !d.Plan.Excludes(at.Namespace) && !q.leaving() {
-			d.decide(ctx, class, q, at, out)
+			d.decide(q.about(ctx), class, q, at, out)
 		}
 	}
 	return out.answer(q), out, nil

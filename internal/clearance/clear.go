@@ -14,7 +14,7 @@ import (
 func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.Place) []admission.Cleared {
 	setting := c.Plan().ImagesAt(at)
 	asks := requested
-	if setting.Unseen == enforcement.UnseenWait && setting.Wait > 0 {
+	if setting.Unseen == enforcement.UnseenWait && setting.Wait > 0 && !admission.IsDry(ctx) {
 		asks = waited
 	}
 	list := make([]admission.Cleared, len(images))
@@ -72,6 +72,10 @@ func (c *Clearance) answer(ctx context.Context, image, namespace string, asks cl
 	r, err := parse(image)
 	if err != nil { // recall would have said so
 		return admission.Cleared{State: admission.Failed, Why: err.Error()}, nil, true
+	}
+	if admission.IsDry(ctx) {
+		known.Why = "nobody has looked into it yet, and a dry run has nobody do so"
+		return known, nil, true
 	}
 	if queued, err = c.queue.add(r, namespace, asks); err != nil {
 		known.Why = err.Error()

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 )
 
@@ -13,6 +15,7 @@ const maxFile = 64 << 20
 
 // Files tells when files change: by what they hold, for a mounted ConfigMap changes by a link.
 type Files struct {
+	// Paths are files, and folders with all that is below them.
 	Paths []string
 
 	mutex sync.Mutex
@@ -24,13 +27,7 @@ type Files struct {
 func (f *Files) Changed() bool {
 	sum := sha256.New()
 	for _, path := range f.Paths {
-		_, _ = fmt.Fprintf(sum, "%s\x00", path)
-		file, err := os.Open(path)
-		if err != nil {
-			continue
-		}
-		_, _ = io.Copy(sum, io.LimitReader(file, maxFile)) // what cannot be read is told when it is loaded
-		_ = file.Close()
+		add(sum, path)
 	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -38,4 +35,34 @@ func (f *Files) Changed() bool {
 	changed := f.known && now != f.last
 	f.last, f.known = now, true
 	return changed
+}
+
+// mostFiles bounds how many files below a folder are looked at.
+const mostFiles = 10_000
+
+// add adds what a file holds, or the files of a folder in the order of their names.
+func add(sum io.Writer, path string) {
+	one := func(path string) {
+		_, _ = fmt.Fprintf(sum, "%s\x00", path)
+		file, err := os.Open(path)
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(sum, io.LimitReader(file, maxFile)) // what cannot be read is told when it is loaded
+		_ = file.Close()
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		one(path)
+		return
+	}
+	seen := 0
+	_ = filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
+		if seen++; err == nil && !d.IsDir() {
+			one(path)
+		}
+		if seen > mostFiles {
+			return fs.SkipAll
+		}
+		return nil
+	})
 }

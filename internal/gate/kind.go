@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -68,8 +69,9 @@ func objectOf(content map[string]any) (*fact.Object, error) {
 
 // kindWatch watches the objects of one kind.
 type kindWatch struct {
-	kind string
-	view *view
+	kind    string
+	view    *view
+	changes atomic.Uint64 // of its objects
 
 	mutex    sync.RWMutex
 	informer cache.SharedIndexInformer // nil before it began
@@ -100,9 +102,12 @@ func (k *kindWatch) run(ctx context.Context, of dynamic.ResourceInterface) error
 	informer := cache.NewSharedIndexInformerWithOptions(source, &unstructured.Unstructured{}, cache.SharedIndexInformerOptions{
 		Indexers: cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc},
 	})
-	touch := func(any) { k.view.touch() }
+	touch := func(any) {
+		k.changes.Add(1)
+		k.view.touch()
+	}
 	registration, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: touch, DeleteFunc: touch, UpdateFunc: func(_, _ any) { k.view.touch() },
+		AddFunc: touch, DeleteFunc: touch, UpdateFunc: func(_, now any) { touch(now) },
 	})
 	if err := errors.Join(err, informer.SetTransform(compact), informer.SetWatchErrorHandlerWithContext(
 		func(_ context.Context, _ *cache.Reflector, err error) { k.answered(err) },

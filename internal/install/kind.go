@@ -3,6 +3,7 @@ package install
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -59,6 +60,9 @@ func (k *kind) gvr() schema.GroupVersionResource {
 func (k *kind) webhook() bool {
 	return k.name == "MutatingWebhookConfiguration" || k.name == "ValidatingWebhookConfiguration"
 }
+
+// mutating says whether it is a mutating policy, or a binding of one.
+func (k *kind) mutating() bool { return strings.HasPrefix(k.name, "MutatingAdmissionPolicy") }
 
 // kindOf is the entry of an object's kind, by whatever version.
 func kindOf(o *Object) (*kind, error) {

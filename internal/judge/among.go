@@ -23,7 +23,7 @@ type Among struct {
 	scalers   func() map[scaled][]*fact.Object
 }
 
-// NewAmong takes the objects; none of them carries pods.
+// NewAmong takes the objects; none of them carries pods, where it is to be judged among them.
 func NewAmong(objects []*fact.Object, gaps []verdict.Gap) *Among {
 	a := &Among{Objects: objects, Gaps: gaps}
 	a.inventory = sync.OnceValue(func() *fact.Inventory { return fact.NewInventory(a.Objects, "", true) })
