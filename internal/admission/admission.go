@@ -6,7 +6,6 @@ package admission
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/coaming/coaming/internal/enforcement"
@@ -93,10 +92,7 @@ type Desk struct {
 	onImages []*rule.Compiled               // those on what images hold, which the clearance answers
 	byID     map[string]*rule.Compiled      // of all rules
 	excusing map[string][]verdict.Exception // by rule
-	mutex    sync.Mutex
-	places   map[placeKey]*placed
-	courts   map[string]*court          // by the settings of all rules
-	prepared map[string]*judge.Prepared // by which rules they are
+	*courts
 }
 
 type dryKey struct{}
@@ -119,7 +115,7 @@ func (q *request) about(ctx context.Context) context.Context {
 func New(o Options) *Desk {
 	d := &Desk{
 		Options: o, byID: map[string]*rule.Compiled{}, excusing: map[string][]verdict.Exception{},
-		places: map[placeKey]*placed{}, courts: map[string]*court{}, prepared: map[string]*judge.Prepared{},
+		courts: newCourts(),
 	}
 	for _, r := range o.Rules {
 		d.byID[r.ID] = r

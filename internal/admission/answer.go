@@ -31,8 +31,11 @@ type status struct {
 	Code    int    `json:"code"`
 }
 
-// forbidden is HTTP's code for it.
-const forbidden = 403
+// The codes of refusals, which are HTTP's.
+const (
+	forbidden       = 403
+	tooManyRequests = 429
+)
 
 // answer is the answer to a request.
 func (out *Outcome) answer(q *request) []byte {
@@ -42,6 +45,9 @@ func (out *Outcome) answer(q *request) []byte {
 	}
 	if !out.Allowed {
 		r.Status = &status{Status: "Failure", Message: out.message(q), Reason: "Forbidden", Code: forbidden}
+		if out.passing && len(out.Denials) == 1 {
+			r.Status.Reason, r.Status.Code = "TooManyRequests", tooManyRequests
+		}
 	}
 	return r.bytes()
 }

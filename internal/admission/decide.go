@@ -2,7 +2,8 @@ package admission
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"hash/maphash"
 
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/exception"
@@ -15,6 +16,10 @@ import (
 // the rest unknown.
 func (d *Desk) Validate(ctx context.Context, class Class, body string) ([]byte, *Outcome, error) {
 	q, err := readReview(body)
+	if r, is := errors.AsType[*Refused](err); is && r.named != nil {
+		answer, out := d.unread(class, r.named, r.trouble)
+		return answer, out, nil
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -31,18 +36,30 @@ func (d *Desk) Validate(ctx context.Context, class Class, body string) ([]byte, 
 // strangers write holds millions.
 const mostFindings = 2000
 
+// Large is from how many bytes on a review is a large one: no object that people write comes near. What is enforced is judged first
+// of it, and where there is not time enough, that is the object's own doing.
+const Large = 256 << 10
+
 // trial is one object before the court.
 type trial struct {
 	*Desk
 	court *court
 	at    enforcement.Place
+	class Class
 	ctx   context.Context //nolint:containedctx // it lives as long as the request
-	// cut is set when the judgement was stopped before its end.
-	cut bool
 }
 
+// end is how far a judgement came.
+type end uint8
+
+const (
+	whole end = iota // to the end
+	full             // to so many findings that the rest was left out
+	late             // to the end of the time for it
+)
+
 func (d *Desk) decide(ctx context.Context, class Class, q *request, at enforcement.Place, out *Outcome) {
-	t := &trial{Desk: d, court: d.courtAt(at, class), at: at, ctx: ctx}
+	t := &trial{Desk: d, court: d.courtAt(at, class), at: at, class: class, ctx: ctx}
 	o := q.subject(q.object)
 	if t.court.asked > 0 {
 		t.rules(q, o, out)
@@ -50,23 +67,41 @@ func (d *Desk) decide(ctx context.Context, class Class, q *request, at enforceme
 	t.images(q, o, class, out)
 }
 
-// rules judges the object by the rules of the place.
+// rules judges the object by the rules of the place: by all at once, as nearly always there is time and room for them. Else what is
+// enforced comes first, so that what is only told of takes neither from it.
 func (t *trial) rules(q *request, o *fact.Object, out *Outcome) {
-	seen := map[string][]string{} // what the findings of an update rest on
+	if q.size < Large || t.court.alike() {
+		findings, end := t.findings(q, o, t.court.rules)
+		if end != full || t.court.alike() {
+			t.enter(q, findings, end, t.court.settings, out)
+			return
+		}
+	}
+	for _, p := range t.parts(t.court) {
+		if len(p.settings) > 0 {
+			findings, end := t.findings(q, o, p.rules)
+			t.enter(q, findings, end, p.settings, out)
+		}
+	}
+}
+
+// findings is what rules find of an object that was not found of it before, and is excused by nothing.
+func (t *trial) findings(q *request, o *fact.Object, rules *judge.Prepared) ([]verdict.Finding, end) {
+	seen := map[string][]uint64{} // what the findings of an update rest on
 	noticed := func(n judge.Notice) {
 		key := noticeKey(n.Finding)
-		seen[key] = append(seen[key], string(n.Seen))
+		seen[key] = append(seen[key], maphash.Bytes(seed, n.Seen))
 	}
 	if q.operation != "UPDATE" {
 		noticed = nil
 	}
-	findings := t.judge(o, nil, noticed)
+	findings, end := t.judge(rules, o, nil, noticed)
 	if t.excusable(findings) {
 		excusing := t.excuses(o, findings)
-		findings = t.judge(o, excusing, nil)
+		findings, end = t.judge(rules, o, excusing, nil)
 	}
 	if q.operation == "UPDATE" && len(findings) > 0 {
-		before := t.before(q)
+		before := t.before(rules, q)
 		kept := findings[:0:0]
 		for i := range findings {
 			if f := &findings[i]; f.Verdict == verdict.Exempt || !before.had(f, seen) {
@@ -75,24 +110,42 @@ func (t *trial) rules(q *request, o *fact.Object, out *Outcome) {
 		}
 		findings = kept
 	}
+	return findings, end
+}
+
+// enter tells of findings by how their rules hold, and of what the judgement did not come to.
+func (t *trial) enter(q *request, findings []verdict.Finding, end end, settings map[string]enforcement.Setting, out *Outcome) {
 	for i := range findings {
-		f := &findings[i]
-		out.add(t.court.settings[f.Rule], f, t.byID[f.Rule])
+		if s, holds := settings[findings[i].Rule]; holds { // rules that hold elsewhere may have been asked, too
+			out.add(s, &findings[i], t.byID[findings[i].Rule])
+		}
 	}
-	if t.cut {
-		t.unfinished(o, out)
+	switch {
+	case end == full:
+		t.undecided(q.kind, settings, tooMany, out)
+	case end == late && q.size >= Large:
+		t.undecided(q.kind, settings, TooSlow, out)
+	case end == late:
+		t.unfinished(q.kind, settings, out)
 	}
 }
 
 // judge is what judge finds of an object among what stands around it.
-func (t *trial) judge(o *fact.Object, exceptions []verdict.Exception, noticed func(judge.Notice)) []verdict.Finding {
+func (t *trial) judge(rules *judge.Prepared, o *fact.Object, exceptions []verdict.Exception, noticed func(judge.Notice)) ([]verdict.Finding, end) {
 	in := t.among().Input(o, t.Version)
 	in.Exceptions, in.Lifetime, in.Now, in.Terse, in.Uncounted, in.Noticed = exceptions, t.Lifetime, t.Now(), true, true, noticed
+	end := whole
 	in.Stop = func(findings int) bool {
-		t.cut = t.cut || findings > mostFindings || t.ctx.Err() != nil
-		return t.cut
+		switch {
+		case end != whole:
+		case t.ctx.Err() != nil:
+			end = late
+		case findings > mostFindings:
+			end = full
+		}
+		return end != whole
 	}
-	return t.court.rules.Judge(in).Findings
+	return rules.Judge(in).Findings, end
 }
 
 // among is what stands around the object, where the rules ask for it.
@@ -138,24 +191,33 @@ func (t *trial) excuses(o *fact.Object, findings []verdict.Finding) []verdict.Ex
 	return list
 }
 
-// stood is what failed, or was unknown, before an update.
-type stood map[string]bool
+// stood is what failed, or was unknown, before an update: by its key, what it rested on.
+type stood map[resting]bool
+
+// resting is a finding with what it rests on, of which a part of the object's size is not kept.
+type resting struct {
+	key  string
+	seen uint64
+}
+
+// seed keeps writers from finding two texts that look the same.
+var seed = maphash.MakeSeed()
 
 // before judges the object as it was.
-func (t *trial) before(q *request) stood {
+func (t *trial) before(rules *judge.Prepared, q *request) stood {
 	before := stood{}
-	t.judge(q.subject(q.old), nil, func(n judge.Notice) { before[noticeKey(n.Finding)+string(n.Seen)] = true })
+	t.judge(rules, q.subject(q.old), nil, func(n judge.Notice) { before[resting{noticeKey(n.Finding), maphash.Bytes(seed, n.Seen)}] = true })
 	return before
 }
 
 // had says whether a finding was there before, and nothing of it changed that its rule judges.
-func (s stood) had(f *verdict.Finding, seen map[string][]string) bool {
+func (s stood) had(f *verdict.Finding, seen map[string][]uint64) bool {
 	key := noticeKey(f)
 	if len(seen[key]) == 0 {
 		return false
 	}
 	for _, part := range seen[key] {
-		if !s[key+part] {
+		if !s[resting{key, part}] {
 			return false
 		}
 	}
@@ -166,17 +228,14 @@ func noticeKey(f *verdict.Finding) string {
 	return f.Rule + "\x00" + f.Fingerprint + "\x00" + f.Verdict.String() + "\x00"
 }
 
-// unfinished tells that the judgement was stopped: what was not judged is unknown.
-func (t *trial) unfinished(o *fact.Object, out *Outcome) {
+// unfinished tells that there was not time enough: what was not judged is unknown.
+func (t *trial) unfinished(kind string, settings map[string]enforcement.Setting, out *Outcome) {
 	strictest := enforcement.Setting{}
-	for _, s := range t.court.settings {
-		if s.Mode > strictest.Mode || s.Mode == strictest.Mode && s.Fail {
-			strictest = s
-		}
+	for _, s := range settings {
+		strictest = stricter(strictest, s)
 	}
+	name, _ := fact.SplitKind(kind)
 	out.add(strictest, &verdict.Finding{
-		Verdict: verdict.Unknown, Rule: "unfinished", Subject: verdict.Subject{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name},
-		Message: fmt.Sprintf("%s was not judged to its end", o.Kind),
-		Reason:  fmt.Sprintf("it took too long, or there are more than %d findings", mostFindings),
+		Verdict: verdict.Unknown, Rule: "unfinished", Message: name + " was not judged to its end", Reason: "it took too long",
 	}, nil)
 }

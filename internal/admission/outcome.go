@@ -23,7 +23,8 @@ type Outcome struct {
 	Warnings []string
 	Notes    map[string]string
 
-	more int // denials and warnings that found no room
+	more    int  // denials and warnings that found no room
+	passing bool // it is refused for the moment
 }
 
 // The bounds of an answer. kubectl and the API server cut warnings at 256 bytes once they are many.
@@ -58,6 +59,8 @@ func (out *Outcome) add(s enforcement.Setting, f *verdict.Finding, r *rule.Compi
 	}
 	out.note(f.Rule, s.Mode.String()+": "+f.Verdict.String()+": "+sentence(f))
 	switch {
+	case s.Mode == enforcement.Enforce && f.Verdict == verdict.Unknown && f.Own: // nobody comes past a rule by what it cannot read
+		out.deny(sentence(f), "Write what the rule reads so that it can be judged.")
 	case s.Mode == enforcement.Enforce && (f.Verdict == verdict.Fail || s.Fail):
 		out.deny(sentence(f), remedy)
 	case s.Mode >= enforcement.Warn:

@@ -19,8 +19,14 @@ const (
 // maxUID bounds what is sent back as it came.
 const maxUID = 256
 
-// Refused is the error of a review that is none: whoever sent it is no API server, or of another version.
-type Refused struct{ err error }
+// Refused is the error of a review that is none: whoever sent it is no API server, or of another version. Where a review names a
+// request whose object cannot be read, Validate decides all the same.
+type Refused struct {
+	err error
+
+	named   *glance // what names the request; nil where nothing does
+	trouble Trouble // why its object is not read
+}
 
 // Error says what is wrong with it.
 func (e *Refused) Error() string { return e.err.Error() }
@@ -28,7 +34,7 @@ func (e *Refused) Error() string { return e.err.Error() }
 // Unwrap is the cause.
 func (e *Refused) Unwrap() error { return e.err }
 
-func refused(format string, args ...any) error { return &Refused{fmt.Errorf(format, args...)} }
+func refused(format string, args ...any) error { return &Refused{err: fmt.Errorf(format, args...)} }
 
 // request is the part of an AdmissionRequest by which is decided.
 type request struct {
@@ -37,6 +43,8 @@ type request struct {
 	dryRun                      bool
 	object, old                 document.Value
 	kind                        string // "Kind" or "Kind.group" of the object
+	size                        int    // of the review, in bytes
+	unread                      bool   // nobody read the objects
 }
 
 // readReview reads a review. What is no review of the one version that is understood is Refused.
@@ -44,12 +52,12 @@ func readReview(body string) (*request, error) {
 	if strings.TrimSpace(body) == "" {
 		return nil, refused("the request has no body; want an AdmissionReview of %s", reviewVersion)
 	}
-	doc, bad := document.ParseJSON(body)
+	doc, bad := asTold(body)
 	if bad != nil {
-		return nil, refused("the body is no JSON that can be read: line %d, column %d: %s", bad.Line, bad.Column, bad.Message)
-	}
-	if doubt := doc.Doubt(); doubt != nil {
-		return nil, refused("the body says a thing twice: line %d: %s", doubt.Line, doubt.Message)
+		var err error
+		if doc, err = readAgain(body, bad); err != nil {
+			return nil, err
+		}
 	}
 	root := doc.Root()
 	if version, kind := root.Get("apiVersion").Str(), root.Get("kind").Str(); version != reviewVersion || kind != reviewKind {
@@ -57,22 +65,55 @@ func readReview(body string) (*request, error) {
 	}
 	r := root.Get("request")
 	q := &request{
-		uid: r.Get("uid").Str(), operation: r.Get("operation").Str(), subResource: r.Get("subResource").Str(),
+		size: len(body), uid: r.Get("uid").Str(), operation: r.Get("operation").Str(), subResource: r.Get("subResource").Str(),
 		namespace: r.Get("namespace").Str(), name: r.Get("name").Str(), dryRun: r.Get("dryRun").Bool(),
 		object: r.Get("object"), old: r.Get("oldObject"),
 	}
-	switch {
-	case r.Kind() != document.Map:
+	if r.Kind() != document.Map {
 		return nil, refused("the review has no request")
-	case q.uid == "" || len(q.uid) > maxUID:
-		return nil, refused("the request has no uid of at most %d bytes", maxUID)
-	case !known(q.operation):
-		return nil, refused("the operation is %q; want CREATE, UPDATE, DELETE or CONNECT", short(q.operation))
 	}
-	if !q.changes() {
-		return q, nil
+	if err := q.named(); err != nil || !q.changes() {
+		return q, err
 	}
 	return q, q.check(r.Get("kind"))
+}
+
+// named demands what an answer needs.
+func (q *request) named() error {
+	switch {
+	case q.uid == "" || len(q.uid) > maxUID:
+		return refused("the request has no uid of at most %d bytes", maxUID)
+	case !known(q.operation):
+		return refused("the operation is %q; want CREATE, UPDATE, DELETE or CONNECT", short(q.operation))
+	}
+	return nil
+}
+
+// readAgain reads a body that could not be read, without what nobody judges. Where its object cannot be read all the same, the error
+// holds what names the request.
+func readAgain(body string, bad *document.Error) (*document.Doc, error) {
+	g := glanceAt(body)
+	if g.whole && len(g.managed) > 0 {
+		doc, again := asTold(g.unmanaged(body))
+		if again == nil {
+			return doc, nil
+		}
+		bad = again
+	}
+	text := "the body is no JSON that can be read: line %d, column %d: %s"
+	if bad.Code == document.CodeDuplicate {
+		text = "the body says a thing twice: line %d, column %d: %s"
+	}
+	err := &Refused{err: fmt.Errorf(text, bad.Line, bad.Column, bad.Message)}
+	if g.whole && g.tellsRequest() {
+		err.named, err.trouble = g, unreadable(bad)
+	}
+	return nil, err
+}
+
+// tellsRequest says whether a review can be answered by what names its request.
+func (g *glance) tellsRequest() bool {
+	return g.named && !g.twice && g.version == reviewVersion && g.kind == reviewKind && g.of.kind != "" && g.q.named() == nil
 }
 
 func known(operation string) bool {
@@ -140,7 +181,7 @@ func (d *Desk) place(q *request) enforcement.Place {
 	at := enforcement.Place{Namespace: q.namespace}
 	switch {
 	case q.kind == "Namespace":
-		at = enforcement.Place{Namespace: q.object.At("metadata", "name").Str(), Labels: map[string]string{}, LabelsKnown: true}
+		at = enforcement.Place{Namespace: q.object.At("metadata", "name").Str(), Labels: map[string]string{}, LabelsKnown: !q.unread}
 		if at.Namespace == "" {
 			at.Namespace = q.name
 		}

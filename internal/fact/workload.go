@@ -143,6 +143,14 @@ func PodKinds() []string {
 	return slices.Sorted(slices.Values(slices.AppendSeq(kinds, maps.Keys(assemblers))))
 }
 
+// MayCarryPods says whether an object of a kind, "Kind" or "Kind.group", may hold pod templates or containers: one of the known kinds, or
+// a custom resource, of which nobody knows.
+func MayCarryPods(kind string) bool {
+	_, known := templatePaths[kind]
+	_, group := SplitKind(kind)
+	return known || assemblers[kind] != nil || mayEmbed(group)
+}
+
 // workloads are the pod templates of an object: one for the known kinds, and of any other kind as
 // many as it embeds.
 func workloads(o *Object) []*Workload {

@@ -68,14 +68,14 @@ func FuzzReview(f *testing.F) {
 			t.Fatalf("the answer is %s", w.Body)
 		}
 		if *got.Response.Allowed && path != "/fail" && sent.Request.Operation == "CREATE" && sent.Request.SubResource != "status" && !slices.Contains(enforcement.SystemNamespaces, sent.Request.Namespace) &&
-			sent.Request.Kind.Kind == "Pod" && scanned(sent.Request.Object, sent.Request.Namespace, compiled())["privileged-container"] == verdict.Fail {
+			sent.Request.Kind.Kind == "Pod" && scanned(sent.Request.Object, sent.Request.Namespace, compiled())["privileged-container"].Verdict == verdict.Fail {
 			t.Fatalf("let in: %s", body)
 		}
 	})
 }
 
 // scanned is what a scan of an object alone finds, by rule: the worst of its verdicts; nil for what is no object.
-func scanned(object []byte, namespace string, rules []*rule.Compiled) map[string]verdict.Verdict {
+func scanned(object []byte, namespace string, rules []*rule.Compiled) map[string]verdict.Finding {
 	doc, bad := document.ParseJSON(string(object))
 	if bad != nil {
 		return nil
@@ -84,10 +84,10 @@ func scanned(object []byte, namespace string, rules []*rule.Compiled) map[string
 	if o.Namespace = namespace; o.GroupKind() == "Namespace" {
 		o.Namespace = ""
 	}
-	found := map[string]verdict.Verdict{}
+	found := map[string]verdict.Finding{}
 	for _, f := range judge.Judge(judge.Input{Inventory: fact.NewInventory([]*fact.Object{o}, catalog.Newest, true), Rules: rules, Now: now}).Findings {
-		if found[f.Rule] != verdict.Fail {
-			found[f.Rule] = f.Verdict
+		if was := found[f.Rule]; was.Verdict != verdict.Fail && !was.Own {
+			found[f.Rule] = f
 		}
 	}
 	return found
@@ -166,6 +166,12 @@ func FuzzVerdict(f *testing.F) {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 		allowed := got.Response.Allowed
+		if got.Response.AuditAnnotations["undecided"] != "" {
+			if allowed {
+				t.Fatalf("what nobody could judge is let in: %s", body)
+			}
+			return
+		}
 		if got.Response.AuditAnnotations["unfinished"] != "" {
 			if allowed && closed && class != "/ignore" {
 				t.Fatalf("what was not judged to its end is let in: %s", body)
@@ -173,8 +179,8 @@ func FuzzVerdict(f *testing.F) {
 			return
 		}
 		bad := func(text []byte) bool {
-			v, found := scanned(text, namespace, []*rule.Compiled{r})[r.ID]
-			return found && (v == verdict.Fail || v == verdict.Unknown && closed)
+			f, found := scanned(text, namespace, []*rule.Compiled{r})[r.ID]
+			return found && (f.Verdict == verdict.Fail || f.Verdict == verdict.Unknown && (closed || f.Own))
 		}
 		asked := !slices.Contains(enforcement.SystemNamespaces, namespace) && (class == "" || closed == (class == "/fail"))
 		switch {

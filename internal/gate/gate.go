@@ -58,16 +58,18 @@ type Options struct {
 
 // Limits bound what strangers may cost; 0 takes what stands behind each.
 type Limits struct {
-	Body        int64         // bytes of a review: 3 MiB, twice what etcd takes of an object
-	Bodies      int64         // bytes of all bodies that are held at a time: 32 MiB
+	Body        int64         // bytes of a review: 20 MiB. Of what etcd takes (1.5 MiB) escapes make six times as much, and an update has two
+	Bodies      int64         // bytes of all bodies that are held at a time, but for large ones: 32 MiB
+	Large       int64         // bytes of all large bodies (admission.Large) that are held at a time: a little more than Body
 	Requests    int           // that are answered or wait for it at a time: 512
 	Connections int           // at a time: 1024
 	Read        time.Duration // for a whole request to come: 5 s
 }
 
 func (l *Limits) fill() {
-	l.Body = cmp.Or(l.Body, 3<<20)
+	l.Body = cmp.Or(l.Body, 20<<20)
 	l.Bodies = cmp.Or(l.Bodies, 32<<20)
+	l.Large = max(l.Large, l.Body+4<<20)
 	l.Requests = cmp.Or(l.Requests, 512)
 	l.Connections = cmp.Or(l.Connections, 1024)
 	l.Read = cmp.Or(l.Read, 5*time.Second)
@@ -113,10 +115,10 @@ func (g *Gate) Run(ctx context.Context) error {
 	for _, part := range g.Parts {
 		group.Go(func() error { return part(inner) })
 	}
-	server := g.server(g.handler(), g.tlsConfig())
-	group.Go(func() error {
-		return closed(server.ServeTLS(netutil.LimitListener(g.Listener, g.Limits.Connections), "", ""))
-	})
+	server, guests := g.server(g.handler(), g.tlsConfig()), newGuests(g.Listener, g.Limits.Connections)
+	guests.attend(server)
+	group.Go(func() error { guests.run(inner); return nil })
+	group.Go(func() error { return closed(server.ServeTLS(guests, "", "")) })
 	figures := g.server(g.figures(), nil)
 	if g.Metrics != nil {
 		group.Go(func() error { return closed(figures.Serve(netutil.LimitListener(g.Metrics, maxMetricsClients))) })
@@ -180,10 +182,17 @@ func (g *Gate) server(h http.Handler, config *tls.Config) *http.Server {
 		Handler: h, TLSConfig: config,
 		ReadHeaderTimeout: g.Limits.Read, ReadTimeout: g.Limits.Read, WriteTimeout: 3 * g.Limits.Read, IdleTimeout: 3 * time.Minute,
 		MaxHeaderBytes: 32 << 10,
-		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: min(g.Limits.Requests, 250), MaxReadFrameSize: 1 << 20},
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: min(g.Limits.Requests, 250), MaxReadFrameSize: 256 << 10,
+			// Bodies that wait for room must not fill the window of a connection, which all reviews of an API server share.
+			MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: 2 * mostQueueing * streamBuffer,
+		},
 		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // handshakes that strangers break off
 	}
 }
+
+// streamBuffer is how much of a body that nobody reads is taken from the connection.
+const streamBuffer = 256 << 10
 
 // tlsConfig speaks TLS 1.2 and 1.3, with the suites that Go's own judgement leaves.
 func (g *Gate) tlsConfig() *tls.Config {

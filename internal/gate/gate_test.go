@@ -177,14 +177,16 @@ func TestServes(t *testing.T) {
 		"no review":     {"/validate", "{}", 400, "want AdmissionReview of admission.k8s.io/v1"},
 		"nothing":       {"/validate", "", 400, "no body"},
 		"too deep":      {"/validate", strings.Repeat("[", 100_000), 400, "no JSON that can be read"},
-		"oversized":     {"/validate", reviewOf(`{"x":"` + strings.Repeat("x", 3<<20) + `"}`), 413, "over 3145728 bytes"},
+		"oversized":     {"/validate", reviewOf(`{"x":"` + strings.Repeat("x", 20<<20) + `"}`), 200, `"allowed":false`},
+		"not changed":   {"/mutate", reviewOf(`{"x":"` + strings.Repeat("x", 20<<20) + `"}`), 413, "over 20 MiB"},
+		"no names":      {"/validate", `{"x":"` + strings.Repeat("x", 20<<20) + `"}`, 413, "does not name its request"},
 		"elsewhere":     {"/other", "{}", 404, ""},
 	} {
 		if code, text := s.post(t, c.path, strings.NewReader(c.body)); code != c.code || !strings.Contains(text, c.says) {
 			t.Errorf("%s: %d %.300s", name, code, text)
 		}
 	}
-	if code, text := s.post(t, "/validate", io.MultiReader(strings.NewReader(reviewOf(`{"x":"`+strings.Repeat("x", 4<<20)+`"}`)))); code != 413 {
+	if code, text := s.post(t, "/validate", io.MultiReader(strings.NewReader(reviewOf(`{"x":"`+strings.Repeat("x", 21<<20)+`"}`)))); code != 200 || !strings.Contains(text, `"allowed":false`) {
 		t.Errorf("oversized, without its length: %d %.300s", code, text)
 	}
 	if code, _ := s.get(t, s.url+"/validate"); code != http.StatusMethodNotAllowed {
@@ -197,7 +199,7 @@ func TestServes(t *testing.T) {
 	}
 	_, figures := s.get(t, s.metrics)
 	for _, want := range []string{
-		`coaming_gate_reviews_total{allowed="false",webhook="validate"} 2`, `coaming_gate_refusals_total{code="413",webhook="validate"} 2`,
+		`coaming_gate_reviews_total{allowed="false",webhook="validate"} 4`, `coaming_gate_refusals_total{code="413",webhook="validate"} 1`,
 		`coaming_gate_findings_total{became="enforce"} 2`, "coaming_gate_plan_broken 0", "coaming_gate_ready 1", "coaming_gate_review_seconds_bucket", "go_goroutines",
 	} {
 		if !strings.Contains(figures, want) {

@@ -122,7 +122,7 @@ func (w *worker) judgeMalformed(wl *fact.Workload, doubt string) {
 		}
 		path := append(slices.Clip(wl.Path), document.Step{Key: field})
 		for _, r := range w.containers.rules {
-			w.note(r, matched{value: list, path: path, kind: "container", object: wl.Object, workload: wl}, list, nil, unknown(r, doubt))
+			w.note(r, matched{value: list, path: path, kind: "container", object: wl.Object, workload: wl}, list, nil, ownDoing(r, doubt))
 		}
 	}
 }
@@ -180,7 +180,7 @@ func (w *worker) askEach(q *question, items document.Value, keys []document.Step
 			return false
 		}
 		for _, r := range q.rules {
-			w.note(r, *q.matched, items, keys, unknown(r, fmt.Sprintf("more than %d findings here: the rest was not looked at", mostOfOne)))
+			w.note(r, *q.matched, items, keys, ownDoing(r, fmt.Sprintf("more than %d findings here: the rest was not looked at", mostOfOne)))
 		}
 		return true
 	}
@@ -268,7 +268,7 @@ func (w *worker) put(q *question, r *rule.Compiled, steps []document.Step) (v ve
 func (w *worker) settle(q *question, r *rule.Compiled, v verdict.Verdict, reason string, item document.Value, steps []document.Step) {
 	switch {
 	case q.doubt != "" && v == verdict.Pass:
-		w.note(r, *q.matched, item, steps, unknown(r, q.doubt))
+		w.note(r, *q.matched, item, steps, ownDoing(r, q.doubt))
 		w.propose(r, q, steps)
 	case v == verdict.Pass && q.object != nil && q.object.Doubt != "":
 		// What is judged may not be what is meant. The ledger's gap tells it once.
@@ -313,15 +313,23 @@ func mistyped(w *fact.Workload, changes []rule.Change) bool {
 type outcome struct {
 	verdict         verdict.Verdict
 	message, reason string
+	own             bool // the reason is what the object says
 }
 
 func unknown(r *rule.Compiled, reason string) outcome {
-	return outcome{verdict.Unknown, r.Title + ": could not be decided", reason}
+	return outcome{verdict.Unknown, r.Title + ": could not be decided", reason, rule.IsOwn(reason)}
+}
+
+// ownDoing is an unknown whose reason is what the object says.
+func ownDoing(r *rule.Compiled, reason string) outcome {
+	out := unknown(r, reason)
+	out.own = true
+	return out
 }
 
 // note records a finding.
 func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []document.Step, out outcome) {
-	f := verdict.Finding{Verdict: out.verdict, Rule: r.ID, Practice: r.Practice, Severity: r.Severity, Message: out.message, Reason: out.reason}
+	f := verdict.Finding{Verdict: out.verdict, Rule: r.ID, Practice: r.Practice, Severity: r.Severity, Message: out.message, Reason: out.reason, Own: out.own}
 	if m.object == nil {
 		f.Subject = verdict.Subject{Kind: "Cluster", Name: w.Inventory.Version}
 		f.Fingerprint = fingerprint(r.ID, &f.Subject, "")

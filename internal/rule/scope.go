@@ -125,6 +125,25 @@ func decide(compile func() (*condition, error), s *Scope) (holds bool, reason st
 // WrongType is why a rule on a malformed object is unknown.
 const WrongType = "a field that the rule reads has another type than the API gives it"
 
+// The other reasons that lie in what an object says.
+const (
+	wrongAmount  = "an amount is written in a way that the API server refuses"
+	wrongForm    = "a text that the rule reads is not of the form that the API gives it"
+	missingField = "a field that the API requires is missing"
+	tooDear      = "the object is too large for the rule's cost bound"
+	tooManyInIt  = "it holds more values than are searched for credentials"
+	unevaluated  = "the rule could not be evaluated"
+)
+
+// IsOwn says whether the reason of an unknown lies in what the object says, and not in what could not be looked at.
+func IsOwn(reason string) bool {
+	switch reason {
+	case WrongType, wrongAmount, wrongForm, missingField, tooDear, tooManyInIt, unevaluated:
+		return true
+	}
+	return false
+}
+
 // explain says in plain words why an expression could not be decided.
 func explain(err error) string {
 	if notSeen, ok := errors.AsType[*NotSeen](err); ok {
@@ -137,14 +156,14 @@ func explain(err error) string {
 		strings.Contains(text, "invalid qualifier type"), strings.Contains(text, "join: invalid input"):
 		return WrongType
 	case strings.Contains(text, "quantities must match"):
-		return "an amount is written in a way that the API server refuses"
+		return wrongAmount
 	case strings.Contains(text, "parse"): // cidr("x"), quantity("x")
-		return "a text that the rule reads is not of the form that the API gives it"
+		return wrongForm
 	case strings.Contains(text, "no such key"), strings.Contains(text, "no such attribute"):
-		return "a field that the API requires is missing"
+		return missingField
 	case errors.Is(err, interpreter.InterruptError{}), strings.HasSuffix(text, overspent.Message):
-		return "the object is too large for the rule's cost bound"
+		return tooDear
 	default:
-		return "the rule could not be evaluated"
+		return unevaluated
 	}
 }

@@ -32,7 +32,7 @@ func credentialsIn(v ref.Val) ref.Val {
 		return Facts(nil) // a number, a word: no tree
 	}
 	if root.Nodes() > mostTree {
-		return types.WrapErr(&NotSeen{Reason: "it holds more values than are searched for credentials"})
+		return types.WrapErr(&NotSeen{Reason: tooManyInIt})
 	}
 	t := tree{found: []Fact{}}
 	t.walk(root, "", "")

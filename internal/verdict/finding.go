@@ -14,6 +14,8 @@ type Finding struct {
 	Message string `json:"message"`
 	// Reason is why an unknown is unknown, or who excused an exempt one until when.
 	Reason string `json:"reason,omitempty"`
+	// Own says of an unknown that its reason is what the object says, and nothing that could not be looked at. It is no part of the format.
+	Own bool `json:"-"`
 	// Path is where the fault stands in the object, list items by name where they have one:
 	// spec.template.spec.containers[web].securityContext.privileged.
 	Path     string   `json:"path"`
