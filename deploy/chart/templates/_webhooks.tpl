@@ -23,9 +23,15 @@
     # A node shows the API server the pods that it runs of itself; refusing them changes nothing that runs.
     - name: not-mirror-pods
       expression: '!("system:nodes" in request.userInfo.groups && request.resource.resource == "pods" && request.operation == "CREATE")'
-    # What is being deleted is let go: finalizers could not be taken off it otherwise.
-    - name: not-being-deleted
-      expression: '!has(object.metadata.deletionTimestamp)'
+    # Finalizers and owners can be taken off whatever there is, and while nobody answers: garbage collection waits for it. That
+    # an object is being deleted frees it of nothing else, for a finalizer keeps it in force. internal/policy has the same words.
+    - name: more-than-garbage-collection-changes
+      expression: |-
+        oldObject == null || size(object) > 100 || size(object.metadata) > 100 ||
+        !(dyn(object).all(k, k == "metadata" || k in dyn(oldObject) && dyn(object)[k] == dyn(oldObject)[k]) &&
+        dyn(oldObject).all(k, k in dyn(object)) &&
+        dyn(object).metadata.all(k, k in ["finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] || k in dyn(oldObject).metadata && dyn(object).metadata[k] == dyn(oldObject).metadata[k]) &&
+        dyn(oldObject).metadata.all(k, k in ["finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] || k in dyn(object).metadata))
     {{- with .condition }}
     - name: namespaces-that-fail-closed
       expression: {{ . | squote }}
