@@ -17,7 +17,11 @@
   # Said again as conditions, which no label of a namespace changes.
   matchConditions:
     - name: not-excluded-namespaces
-      expression: {{ printf "!(request.namespace in %s)" (include "coaming.excluded" .root) | squote }}
+      expression: {{ printf "!(request.?namespace.orValue('') in %s)" (include "coaming.excluded" .root) | quote }}
+    {{- with include "coaming.excludedGlobs" .root }}
+    - name: not-excluded-globs
+      expression: {{ printf "!request.?namespace.orValue('').matches(%s)" (toJson .) | quote }}
+    {{- end }}
     - name: not-the-gate
       expression: {{ printf "request.userInfo.username != \"system:serviceaccount:%s:coaming-gate\"" (include "coaming.namespace" .root) | squote }}
     # A node shows the API server the pods that it runs of itself; refusing them changes nothing that runs.
@@ -34,7 +38,7 @@
         dyn(oldObject).metadata.all(k, k in ["finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] || k in dyn(object).metadata))
     {{- with .condition }}
     - name: namespaces-that-fail-closed
-      expression: {{ . | squote }}
+      expression: {{ . | quote }}
     {{- end }}
   rules:
     - {apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], scope: Namespaced, resources: [pods, pods/ephemeralcontainers, pods/resize, podtemplates, replicationcontrollers]}
