@@ -121,6 +121,9 @@ func (l *gateLoader) load(ctx context.Context) (*gate.Ruling, error) {
 			judged++
 		}
 	}
+	if warning := unaskedText(rulesOf(r.rules), r.plan, policy.Options{Version: r.Version, Settings: r.Settings}); warning != "" {
+		_, _ = fmt.Fprintln(l.env.Stderr, "coaming: "+warning)
+	}
 	return &gate.Ruling{
 		Desk: admission.New(r.Options), Timeout: r.plan.Default.Timeout,
 		Summary: fmt.Sprintf("%d rules judged, %d entries, %s otherwise, %d exceptions", judged, len(r.plan.Entries), r.plan.Default.Mode, len(r.Exceptions)),
@@ -137,6 +140,9 @@ func (l *gateLoader) list(ctx context.Context) error {
 	table := tabwriter.NewWriter(l.env.Stdout, 0, 0, 2, ' ', 0)
 	for _, one := range r.rules {
 		native, unjudged := r.native(one.Rule), admission.Unjudged(one)
+		if _, why := policy.Webhook(one.Rule); unjudged == "" && why != "" {
+			unjudged = "not judged on admission: " + why
+		}
 		var where []string
 		if native == nil {
 			where = append(where, "native")

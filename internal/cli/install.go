@@ -246,6 +246,12 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if err != nil {
 		return o, err
 	}
-	o.Native, err = e.native(cluster.Version, places)
-	return o, err
+	if o.Native, err = e.native(cluster.Version, places); err != nil {
+		return o, err
+	}
+	o.Values = install.Merge(o.Values, e.askedAbout(cluster.Version))
+	if warning := e.unasked(cluster.Version); warning != "" {
+		o.Tell("%s", warning)
+	}
+	return o, nil
 }

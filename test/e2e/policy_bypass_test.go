@@ -14,7 +14,7 @@ func TestDeletionFreesNothing(t *testing.T) {
 	s := startSandbox(t)
 	s.apply(t, `{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: harmless, finalizers: [example.com/x]}, rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]}
 ---
-{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: old, finalizers: [example.com/x]}, rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]}
+{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: old, finalizers: [example.com/x, example.com/y]}, rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: old, finalizers: [example.com/x], ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: gone, uid: a}]}, spec: {nodeName: nowhere, hostPID: true, containers: [{name: a, image: a}]}}
 ---
@@ -39,7 +39,7 @@ func TestDeletionFreesNothing(t *testing.T) {
 	if message := patch("role", "harmless", wildcard); !strings.Contains(message, "coaming-role-wildcard") {
 		t.Errorf("a role that is being deleted may become everything: %s", message)
 	}
-	if message := patch("role", "old", `{"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]},{"nonResourceURLs":["*"],"verbs":["*"]}]}`); !strings.Contains(message, "coaming-role-wildcard") {
+	if message := patch("role", "old", `{"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]},{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}]}`); !strings.Contains(message, "coaming-role-wildcard") {
 		t.Errorf("a role that is being deleted may become more: %s", message)
 	}
 	for _, c := range [][2]string{
@@ -103,7 +103,7 @@ func TestGlobsAreExcluded(t *testing.T) {
 	out := coaming(t, "install", "--image", "registry.example.com/coaming@sha256:"+strings.Repeat("a", 64), "--plan", plan, "--kubernetes-version", "1.36", "--output", "yaml")
 	wantCode(t, out, verdict.ExitClean)
 	for _, object := range strings.Split(out.stdout, "\n---\n") {
-		if strings.Contains(object, "kind: ValidatingWebhookConfiguration") {
+		if strings.Contains("\n"+object, "\nkind: ValidatingWebhookConfiguration") {
 			s.apply(t, object)
 		}
 	}
@@ -122,6 +122,41 @@ func TestGlobsAreExcluded(t *testing.T) {
 	for _, namespace := range []string{"lab", "ops-a"} {
 		if message := try(namespace); message != "" {
 			t.Errorf("%s is excluded: %s", namespace, message)
+		}
+	}
+}
+
+// TestWebhookIsAskedWhatThePlanNeeds has the API server ask, where nobody answers, about what the plan's rules judge that are no policies, and
+// demands that what the cluster itself keeps does not wait for it.
+func TestWebhookIsAskedWhatThePlanNeeds(t *testing.T) {
+	s := startSandbox(t)
+	plan := writeFile(t, "plan.yaml", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nmetadata: {name: default}\nspec: {mode: off, rules: [{rules: [secret-in-configmap, secret-in-custom-resource], mode: enforce, onError: fail}]}\n")
+	out := coaming(t, "install", "--image", "registry.example.com/coaming@sha256:"+strings.Repeat("a", 64), "--plan", plan, "--kubernetes-version", "1.36", "--output", "yaml")
+	wantCode(t, out, verdict.ExitClean)
+	if !strings.Contains(out.stderr, "judged in the background alone, not on admission: secret-in-custom-resource") {
+		t.Errorf("nobody is told of what is not enforced: %s", out.stderr)
+	}
+	for _, object := range strings.Split(out.stdout, "\n---\n") {
+		if strings.Contains("\n"+object, "\nkind: ValidatingWebhookConfiguration") {
+			s.apply(t, object)
+		}
+	}
+	s.apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}")
+	try := func(args ...string) string {
+		message, _ := s.try(t, "", append([]string{"-n", "shop", "--dry-run=server"}, args...)...)
+		return message
+	}
+	eventually(t, "the webhook is asked", func() bool {
+		return strings.Contains(try("create", "configmap", "a", "--from-literal=a=b"), "fail.validate.coaming.dev")
+	})
+	for name, args := range map[string][]string{
+		"a Secret":            {"create", "secret", "generic", "a", "--from-literal=a=b"},
+		"the authority":       {"create", "configmap", "kube-root-ca.crt", "--as=system:serviceaccount:kube-system:root-ca-cert-publisher", "--as-group=system:masters"},
+		"the cluster's own":   {"-n", "kube-system", "create", "configmap", "a"},
+		"what is of no space": {"create", "clusterrole", "a", "--verb=get", "--resource=pods"},
+	} {
+		if message := try(args...); message != "" {
+			t.Errorf("%s waits for the webhook: %s", name, message)
 		}
 	}
 }

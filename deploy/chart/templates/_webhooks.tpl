@@ -27,6 +27,9 @@
     # A node shows the API server the pods that it runs of itself; refusing them changes nothing that runs.
     - name: not-mirror-pods
       expression: '!("system:nodes" in request.userInfo.groups && request.resource.resource == "pods" && request.operation == "CREATE")'
+    # What Kubernetes' own controllers keep in namespaces beside workloads, such as the authority's ConfigMap, waits for nobody.
+    - name: not-what-controllers-keep
+      expression: '!request.userInfo.username.startsWith("system:") || request.userInfo.username.startsWith("system:serviceaccount:") && !request.userInfo.username.startsWith("system:serviceaccount:kube-system:") || request.resource.resource in ["pods", "podtemplates", "replicationcontrollers", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs"]'
     # Finalizers and owners can be taken off whatever there is, and while nobody answers: garbage collection waits for it. That
     # an object is being deleted frees it of nothing else, for a finalizer keeps it in force. internal/policy has the same words.
     - name: more-than-garbage-collection-changes
@@ -44,6 +47,11 @@
     - {apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], scope: Namespaced, resources: [pods, pods/ephemeralcontainers, pods/resize, podtemplates, replicationcontrollers]}
     - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], scope: Namespaced, resources: [deployments, replicasets, statefulsets, daemonsets]}
     - {apiGroups: [batch], apiVersions: [v1], operations: [CREATE, UPDATE], scope: Namespaced, resources: [jobs, cronjobs]}
+    {{- if ne .path "/mutate" }}
+    {{- range .root.Values.webhooks.rules }}
+    - {apiGroups: {{ toJson .apiGroups }}, apiVersions: ["*"], operations: [CREATE, UPDATE], scope: Namespaced, resources: {{ toJson .resources }}}
+    {{- end }}
+    {{- end }}
 {{- end }}
 {{- define "coaming.webhook.metadata" }}
 metadata:
