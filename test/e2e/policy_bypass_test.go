@@ -151,7 +151,7 @@ func TestWebhookIsAskedWhatThePlanNeeds(t *testing.T) {
 	})
 	for name, args := range map[string][]string{
 		"a Secret":            {"create", "secret", "generic", "a", "--from-literal=a=b"},
-		"the authority":       {"create", "configmap", "kube-root-ca.crt", "--as=system:serviceaccount:kube-system:root-ca-cert-publisher", "--as-group=system:masters"},
+		"the authority":       {"create", "configmap", "authority", "--as=system:serviceaccount:kube-system:root-ca-cert-publisher", "--as-group=system:masters"},
 		"the cluster's own":   {"-n", "kube-system", "create", "configmap", "a"},
 		"what is of no space": {"create", "clusterrole", "a", "--verb=get", "--resource=pods"},
 	} {
