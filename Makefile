@@ -18,7 +18,8 @@ MOST ?= 100000
 RUNS ?= 5
 
 # Packages that start goroutines, which the race detector can say something about.
-RACE := ./internal/rule/... ./internal/judge/... ./internal/source/... ./internal/cli/...
+RACE := ./internal/rule/... ./internal/judge/... ./internal/source/... ./internal/cli/... \
+	./internal/admission/... ./internal/gate/... ./internal/clearance/... ./internal/certificate/... ./internal/reconcile/...
 
 lint := go tool -modfile=tools/lint.mod golangci-lint
 tool := go tool -modfile=tools/tools.mod
@@ -57,18 +58,24 @@ gen: ## Regenerate the generated files
 check: ## Everything that CI asks beside the tests (the first time builds golangci-lint: minutes)
 	@$(MAKE) -k $(CHECKS) || { echo 'see the lines with *** above for what is wrong' >&2; exit 1; }
 
-e2e: bin/sandbox bin/sandbox-dns node-programs build ## Prove it against a real API server and node (the first time builds them: 5 to 10 minutes; after that five)
+e2e: bin/sandbox bin/sandbox-dns node-programs build ## Prove it against a real API server and node (the first time builds them: 5 to 10 minutes)
 	@export SANDBOX_BIN=$(CURDIR)/bin/sandbox COAMING_BIN=$(CURDIR)/bin/coaming; \
 	{ status=0; \
 		go test -json -count=1 -timeout 40m ./test/e2e/... || status=1; \
-		go test -json -count=1 -run TestClusterSandbox ./internal/source || status=1; \
+		go test -json -count=1 -run 'TestClusterSandbox|TestReconcile' ./internal/source ./internal/reconcile || status=1; \
 		cd test/sandbox; go test -json -count=1 -trimpath ./... || status=1; \
 		exit $$status; \
 	} | go run ./tools/tally -keep .cache/tally/e2e
 
-race: ## Run the tests of what is concurrent under the race detector (needs a C compiler; the first time takes minutes)
+race: ## Run the tests of what is concurrent under the race detector (needs a C compiler; where make e2e has built a cluster, one more; the first time takes minutes)
 	@if ! command -v $${CC:-cc} >/dev/null; then echo 'skipped: the race detector needs a C compiler'; exit 0; fi; \
-	CGO_ENABLED=1 go test -race -timeout 30m -json $(RACE) | go run ./tools/tally
+	{ status=0; \
+		CGO_ENABLED=1 go test -race -timeout 30m -json $(RACE) || status=1; \
+		if [ -x bin/sandbox ]; then \
+			SANDBOX_BIN=$(CURDIR)/bin/sandbox CGO_ENABLED=1 go test -race -timeout 10m -json -run TestReconcile ./internal/reconcile || status=1; \
+		fi; \
+		exit $$status; \
+	} | go run ./tools/tally
 
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@grep -rl --include='*_test.go' '^func Fuzz' internal cmd | while read -r file; do \
