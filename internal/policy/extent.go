@@ -205,4 +205,3 @@ func sizeOf(kind string, e ast.Expr) ast.Expr {
 	}
 	return snippet(`type(dyn(_x)) == `+kind+` ? size(dyn(_x)) : 0`, map[string]ast.Expr{"_x": e})
 }
-

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
@@ -30,20 +31,21 @@ type meter struct {
 func (m *meter) at(nest []frame) *step {
 	here := m.root
 	for _, f := range nest {
-		key := fmt.Sprint(f.name, f.want)
+		var key strings.Builder
+		key.WriteString(fmt.Sprint(f.name, f.want))
 		for _, part := range []ast.Expr{f.list, f.condition} {
 			if part != nil {
 				text, err := printed(part)
 				if err != nil {
 					m.err = err
 				}
-				key += " " + text
+				key.WriteString(" " + text)
 			}
 		}
-		i := slices.IndexFunc(here.below, func(s *step) bool { return s.key == key })
+		i := slices.IndexFunc(here.below, func(s *step) bool { return s.key == key.String() })
 		if i < 0 {
 			i = len(here.below)
-			here.below = append(here.below, &step{frame: f, key: key})
+			here.below = append(here.below, &step{frame: f, key: key.String()})
 		}
 		here = here.below[i]
 	}
@@ -245,4 +247,3 @@ func (m *meter) elements(list ast.Expr, name string, nest []frame) []frame {
 	}
 	return append(slices.Clip(nest), frame{list: list, name: name})
 }
-

@@ -15,10 +15,10 @@ func TestAsked(t *testing.T) {
 		plan string
 		want []Resources
 	}{
-		"off":                  {"  mode: off\n", []Resources{}},
-		"a policy":             {"  mode: off\n  rules: [{rules: [role-wildcard, host-pid], mode: enforce}]\n", []Resources{}},
-		"no policy":            {"  mode: off\n  rules: [{rules: [secret-in-configmap], mode: audit}]\n", []Resources{{"", []string{"configmaps"}}}},
-		"in one namespace":     {"  mode: off\n  rules: [{rules: [secret-in-configmap], namespaces: [shop], mode: warn}]\n", []Resources{{"", []string{"configmaps"}}}},
+		"off":                            {"  mode: off\n", []Resources{}},
+		"a policy":                       {"  mode: off\n  rules: [{rules: [role-wildcard, host-pid], mode: enforce}]\n", []Resources{}},
+		"no policy":                      {"  mode: off\n  rules: [{rules: [secret-in-configmap], mode: audit}]\n", []Resources{{"", []string{"configmaps"}}}},
+		"in one namespace":               {"  mode: off\n  rules: [{rules: [secret-in-configmap], namespaces: [shop], mode: warn}]\n", []Resources{{"", []string{"configmaps"}}}},
 		"what nobody can be asked about": {"  mode: off\n  rules: [{rules: [secret-in-custom-resource], mode: enforce}]\n", []Resources{}},
 	} {
 		if diff := cmp.Diff(c.want, Asked(catalogue(t), planOf(t, c.plan), o)); diff != "" {

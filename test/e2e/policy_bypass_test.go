@@ -45,8 +45,10 @@ func TestDeletionFreesNothing(t *testing.T) {
 	for _, c := range [][2]string{
 		{"pod", `{"metadata":{"ownerReferences":null}}`},
 		{"pod", `{"metadata":{"finalizers":null}}`},
-		{"role", `{"metadata":{"finalizers":["example.com/y"]}}`}, {"role", `{"metadata":{"finalizers":null}}`},
-		{"job", `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"gone","uid":"a"}]}}`}, {"job", `{"metadata":{"finalizers":null}}`},
+		{"role", `{"metadata":{"finalizers":["example.com/y"]}}`},
+		{"role", `{"metadata":{"finalizers":null}}`},
+		{"job", `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"gone","uid":"a"}]}}`},
+		{"job", `{"metadata":{"finalizers":null}}`},
 		{"namespace", `{"metadata":{"finalizers":null}}`},
 	} {
 		if message := patch(c[0], "old", c[1]); message != "" && !strings.Contains(message, "Warning") {
@@ -74,9 +76,9 @@ func TestTextSpendsNoBudget(t *testing.T) {
 	words := func(n int, word string) string { return `"` + strings.Repeat(word+`","`, n-1) + word + `"` }
 	rules := strings.Repeat(`{apiGroups: [a], resources: [`+words(400, "a")+`], verbs: [`+words(400, "a")+`]},`, 300)
 	for name, c := range map[string][2]string{
-		"long words":      {pod(`{name: a, image: a, args: [` + words(20, "nc"+strings.Repeat("x", 60000)) + `]},`), "container-reverse-shell"},
-		"one long word":   {pod(`{name: a, image: a, args: ["` + strings.Repeat("nc ", 400000) + `"]},`), "container-reverse-shell"},
-		"many words":      {pod(`{name: a, image: a, args: [` + words(250000, "a") + `]},`), "container-reverse-shell"},
+		"long words":    {pod(`{name: a, image: a, args: [` + words(20, "nc"+strings.Repeat("x", 60000)) + `]},`), "container-reverse-shell"},
+		"one long word": {pod(`{name: a, image: a, args: ["` + strings.Repeat("nc ", 400000) + `"]},`), "container-reverse-shell"},
+		"many words":    {pod(`{name: a, image: a, args: [` + words(250000, "a") + `]},`), "container-reverse-shell"},
 		"many containers": {pod(func() string {
 			var b strings.Builder
 			for i := range 4000 {
@@ -102,7 +104,7 @@ func TestGlobsAreExcluded(t *testing.T) {
 	plan := writeFile(t, "plan.yaml", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nmetadata: {name: default}\nspec: {mode: enforce, onError: fail, excludeNamespaces: [lab, \"ops-*\"]}\n")
 	out := coaming(t, "install", "--image", "registry.example.com/coaming@sha256:"+strings.Repeat("a", 64), "--plan", plan, "--kubernetes-version", "1.36", "--output", "yaml")
 	wantCode(t, out, verdict.ExitClean)
-	for _, object := range strings.Split(out.stdout, "\n---\n") {
+	for object := range strings.SplitSeq(out.stdout, "\n---\n") {
 		if strings.Contains("\n"+object, "\nkind: ValidatingWebhookConfiguration") {
 			s.apply(t, object)
 		}
@@ -136,7 +138,7 @@ func TestWebhookIsAskedWhatThePlanNeeds(t *testing.T) {
 	if !strings.Contains(out.stderr, "judged in the background alone, not on admission: secret-in-custom-resource") {
 		t.Errorf("nobody is told of what is not enforced: %s", out.stderr)
 	}
-	for _, object := range strings.Split(out.stdout, "\n---\n") {
+	for object := range strings.SplitSeq(out.stdout, "\n---\n") {
 		if strings.Contains("\n"+object, "\nkind: ValidatingWebhookConfiguration") {
 			s.apply(t, object)
 		}
