@@ -25,7 +25,7 @@ func (d *Desk) Validate(ctx context.Context, class Class, body string) ([]byte, 
 	}
 	out := &Outcome{Allowed: true}
 	if q.changes() {
-		if at := d.place(q); !d.Plan.Excludes(at.Namespace) && !q.leaving() {
+		if at := d.place(q); !d.Plan.Excludes(at.Namespace) && !q.settled() {
 			d.decide(q.about(ctx), class, q, at, out)
 		}
 	}

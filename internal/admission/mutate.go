@@ -29,7 +29,7 @@ func (d *Desk) Patch(ctx context.Context, body string) ([]byte, *Outcome, error)
 	out := &Outcome{Allowed: true}
 	r := response{UID: q.uid, Allowed: true}
 	if q.changes() {
-		if at := d.place(q); !d.Plan.Excludes(at.Namespace) && !q.leaving() {
+		if at := d.place(q); !d.Plan.Excludes(at.Namespace) && !q.leaving() && !q.settled() {
 			if operations := d.patch(q.about(ctx), q, at, out); len(operations) > 0 {
 				if r.Patch, err = json.Marshal(operations); err != nil {
 					return nil, nil, fmt.Errorf("write the patch: %w", err)

@@ -1,8 +1,10 @@
 package admission
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/coaming/coaming/internal/document"
@@ -170,8 +172,41 @@ func (q *request) subject(v document.Value) *fact.Object {
 	return o
 }
 
-// leaving says whether the object is being deleted: its finalizers could not be taken off otherwise. What is created is not,
-// whatever it says.
+// settled says whether nothing changes but what Kubernetes keeps of an object for itself: its finalizers could not be taken off
+// otherwise. That an object is being deleted frees it of nothing else, for a finalizer keeps it in force as long as its owner likes.
+func (q *request) settled() bool {
+	return q.operation == "UPDATE" && q.subResource == "" && sameBut(q.object, q.old, func(key string) bool { return key == "metadata" }) &&
+		sameBut(q.object.Get("metadata"), q.old.Get("metadata"), func(key string) bool { return slices.Contains(keptForItself, key) })
+}
+
+// keptForItself are the fields of metadata by which the API server and its controllers keep account of an object; internal/policy
+// has the same list for its policies.
+var keptForItself = []string{"finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"}
+
+// sameBut says whether two maps are the same but for some keys.
+func sameBut(a, b document.Value, but func(key string) bool) bool {
+	if a.Kind() != document.Map || b.Kind() != document.Map {
+		return false
+	}
+	for key, value := range a.Fields() {
+		if !but(key) && !same(value, b.Get(key)) {
+			return false
+		}
+	}
+	for key := range b.Fields() {
+		if !but(key) && !a.Get(key).Exists() {
+			return false
+		}
+	}
+	return true
+}
+
+// same says whether two values are the same, in whatever order their fields stand.
+func same(a, b document.Value) bool {
+	return b.Exists() && a.Nodes() == b.Nodes() && bytes.Equal(a.AppendSorted(nil), b.AppendSorted(nil))
+}
+
+// leaving says whether the object was being deleted before the request: there is nothing to change for the better in it.
 func (q *request) leaving() bool {
 	return q.operation == "UPDATE" && q.old.At("metadata", "deletionTimestamp").Kind() > document.Null
 }

@@ -168,6 +168,9 @@ func (l *gateLoader) load(ctx context.Context) (*gate.Ruling, error) {
 			judged++
 		}
 	}
+	if warning := unaskedText(plain(r.rules), r.plan, policy.Options{Version: r.Version, Settings: r.Settings}); warning != "" {
+		_, _ = fmt.Fprintln(l.env.Stderr, "coaming: "+warning)
+	}
 	desk := admission.New(r.Options)
 	heap.Settle() // what made it is no longer needed
 	return &gate.Ruling{
@@ -186,6 +189,9 @@ func (l *gateLoader) list(ctx context.Context) error {
 	table := tabwriter.NewWriter(l.env.Stdout, 0, 0, 2, ' ', 0)
 	for _, one := range r.rules {
 		native, unjudged := r.native(one.Rule), admission.Unjudged(one)
+		if _, why := policy.Webhook(one.Rule); unjudged == "" && why != "" {
+			unjudged = "not judged on admission: " + why
+		}
 		var where []string
 		if native == nil {
 			where = append(where, "native")

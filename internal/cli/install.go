@@ -311,6 +311,10 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if o.Native, err = e.native(cluster.Version, places); err != nil {
 		return o, err
 	}
+	o.Values = install.Merge(o.Values, e.askedAbout(cluster.Version))
+	if warning := e.unasked(cluster.Version); warning != "" {
+		o.Tell("%s", warning)
+	}
 	offered := cluster.Mutating()
 	if word, _, _ := unstructured.NestedString(values, "mutations", "native"); word == "never" {
 		offered = ""

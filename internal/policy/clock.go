@@ -61,6 +61,9 @@ func (p *compiled) spec(o Options) (policySpec, error) {
 		return policySpec{}, err
 	}
 	spec.Validations, spec.Variables, spec.MatchConditions = []validation{v}, p.variables, p.conditions()
+	if p.budget.guard != "" {
+		spec.Validations = append(spec.Validations, validation{Expression: "variables." + boundedName, Message: tooLarge(p.rule.ID), Reason: "Forbidden"})
+	}
 	return spec, nil
 }
 

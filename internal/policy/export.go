@@ -98,6 +98,7 @@ type compiled struct {
 	when      ast.Expr // true where the rule has none
 	assert    ast.Expr
 	says      ast.Expr
+	budget    budget // once validation() has been asked
 }
 
 func compile(r *rule.Rule, o Options) (*compiled, error) {
@@ -266,6 +267,9 @@ func (p *compiled) validation() (validation, error) {
 	}
 	written, err := printed(condition)
 	if err != nil {
+		return validation{}, err
+	}
+	if written, err = p.boundedFirst(written); err != nil {
 		return validation{}, err
 	}
 	if err := p.checker.declare(p.variables); err != nil {

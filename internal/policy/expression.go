@@ -206,6 +206,8 @@ func ident(name string) ast.Expr { return factory.NewIdent(0, name) }
 
 func text(s string) ast.Expr { return factory.NewLiteral(0, types.String(s)) }
 
+func number(n int) ast.Expr { return factory.NewLiteral(0, types.Int(n)) }
+
 func boolean(b bool) ast.Expr { return factory.NewLiteral(0, types.Bool(b)) }
 
 func call(function string, args ...ast.Expr) ast.Expr { return factory.NewCall(0, function, args...) }

@@ -127,10 +127,25 @@ var unheard = []resourceRule{
 	{APIGroups: []string{"", "events.k8s.io"}, APIVersions: []string{"*"}, Operations: []string{"*"}, Resources: []string{"events"}},
 }
 
-// conditions keep a policy to objects that are to stay and to changes that matter: what was there
-// before the policy can still be finished, labelled and deleted.
+// anyChange holds for a change of anything but what Kubernetes keeps of an object for itself: its finalizers can be taken off, and its
+// owners with them, whatever a rule says of the rest. That an object is being deleted frees it of nothing: a finalizer keeps
+// it in force for as long as its owner likes.
+const anyChange = `size(object) > 100 || size(object.metadata) > 100 ||
+!(dyn(object).all(k, k == "metadata" || k in dyn(oldObject) && dyn(object)[k] == dyn(oldObject)[k]) &&
+dyn(oldObject).all(k, k in dyn(object)) &&
+dyn(object).metadata.all(k, k in ` + keptForItself + ` || k in dyn(oldObject).metadata && dyn(object).metadata[k] == dyn(oldObject).metadata[k]) &&
+dyn(oldObject).metadata.all(k, k in ` + keptForItself + ` || k in dyn(object).metadata))`
+
+// keptForItself are the fields of metadata by which the API server and its controllers keep account of an object.
+const keptForItself = `["finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"]`
+
+// Changes is the match condition of a webhook that is asked about whole objects: that one is made, or changed by more than anyChange
+// lets pass.
+const Changes = `oldObject == null || ` + anyChange
+
+// conditions keep a policy to changes that matter: what was there before the policy can still be finished, labelled and deleted.
 func (n *native) conditions() []Condition {
-	list := []Condition{{"not-being-deleted", `!has(object.metadata.deletionTimestamp)`}}
+	var list []Condition
 	if kinds := n.rule.Match.Kinds; isCustom(kinds) {
 		var names []string
 		for _, kind := range kinds {
@@ -161,7 +176,7 @@ func (n *native) changes() []string {
 		parts["subjects"], parts["roleRef"] = true, true
 	}
 	if parts[""] || parts["metadata"] || len(parts) == 0 {
-		return []string{"object != oldObject"}
+		return []string{anyChange}
 	}
 	var list []string
 	for _, part := range slices.Sorted(maps.Keys(parts)) {

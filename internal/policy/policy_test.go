@@ -250,7 +250,7 @@ func TestPoliciesReadBack(t *testing.T) {
 		t.Fatalf("%v\n%s", errs, text)
 	}
 	policy, binding := docs[0].Root(), docs[1].Root()
-	if n := policy.At("spec", "matchConditions").Len(); n != 3 || policy.At("spec", "failurePolicy").Str() != "Fail" {
+	if n := policy.At("spec", "matchConditions").Len(); n != 2 || policy.At("spec", "failurePolicy").Str() != "Fail" {
 		t.Errorf("%d conditions\n%s", n, text)
 	}
 	if binding.At("spec", "matchResources", "namespaceSelector", "matchLabels", "a").Str() != "b" || binding.At("spec", "validationActions").Len() != 2 {

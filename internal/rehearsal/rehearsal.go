@@ -141,15 +141,16 @@ func (r *rehearsal) sort() {
 			continue
 		}
 		why := policy.Native(one.Rule, o)
+		_, unasked := policy.Webhook(one.Rule)
 		switch {
 		case why == nil:
 			r.native = append(r.native, one)
-		case (one.Match.Fact == "container" || one.Match.Fact == "workload") && !judge.AsksWhole(one):
-			r.webhook = append(r.webhook, one)
-		case one.Match.Fact == "container" || one.Match.Fact == "workload":
+		case judge.AsksWhole(one):
 			r.result.NotAsked["they ask how the whole cluster hangs together, of which a request shows a part"]++
+		case unasked != "":
+			r.result.NotAsked[unasked]++
 		default:
-			r.result.NotAsked[why.Error()]++
+			r.webhook = append(r.webhook, one)
 		}
 	}
 	r.result.Policies, r.result.Webhooks = len(r.native), len(r.webhook)
@@ -203,7 +204,7 @@ func (r *rehearsal) askPolicies() {
 	}
 }
 
-// askWebhook judges what has a pod template among all that is there, as the webhook does.
+// askWebhook judges what the installed webhook is shown among all that is there, as the webhook does.
 func (r *rehearsal) askWebhook() {
 	if len(r.webhook) == 0 {
 		return
@@ -221,7 +222,7 @@ func (r *rehearsal) askWebhook() {
 		key := f.Subject
 		key.Container = ""
 		o := bySubject[key]
-		if o == nil || !policy.Shows(r.byID[f.Rule].Rule, o) {
+		if o == nil || !policy.WebhookShows(r.byID[f.Rule].Rule, o) {
 			continue
 		}
 		if at := r.place(o); !r.Plan.Excludes(at.Namespace) {

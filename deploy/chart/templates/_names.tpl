@@ -39,9 +39,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
-{{/* The namespaces that no webhook is asked about, as a JSON list. */}}
-{{- define "coaming.excluded" -}}
+{{/* The namespaces that no webhook is asked about, as a JSON list: those that are named, and then those of globs. */}}
+{{- define "coaming.exclusions" -}}
 {{- $spec := .Values.plan.spec | default dict -}}
-{{- $names := concat (list "kube-system" "kube-public" "kube-node-lease" "coaming-system") ($spec.excludeNamespaces | default list) (.Values.webhooks.excludeNamespaces | default list) -}}
-{{- $names | uniq | sortAlpha | toJson -}}
+{{- concat (list "kube-system" "kube-public" "kube-node-lease" "coaming-system") ($spec.excludeNamespaces | default list) (.Values.webhooks.excludeNamespaces | default list) | uniq | sortAlpha | toJson -}}
+{{- end }}
+{{- define "coaming.excluded" -}}
+{{- $names := list -}}
+{{- range include "coaming.exclusions" . | fromJsonArray }}{{ if not (contains "*" .) }}{{ $names = append $names . }}{{ end }}{{ end -}}
+{{- $names | toJson -}}
+{{- end }}
+{{/* A regular expression for the globs, empty where there are none: a selector takes names alone. */}}
+{{- define "coaming.excludedGlobs" -}}
+{{- $globs := list -}}
+{{- range include "coaming.exclusions" . | fromJsonArray }}{{ if contains "*" . }}{{ $globs = append $globs (regexQuoteMeta . | replace "\\*" ".*") }}{{ end }}{{ end -}}
+{{- if $globs }}{{ printf "^(%s)$" (join "|" $globs) }}{{ end -}}
 {{- end }}

@@ -25,7 +25,7 @@
 {{- end -}}
 {{- end -}}
 {{- if not $any -}}
-{{- printf "request.namespace.matches(%s)" (printf "^(%s)$" ($patterns | uniq | join "|") | toJson) -}}
+{{- printf "request.?namespace.orValue('').matches(%s)" (printf "^(%s)$" ($patterns | uniq | join "|") | toJson) -}}
 {{- end -}}
 {{- end }}
 

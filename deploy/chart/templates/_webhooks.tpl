@@ -17,23 +17,41 @@
   # Said again as conditions, which no label of a namespace changes.
   matchConditions:
     - name: not-excluded-namespaces
-      expression: {{ printf "!(request.namespace in %s)" (include "coaming.excluded" .root) | squote }}
+      expression: {{ printf "!(request.?namespace.orValue('') in %s)" (include "coaming.excluded" .root) | quote }}
+    {{- with include "coaming.excludedGlobs" .root }}
+    - name: not-excluded-globs
+      expression: {{ printf "!request.?namespace.orValue('').matches(%s)" (toJson .) | quote }}
+    {{- end }}
     - name: not-the-gate
       expression: {{ printf "request.userInfo.username != \"system:serviceaccount:%s:coaming-gate\"" (include "coaming.namespace" .root) | squote }}
     # A node shows the API server the pods that it runs of itself; refusing them changes nothing that runs.
     - name: not-mirror-pods
       expression: '!("system:nodes" in request.userInfo.groups && request.resource.resource == "pods" && request.operation == "CREATE")'
-    # What is being deleted is let go: finalizers could not be taken off it otherwise.
-    - name: not-being-deleted
-      expression: '!has(object.metadata.deletionTimestamp)'
+    # What Kubernetes' own controllers keep in namespaces beside workloads, such as the authority's ConfigMap, waits for nobody.
+    - name: not-what-controllers-keep
+      expression: '!request.userInfo.username.startsWith("system:") || request.userInfo.username.startsWith("system:serviceaccount:") && !request.userInfo.username.startsWith("system:serviceaccount:kube-system:") || request.resource.resource in ["pods", "podtemplates", "replicationcontrollers", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs"]'
+    # Finalizers and owners can be taken off whatever there is, and while nobody answers: garbage collection waits for it. That
+    # an object is being deleted frees it of nothing else, for a finalizer keeps it in force. internal/policy has the same words.
+    - name: more-than-garbage-collection-changes
+      expression: |-
+        oldObject == null || size(object) > 100 || size(object.metadata) > 100 ||
+        !(dyn(object).all(k, k == "metadata" || k in dyn(oldObject) && dyn(object)[k] == dyn(oldObject)[k]) &&
+        dyn(oldObject).all(k, k in dyn(object)) &&
+        dyn(object).metadata.all(k, k in ["finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] || k in dyn(oldObject).metadata && dyn(object).metadata[k] == dyn(oldObject).metadata[k]) &&
+        dyn(oldObject).metadata.all(k, k in ["finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] || k in dyn(object).metadata))
     {{- with .condition }}
     - name: namespaces-that-fail-closed
-      expression: {{ . | squote }}
+      expression: {{ . | quote }}
     {{- end }}
   rules:
     - {apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], scope: Namespaced, resources: [pods, pods/ephemeralcontainers, pods/resize, podtemplates, replicationcontrollers]}
     - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], scope: Namespaced, resources: [deployments, replicasets, statefulsets, daemonsets]}
     - {apiGroups: [batch], apiVersions: [v1], operations: [CREATE, UPDATE], scope: Namespaced, resources: [jobs, cronjobs]}
+    {{- if ne .path "/mutate" }}
+    {{- range .root.Values.webhooks.rules }}
+    - {apiGroups: {{ toJson .apiGroups }}, apiVersions: ["*"], operations: [CREATE, UPDATE], scope: Namespaced, resources: {{ toJson .resources }}}
+    {{- end }}
+    {{- end }}
 {{- end }}
 {{- define "coaming.webhook.metadata" }}
 metadata:
