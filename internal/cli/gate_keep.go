@@ -52,7 +52,9 @@ func (f *certificateFlags) check(files bool) []error {
 }
 
 func (f *certificateFlags) keeper(env *Env, log *slog.Logger) *certificate.Keeper {
-	return certificate.NewKeeper(certificate.Options{Folder: f.folder, Names: f.names, Life: f.life, Now: env.Now, Log: log})
+	o := certificate.Options{Names: f.names, Life: f.life, Now: env.Now, Log: log}
+	o.Certificate, o.Key = certificate.In(f.folder)
+	return certificate.NewKeeper(o)
 }
 
 // certificateEnd writes when the certificate that is served ends, as a figure.
@@ -129,7 +131,7 @@ func (l *gateLoader) keepNative(o *gate.Options, log *slog.Logger) error {
 		return err
 	}
 	host, _ := os.Hostname() // a name of the pod's is better, and the cluster gives one
-	w := &wanting{loader: l, files: gate.Files{Paths: l.paths()}}
+	w := &wanting{loader: l, changes: l.changes()}
 	cluster.Config.Timeout = 0 // watches are long
 	r, err := reconcile.New(reconcile.Options{
 		Config: cluster.Config, Namespace: cmp.Or(l.env.Getenv("POD_NAMESPACE"), install.Namespace), Identity: cmp.Or(l.env.Getenv("POD_NAME"), host, "gate"),
@@ -145,19 +147,19 @@ func (l *gateLoader) keepNative(o *gate.Options, log *slog.Logger) error {
 
 // wanting reads what is to be kept, anew when its files have changed.
 type wanting struct {
-	loader *gateLoader
-	files  gate.Files
-	mu     sync.Mutex
-	last   *reconcile.Wanted
+	loader  *gateLoader
+	changes *changes
+	mu      sync.Mutex
+	last    *reconcile.Wanted
 }
 
-func (w *wanting) wanted() (*reconcile.Wanted, error) {
+func (w *wanting) wanted(ctx context.Context) (*reconcile.Wanted, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if changed := w.files.Changed(); w.last != nil && !changed {
+	if changed := w.changes.Changed(); w.last != nil && !changed {
 		return w.last, nil
 	}
-	r, err := w.loader.read(context.Background()) //nolint:forbidigo // it reads files alone, and who asks has no context
+	r, err := w.loader.read(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -39,20 +39,28 @@ func (l *gateLoader) mutating(r *ruled) error {
 		}
 	}
 	if l.watch != nil {
-		options.Around = l.watch.Inventory
+		options.Around = l.watch.Among
 	}
 	in, err := inject.New(options)
 	if err != nil {
 		return err
 	}
+	r.Drift = func(o *fact.Object, at enforcement.Place) []string {
+		drifts, err := in.Drifts(o, at, r.Version)
+		var lines []string
+		for i := range drifts {
+			lines = append(lines, "sidecar "+drifts[i].Template+" has drifted: "+drifts[i].Message)
+		}
+		if err != nil {
+			lines = append(lines, err.Error())
+		}
+		return lines
+	}
 	r.injector = in
 	r.Mutate = func(ctx context.Context, o *fact.Object, at enforcement.Place) ([]admission.Operation, error) {
-		change, err := in.Change(ctx, o, at, r.Version)
-		if change == nil {
-			return nil, err
-		}
-		operations := make([]admission.Operation, 0, len(change.Operations))
-		for _, op := range change.Operations {
+		patch, err := in.Patch(ctx, o, at, r.Version)
+		operations := make([]admission.Operation, 0, len(patch))
+		for _, op := range patch {
 			operations = append(operations, admission.Operation{Op: op.Op, Path: op.Path, Value: op.Value})
 		}
 		return operations, err

@@ -106,7 +106,8 @@ func (o *injectOptions) run(ctx context.Context, env *Env, args []string) error 
 	}
 	l := looking{injector: injector, version: o.kubeVersion, namespaces: namespacesOf(reading)}
 	if reading.Live {
-		injector.Around = func(string) ([]*fact.Object, []verdict.Gap) { return reading.Objects, reading.Coverage.Gaps }
+		around := judge.NewAmong(reading.Objects, reading.Coverage.Gaps)
+		injector.Around = func(string) *judge.Among { return around }
 	}
 	for _, known := range []string{reading.Version, catalog.Newest} {
 		if l.version == "" {

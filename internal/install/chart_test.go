@@ -50,7 +50,7 @@ func find(t *testing.T, objects []*Object, kind, name string) *Object {
 
 // everything are the values that bring all objects that the chart has.
 var everything = map[string]any{
-	"namespace.create": true, "gate.repair": true, "exceptions": "- {}", "plan.spec.onError": "fail",
+	"namespace.create": true, "gate.repair": true, "exceptions": "- {}", "exceptionObjects": true, "plan.spec.onError": "fail",
 	"plan.spec.images": []any{map[string]any{"pin": true}},
 	"rules": map[string]any{"mine": "id: mine"}, "templates": map[string]any{"proxy": "kind: SidecarTemplate"},
 	"image.pullSecrets": []any{"pull"}, "gate.env": []any{map[string]any{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}},
@@ -245,6 +245,7 @@ func TestRights(t *testing.T) {
 	}{
 		{"", map[string]any{"rights": named}},
 		{"with exceptions", map[string]any{"rights": named, "exceptions": "- {}"}},
+		{"with exceptions as objects", map[string]any{"rights": named, "exceptionObjects": true}},
 		{"with --repair", map[string]any{"rights": named, "gate.repair": true}},
 		{"with --repair and pinned images", map[string]any{"rights": named, "gate.repair": true, "webhooks.mutating": "always"}},
 	} {

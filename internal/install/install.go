@@ -279,9 +279,10 @@ func firstOf(errs []error) error {
 	return errors.Join(errs...)
 }
 
-// own lists what carries our label: what can be anywhere in all namespaces, the rest, Secrets above all, in the gate's alone.
+// own lists what carries our label: what can be anywhere (roles are in kube-system, too) in all namespaces, the rest, Secrets above
+// all, in the gate's alone.
 func (c *Cluster) own(ctx context.Context, k *kind) ([]*Object, error) {
-	if k.cluster || k.native {
+	if k.cluster || k.native || k.group == rbacGroup {
 		return c.list(ctx, k, "", ours)
 	}
 	return c.list(ctx, k, Namespace, ours)

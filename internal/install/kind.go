@@ -8,7 +8,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-const admissionGroup = "admissionregistration.k8s.io"
+const (
+	admissionGroup = "admissionregistration.k8s.io"
+	rbacGroup      = "rbac.authorization.k8s.io"
+)
 
 // kind is a kind of objects that an installation may have.
 type kind struct {
@@ -34,10 +37,10 @@ var kinds = []kind{
 	{name: "ServiceAccount", version: "v1", resource: "serviceaccounts"},
 	{name: "Secret", version: "v1", resource: "secrets"},
 	{name: "ConfigMap", version: "v1", resource: "configmaps"},
-	{name: "ClusterRole", group: "rbac.authorization.k8s.io", version: "v1", resource: "clusterroles", cluster: true, strict: true},
-	{name: "ClusterRoleBinding", group: "rbac.authorization.k8s.io", version: "v1", resource: "clusterrolebindings", cluster: true, strict: true},
-	{name: "Role", group: "rbac.authorization.k8s.io", version: "v1", resource: "roles", strict: true},
-	{name: "RoleBinding", group: "rbac.authorization.k8s.io", version: "v1", resource: "rolebindings", strict: true},
+	{name: "ClusterRole", group: rbacGroup, version: "v1", resource: "clusterroles", cluster: true, strict: true},
+	{name: "ClusterRoleBinding", group: rbacGroup, version: "v1", resource: "clusterrolebindings", cluster: true, strict: true},
+	{name: "Role", group: rbacGroup, version: "v1", resource: "roles", strict: true},
+	{name: "RoleBinding", group: rbacGroup, version: "v1", resource: "rolebindings", strict: true},
 	{name: "Issuer", group: "cert-manager.io", version: "v1", resource: "issuers"},
 	{name: "Certificate", group: "cert-manager.io", version: "v1", resource: "certificates"},
 	{name: "Service", version: "v1", resource: "services"},

@@ -63,7 +63,7 @@ type Options struct {
 	Identity string
 	// Wanted is asked before each pass; it gives the same pointer until something has changed. While it fails, what was last
 	// wanted is kept.
-	Wanted func() (*Wanted, error)
+	Wanted func(ctx context.Context) (*Wanted, error)
 	// Changed is received from when it is worth asking anew; may be nil.
 	Changed <-chan struct{}
 	// Repair says that guarded objects are restored. It takes rights by which one may become administrator (docs/policies.md).

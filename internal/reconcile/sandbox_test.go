@@ -149,7 +149,7 @@ func (c *cluster) run(identity string, repair bool) (r *Reconciler, stop func())
 	r, err = New(Options{
 		Config: config, Namespace: home, Identity: identity, Repair: repair, Changed: c.changed, Lead: 3 * time.Second,
 		Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)),
-		Wanted: func() (*Wanted, error) {
+		Wanted: func(context.Context) (*Wanted, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			return c.wanted, nil

@@ -110,14 +110,13 @@ func plain(o object) object {
 	_ = json.Unmarshal(text, &copied)
 	delete(copied, "status")
 	meta, _ := copied["metadata"].(map[string]any)
-	for _, key := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "annotations"} {
-		if key == "annotations" {
-			continue
-		}
+	for _, key := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"} {
 		delete(meta, key)
 	}
-	if labels, ok := meta["labels"].(map[string]any); ok {
-		delete(labels, "app.kubernetes.io/managed-by")
+	for _, place := range [][]string{{"metadata", "labels"}, {"spec", "template", "metadata", "labels"}} {
+		if labels, ok := copied.at(place...).(map[string]any); ok {
+			delete(labels, "app.kubernetes.io/managed-by")
+		}
 	}
 	if annotations, ok := meta["annotations"].(map[string]any); ok {
 		maps.DeleteFunc(annotations, func(key string, _ any) bool {
@@ -172,7 +171,7 @@ var sets = map[string]string{
 	"images":    "images: {enabled: always, authSecret: registry, workers: 2, index: {volume: {persistentVolumeClaim: {claimName: advisories, readOnly: true}}}}\n",
 	"fetched":   "images: {enabled: always, vex: {ours: \"{}\"}, index: {from: \"https://mirror.example.com/\", key: \"PEM\"}, trust: {policy: \"signers: {}\", files: {a/b.pub: PEM}}}\n",
 	"closed":    "plan: {spec: {mode: audit, onError: fail, timeoutSeconds: 3, excludeNamespaces: [ops]}}\nreplicas: 3\n",
-	"excused":   "exceptions: |\n  apiVersion: coaming.dev/v1alpha1\n  kind: Exceptions\n  exceptions: []\n",
+	"excused":   "exceptions: |\n  exceptions:\n  - {rules: [privileged-container], selector: {kind: DaemonSet.apps, name: driver}, owner: storage, reason: it mounts disks, expires: 2027-03-31}\n",
 	"extra":     "image: {pullSecrets: [pull]}\ngate: {env: [{name: A, value: b}], tolerations: [{operator: Exists}]}\nnetworkPolicy: {metricsFrom: [{podSelector: {}}]}\n",
 	"repairing": "gate: {repair: true}\n",
 }
