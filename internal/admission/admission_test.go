@@ -202,6 +202,22 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// TestStoodBefore: an update that makes nothing worse is let in, and who sends it is warned that the pods of it are refused from now on,
+// which would else be told in the status of a ReplicaSet alone.
+func TestStoodBefore(t *testing.T) {
+	d := desk(t, "  mode: off\n  rules: [{rules: [privileged-container], mode: enforce}, {rules: [host-network], mode: warn}]\n")
+	const old = `{hostNetwork: true, containers: [{name: app, image: "a:1", securityContext: {privileged: true}}]}`
+	for name, next := range map[string]string{"another image": strings.Replace(old, "a:1", "a:2", 1), "nothing": old} {
+		got := ask(t, d, admission.Everything, asked{"UPDATE", "", "shop", deployment(next), deployment(old)}).Response
+		if !got.Allowed || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "pods above all, is refused") || !strings.Contains(got.Warnings[0], "privileged") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := ask(t, d, admission.Everything, asked{"UPDATE", "", "shop", deployment(plain), deployment(old)}).Response; !got.Allowed || len(got.Warnings) != 0 {
+		t.Errorf("what is mended is warned of: %+v", got)
+	}
+}
+
 func TestModes(t *testing.T) {
 	d := desk(t, `  mode: audit
   rules:

@@ -104,9 +104,14 @@ func (t *trial) findings(q *request, o *fact.Object, rules *judge.Prepared) ([]v
 		before := t.before(rules, q)
 		kept := findings[:0:0]
 		for i := range findings {
-			if f := &findings[i]; f.Verdict == verdict.Exempt || !before.had(f, seen) {
-				kept = append(kept, *f)
+			f := &findings[i]
+			if f.Verdict != verdict.Exempt && before.had(f, seen) {
+				if f.Verdict != verdict.Fail {
+					continue
+				}
+				f.Stood = true
 			}
+			kept = append(kept, *f)
 		}
 		findings = kept
 	}

@@ -53,6 +53,10 @@ func (out *Outcome) add(s enforcement.Setting, f *verdict.Finding, r *rule.Compi
 		out.Unknown++
 		remedy = ""
 	case verdict.Fail:
+		if f.Stood {
+			out.stands(s, f)
+			return
+		}
 		out.Found[s.Mode]++
 	case verdict.Pass:
 		return
@@ -66,6 +70,16 @@ func (out *Outcome) add(s enforcement.Setting, f *verdict.Finding, r *rule.Compi
 	case s.Mode >= enforcement.Warn:
 		out.warn(sentence(f), remedy)
 	}
+}
+
+// stands tells of what an update leaves as it was: it is let be, and what controllers make of it from now on is not.
+func (out *Outcome) stands(s enforcement.Setting, f *verdict.Finding) {
+	if s.Mode != enforcement.Enforce {
+		return
+	}
+	text := "Let be, for it was so before; what is made of it anew, pods above all, is refused: " + sentence(f)
+	out.note(f.Rule, text)
+	out.warn(text, "")
 }
 
 // sentence is what is wrong, where, and which rule says so.

@@ -225,7 +225,7 @@ func TestCheck(t *testing.T) {
 	for _, r := range rules(t) {
 		list = append(list, r)
 	}
-	text := head+`  rules:
+	text := head + `  rules:
   - {rules: [privileged-contaner], mode: warn}
   - {rules: [host-port], severity: critical, mode: warn}
   - {practices: [audit], severity: critical, mode: warn}

@@ -142,16 +142,15 @@ func (p *Plan) Of(r *rule.Rule, at Place) Setting {
 
 // Asks says whether a rule may hold anywhere: false only for one that is off everywhere.
 func (p *Plan) Asks(r *rule.Rule) bool {
-	if p.Default.Mode != Off {
-		return true
-	}
-	fits := p.fitting(r)
+	asks, fits := p.Default.Mode != Off, p.fitting(r)
 	for i := range p.Entries {
-		if mode := p.Entries[i].Mode; fits[i] && mode != nil && *mode != Off {
-			return true
+		e := &p.Entries[i]
+		if !fits[i] || e.Mode == nil {
+			continue
 		}
+		asks = *e.Mode != Off || asks && !e.Where.All()
 	}
-	return false
+	return asks
 }
 
 // Excludes says whether nothing holds in a namespace. Of what belongs to none ("") it is false.

@@ -33,6 +33,8 @@ type Finding struct {
 	// was there, when that changed.
 	Change Change `json:"change,omitempty"`
 	Was    *Was   `json:"was,omitempty"`
+	// Stood says of what an update is judged for that it was there before. It is no part of the format.
+	Stood bool `json:"-"`
 }
 
 // Subject is what was judged.
