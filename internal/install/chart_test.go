@@ -301,3 +301,15 @@ func forbidden(t *testing.T, r right, when string) {
 		t.Errorf("without repair the gate may: %s", text)
 	}
 }
+
+// TestConfigMapsFit refuses what no cluster takes before anything is applied, and tells what is largest.
+func TestConfigMapsFit(t *testing.T) {
+	large := map[string]any{"mine": strings.Repeat("a", mostData), "small": "b"}
+	err := fits(find(t, render(t, map[string]any{"rules": large}), "ConfigMap", "coaming-rules"))
+	if err == nil || !strings.Contains(err.Error(), "coaming-rules would hold 1025 KiB, and a cluster takes 1024: mine.yaml 1024 KiB") {
+		t.Errorf("rules of a mebibyte and a byte: %v", err)
+	}
+	if err := fits(find(t, render(t, nil), "ConfigMap", "coaming-enforcement")); err != nil {
+		t.Error(err)
+	}
+}
