@@ -50,7 +50,7 @@ func TestExceptionsOfTheCluster(t *testing.T) {
 	}
 	eventually(t, "both refuse", func() bool { return refused("shop", "agent") && refused("other", "agent") })
 
-	const lasts = 60 * time.Second
+	const lasts = 90 * time.Second
 	end := time.Now().Add(lasts).Truncate(time.Second)
 	s.apply(t, granted("other", "shop", "stranger", end.Add(time.Hour))) // who may write in one namespace grants nothing in another
 	s.apply(t, granted("coaming-system", "shop", "everywhere", end.Add(time.Hour)))
