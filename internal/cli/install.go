@@ -246,6 +246,10 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if err != nil {
 		return o, err
 	}
-	o.Native, err = e.native(cluster.Version, places)
+	if o.Native, err = e.native(cluster.Version, places); err != nil || len(e.exceptions) == 0 {
+		return o, err
+	}
+	e.exceptions = nil
+	o.Later, err = e.native(cluster.Version, places)
 	return o, err
 }

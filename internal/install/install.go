@@ -18,6 +18,8 @@ type Options struct {
 	Version string // of the program
 	// Native are the objects that enforce the plan without the gate, for the cluster's version: nil where there are none.
 	Native []*Object
+	// Later are those that do once all exceptions have ended, which the gate is to make by itself.
+	Later []*Object
 	// Wait is how long the gate may take to answer before its webhooks are set; 0 sets them at once.
 	Wait time.Duration
 	Now  time.Time
@@ -41,7 +43,7 @@ func (c *Cluster) Prepare(ctx context.Context, o Options) (*Plan, error) {
 		return nil, errNoImage
 	}
 	p := &Plan{keeps: map[key]bool{}}
-	computed := map[string]any{"namespace": map[string]any{"create": true}, "rights": rights(o.Native)}
+	computed := map[string]any{"namespace": map[string]any{"create": true}, "rights": rights(slices.Concat(o.Native, o.Later))}
 	if on, _, _ := unstructured.NestedBool(o.Values, "certificates", "certManager", "enabled"); !on && c.dynamic != nil {
 		secret, bundle, write, err := c.authority(ctx, o.Now)
 		if o.Look && (write || apierrors.IsForbidden(err)) {
@@ -113,7 +115,8 @@ func (c *Cluster) ports(ctx context.Context) []any {
 	return ports
 }
 
-// rights are the names by which the gate's account may write what refuses natively: those of the plan, and no other.
+// rights are the names by which the gate's account may write what refuses natively: those of the plan, now and when exceptions have ended, and
+// no other.
 func rights(native []*Object) map[string]any {
 	names := map[string]any{}
 	for _, o := range native {
