@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
 )
 
 // A policy has no clock, and yet its exceptions end by themselves:

@@ -10,9 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/cel-go/common/ast"
-	"github.com/google/cel-go/common/types"
-
 	"github.com/coaming/coaming/internal/rule"
 )
 
@@ -22,7 +19,7 @@ import (
 // alike are therefore validations of one policy. Its evaluator treats each validation's error for itself; what they share is the budget:
 // 10 million units a policy (pkg/apis/cel/config.go RuntimeCELCostBudget), of which one expression may take a tenth.
 const (
-	// mostOfWorkloads and mostOfOthers bound how many rules a group has: those of pod templates, whose size sizeText bounds,
+	// mostOfWorkloads and mostOfOthers bound how many rules a group has: those of pod templates, whose size smallText bounds,
 	// and those of other objects.
 	mostOfWorkloads, mostOfOthers = 64, 4
 	// mostText bounds what a group's expressions come to, in bytes: etcd takes objects of 1.5 MiB, and 'kubectl apply' without --server-side
@@ -86,35 +83,6 @@ func (g *groups) add(r *rule.Rule, bounds []bounded) error {
 	return nil
 }
 
-// among is the rule's validation among those of others. All that is the rule's own is in its two expressions, since each variable costs the
-// API server as much as an expression, and lists of faults are made twice in any case; the rule's id is in the first for the message of an error.
-func (p *compiled) among() (validation, error) {
-	list, about := p.faults()
-	condition, message := p.holds(), p.says
-	if list != nil {
-		condition, message = snippet(`size(_list) == 0`, map[string]ast.Expr{"_list": list}), about(ident("_faults"))
-	}
-	v, known := p.saying(message)
-	written, err := p.checked(condition)
-	if err != nil {
-		return validation{}, err
-	}
-	v.Expression = quotedText(p.rule.ID) + ` == "" || (` + written + `)`
-	if known {
-		return v, nil
-	}
-	said := snippet(fmt.Sprintf(`[_said].map(_s, size(_s) > %[1]d ? _s.substring(0, %[1]d) : _s)[0]`, longestMessage),
-		map[string]ast.Expr{"_said": sum(text(p.rule.ID+": "), message)})
-	if list != nil {
-		said = snippet(`[_list].map(_faults, size(_faults) == 0 ? "" : _said)[0]`, map[string]ast.Expr{"_list": list, "_said": said})
-	}
-	if v.MessageExpression, err = printed(said); err != nil {
-		return validation{}, err
-	}
-	v.MessageExpression, err = p.checker.exactly(v.MessageExpression, types.StringType)
-	return v, err
-}
-
 // groupName follows from what the rules of a group have in common and from nothing else, so that no rule that comes or goes renames
 // others, and no policy ever comes to mean other places by a change of the plan.
 func (p *compiled) groupName(bounds []bounded) (string, error) {
@@ -170,7 +138,7 @@ func (g *group) split(bit int) []*group {
 	for _, p := range g.pieces {
 		text += p.length()
 	}
-	if len(g.pieces) <= most && (text <= mostText || len(g.pieces) == 1) {
+	if bit == 8*sha256.Size || len(g.pieces) <= most && (text <= mostText || len(g.pieces) == 1) {
 		return []*group{g}
 	}
 	halves := [2]group{{name: g.name, bounds: g.bounds}, {name: g.name, bounds: g.bounds}}
@@ -271,133 +239,4 @@ func (g *group) describe() Metadata {
 		m.Labels["coaming.dev/practice"] = g.pieces[0].rule.Practice
 	}
 	return m
-}
-
-// spec is the policy of a group. Its match conditions let through what concerns any of its rules; what one of them does not judge, that
-// one's validation passes.
-func (g *group) spec() (policySpec, error) {
-	first := g.pieces[0].compiled
-	spec := policySpec{MatchConstraints: first.constraints()}
-	all := g.changes()
-	conditions := first.conditions()
-	spec.MatchConditions = append(conditions[:len(conditions)-1], changed(all))
-	m := merger{spec: &spec, texts: map[string]string{}, taken: map[string]int{}}
-	if isWorkload(first.rule.Match) {
-		m.bound()
-	}
-	for _, p := range g.pieces {
-		if err := m.merge(p, all); err != nil {
-			return policySpec{}, fmt.Errorf("put %s into a policy of several rules: %w", p.rule.ID, err)
-		}
-	}
-	return spec, nil
-}
-
-// changes are the changes that matter to any of the rules.
-func (g *group) changes() []string {
-	parts := map[string]bool{}
-	for _, p := range g.pieces {
-		for _, part := range p.changes() {
-			parts[part] = true
-		}
-	}
-	if parts[anyChange] {
-		return []string{anyChange}
-	}
-	return slices.Sorted(maps.Keys(parts))
-}
-
-// smallText holds for pod templates of which the budget is enough for a whole group, whatever else is in them: TestHostileObjects looks for
-// others. Where it does not hold, the policy refuses the object and asks no rule about it: so many containers, or so long a name of an image,
-// nobody has but who wants the budget spent, and with onError: ignore what the API server cannot finish would be let in.
-const smallText = `[variables.template.spec.?initContainers.orValue([]), variables.template.spec.containers, ` +
-	`variables.template.spec.?ephemeralContainers.orValue([])].all(l, size(l) <= 200 && l.all(c, size(c.?image.orValue("")) <= 4096))`
-
-const (
-	smallName    = "small"
-	tooLargeText = "the pod is too large to be judged: it has more than 200 containers of a kind, or an image's name of more than 4096 characters"
-)
-
-// bound adds the validation of what is too large.
-func (m *merger) bound() {
-	m.spec.Variables = append(m.spec.Variables, Condition{"template", templateText}, Condition{smallName, smallText})
-	m.texts[templateText], m.taken["template"] = "template", 1
-	m.spec.Validations = append(m.spec.Validations, validation{Expression: "variables." + smallName, Message: tooLargeText, Reason: "Forbidden"})
-	m.bounded = true
-}
-
-// merger puts the policies of single rules into one.
-type merger struct {
-	spec  *policySpec
-	texts map[string]string // names of variables by their expressions
-	taken map[string]int    // how many variables bear a name, by name
-	// bounded is set where rules are asked about small objects alone.
-	bounded bool
-}
-
-// merge adds a rule, of which all are the changes that the policy's conditions let through.
-func (m *merger) merge(p piece, all []string) error {
-	names := map[string]string{}
-	for _, v := range p.variables {
-		expression, err := renamed(v.Expression, names)
-		if err != nil {
-			return err
-		}
-		names[v.Name] = m.shared(v.Name, expression)
-	}
-	v := p.validation
-	var err error
-	if v.Expression, err = renamed(v.Expression, names); err != nil {
-		return err
-	}
-	v.Expression = strings.ReplaceAll(v.Expression, "\n", " ") // as in checked
-	if v.MessageExpression, err = renamed(v.MessageExpression, names); err != nil {
-		return err
-	}
-	if own := p.changes(); !slices.Equal(own, all) {
-		v.Expression = "!variables." + m.shared(changedName, changed(own).Expression) + " || " + v.Expression
-	}
-	if m.bounded {
-		v.Expression = "!variables." + smallName + " || " + v.Expression
-		if v.MessageExpression != "" {
-			v.MessageExpression = "!variables." + smallName + ` ? "" : ` + v.MessageExpression
-		}
-	}
-	m.spec.Validations = append(m.spec.Validations, v)
-	return nil
-}
-
-// shared is the name of the variable of that expression, which is added where there is none yet.
-func (m *merger) shared(name, expression string) string {
-	if known := m.texts[expression]; known != "" {
-		return known
-	}
-	m.taken[name]++
-	if n := m.taken[name]; n > 1 {
-		name = fmt.Sprintf("%s_%d", name, n)
-	}
-	m.texts[expression] = name
-	m.spec.Variables = append(m.spec.Variables, Condition{name, expression})
-	return name
-}
-
-// renamed is an expression with other names of the policy's variables.
-func renamed(expression string, names map[string]string) (string, error) {
-	if expression == "" || !slices.ContainsFunc(slices.Collect(maps.Keys(names)), func(name string) bool { return names[name] != name }) {
-		return expression, nil
-	}
-	e, err := parse(expression)
-	if err != nil {
-		return "", err
-	}
-	e, err = rewrite(e, nil, func(e ast.Expr, free func(string) bool) (ast.Expr, error) {
-		if of, name, ok := read(e); ok && of.Kind() == ast.IdentKind && of.AsIdent() == "variables" && free("variables") {
-			return variable(cmp.Or(names[name], name)), nil
-		}
-		return nil, nil
-	})
-	if err != nil {
-		return "", err
-	}
-	return printed(e)
 }

@@ -183,9 +183,9 @@ func TestAnErrorStaysWithItsRule(t *testing.T) {
 		for name, spec := range policies {
 			e := newEvaluator(t, spec)
 			for text, want := range map[string][]string{
-				`{"hostPID":true,"nodeName":"","containers":[{"name":"a","workingDir":""}]}`:                       {"host-pid"},
-				`{"hostPID":true,"containers":[{"name":"a","securityContext":{"privileged":true}}]}`:                {"errs", "errs-of-containers", "host-pid", "privileged-container"},
-				`{"containers":[{"name":"a","workingDir":""},{"name":"b"}]}`:                                        {"errs", "errs-of-containers"},
+				`{"hostPID":true,"nodeName":"","containers":[{"name":"a","workingDir":""}]}`:                         {"host-pid"},
+				`{"hostPID":true,"containers":[{"name":"a","securityContext":{"privileged":true}}]}`:                 {"errs", "errs-of-containers", "host-pid", "privileged-container"},
+				`{"containers":[{"name":"a","workingDir":""},{"name":"b"}]}`:                                         {"errs", "errs-of-containers"},
 				`{"nodeName":"a","containers":[{"name":"a","workingDir":"","securityContext":{"privileged":true}}]}`: {"errs", "privileged-container"},
 			} {
 				got, _, spent := e.judge(content(t, []byte(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":`+text+`}`)), nil)

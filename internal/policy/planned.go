@@ -1,12 +1,12 @@
 package policy
 
 import (
-	"strings"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/enforcement"

@@ -241,9 +241,9 @@ func TestReconcile(t *testing.T) {
 	t.Run("edited", func(t *testing.T) {
 		for name, edit := range map[string][]string{
 			"a condition that never holds": {"validatingadmissionpolicy", hostPID, `{"spec":{"matchConditions":[{"name":"never","expression":"false"}]}}`},
-			"warns only":                   {"validatingadmissionpolicybinding", hostPID+"-enforce", `{"spec":{"validationActions":["Warn"]}}`},
-			"its label":                    {"validatingadmissionpolicybinding", hostPID+"-enforce", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"me","coaming.dev/kept-by":null}}}`},
-			"an object selector":           {"validatingadmissionpolicybinding", everyone+"-enforce", `{"spec":{"matchResources":{"objectSelector":{"matchLabels":{"a":"b"}}}}}`},
+			"warns only":                   {"validatingadmissionpolicybinding", hostPID + "-enforce", `{"spec":{"validationActions":["Warn"]}}`},
+			"its label":                    {"validatingadmissionpolicybinding", hostPID + "-enforce", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"me","coaming.dev/kept-by":null}}}`},
+			"an object selector":           {"validatingadmissionpolicybinding", everyone + "-enforce", `{"spec":{"matchResources":{"objectSelector":{"matchLabels":{"a":"b"}}}}}`},
 		} {
 			before := r.Counts()
 			c.kubectl("", "patch", edit[0], edit[1], "--type=merge", "-p", edit[2])
