@@ -132,8 +132,11 @@ func (g *groups) members() []*group {
 // group has become too large.
 func (g *group) split(bit int) []*group {
 	most, text := mostOfOthers, 0
-	if isWorkload(g.pieces[0].rule.Match) {
+	switch m := g.pieces[0].rule.Match; {
+	case isWorkload(m):
 		most = mostOfWorkloads
+	case slices.Contains(m.Kinds, "PersistentVolume"): // a long path takes a rule's whole budget
+		most = 1
 	}
 	for _, p := range g.pieces {
 		text += p.length()

@@ -75,15 +75,22 @@ func (g *group) changes() []string {
 }
 
 // smallText holds for pod templates of which the budget is enough for a whole group, whatever else is in them: TestHostileObjects looks for
-// others. Where it does not hold, the policy refuses the object and asks no rule about it: so many containers or
-// capabilities, or so long a name of an image, nobody has but who wants the budget spent, and with onError: ignore what the API server cannot finish would be let in.
-const smallText = `[variables.template.spec.?initContainers.orValue([]), variables.template.spec.containers, ` +
-	`variables.template.spec.?ephemeralContainers.orValue([])].all(l, size(l) <= 200 && l.all(c, ` +
-	`size(c.?image.orValue("")) <= 4096 && size(c.?securityContext.?capabilities.?add.orValue([])) <= 200))`
+// others. Where it does not hold, the policy refuses the object and asks no rule about it: so many containers or capabilities, or so
+// long an image's name, path or command, nobody has but who wants the budget spent, and with onError: ignore what the API server cannot
+// finish would be let in. Lengths of lists are asked before what is in them, so that it is itself never too dear to be decided.
+var smallText = strings.NewReplacer("SPEC", "variables.template.spec", "COMMANDS", commandsText, "\n", " ").Replace(`
+[SPEC.?initContainers.orValue([]), SPEC.containers, SPEC.?ephemeralContainers.orValue([])].all(l, size(l) <= 200 && l.all(c,
+size(c.?image.orValue("")) <= 4096 && size(c.?securityContext.?capabilities.?add.orValue([])) <= 200 && [COMMANDS].all(l, size(l) <= 2000))) &&
+size(SPEC.?volumes.orValue([])) <= 2000 && SPEC.?volumes.orValue([]).all(v, size(v.?hostPath.?path.orValue("")) <= 4096) &&
+(SPEC.?initContainers.orValue([]) + SPEC.containers + SPEC.?ephemeralContainers.orValue([])).map(c,
+[COMMANDS].map(l, l.map(s, 64 + size(s)).sum()).sum()).sum() <= 131072`[1:])
+
+// commandsText are the lists of commands and arguments of the container c.
+const commandsText = `c.?command.orValue([]), c.?args.orValue([]), c.?lifecycle.?postStart.?exec.?command.orValue([]), c.?lifecycle.?preStop.?exec.?command.orValue([])`
 
 const (
 	smallName    = "small"
-	tooLargeText = "the pod is too large to be judged: it has more than 200 containers of a kind, adds more than 200 capabilities to one, or names an image in more than 4096 characters"
+	tooLargeText = "the pod is too large to be judged: it has more than 200 containers of a kind, adds more than 200 capabilities to one, has an image or a host path of more than 4096 characters, or commands of more than 100,000"
 )
 
 // bound adds the validation of what is too large.
