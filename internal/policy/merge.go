@@ -78,19 +78,19 @@ func (g *group) changes() []string {
 // others. Where it does not hold, the policy refuses the object and asks no rule about it: so many containers or capabilities, or so
 // long an image's name, path or command, nobody has but who wants the budget spent, and with onError: ignore what the API server cannot
 // finish would be let in. Lengths of lists are asked before what is in them, so that it is itself never too dear to be decided.
-var smallText = strings.NewReplacer("SPEC", "variables.template.spec", "COMMANDS", commandsText, "\n", " ").Replace(`
+var smallText = strings.NewReplacer("SPEC", "variables.template.spec", "TEXTS", textsText, "\n", " ").Replace(`
 [SPEC.?initContainers.orValue([]), SPEC.containers, SPEC.?ephemeralContainers.orValue([])].all(l, size(l) <= 200 && l.all(c,
-size(c.?image.orValue("")) <= 4096 && size(c.?securityContext.?capabilities.?add.orValue([])) <= 200 && [COMMANDS].all(l, size(l) <= 2000))) &&
-size(SPEC.?volumes.orValue([])) <= 2000 && SPEC.?volumes.orValue([]).all(v, size(v.?hostPath.?path.orValue("")) <= 4096) &&
+size(c.?securityContext.?capabilities.?add.orValue([])) <= 200 && [TEXTS].all(l, size(l) <= 2000))) && size(SPEC.?volumes.orValue([])) <= 2000 &&
+SPEC.?volumes.orValue([]).map(v, size(v.?hostPath.?path.orValue(""))).sum() +
 (SPEC.?initContainers.orValue([]) + SPEC.containers + SPEC.?ephemeralContainers.orValue([])).map(c,
-[COMMANDS].map(l, l.map(s, 64 + size(s)).sum()).sum()).sum() <= 131072`[1:])
+[TEXTS].map(l, l.map(s, 64 + size(s)).sum()).sum()).sum() <= 100000`[1:])
 
-// commandsText are the lists of commands and arguments of the container c.
-const commandsText = `c.?command.orValue([]), c.?args.orValue([]), c.?lifecycle.?postStart.?exec.?command.orValue([]), c.?lifecycle.?preStop.?exec.?command.orValue([])`
+// textsText are the lists of texts of the container c that many rules look at with patterns.
+const textsText = `dyn([c.?image.orValue("")]), c.?command.orValue([]), c.?args.orValue([]), c.?lifecycle.?postStart.?exec.?command.orValue([]), c.?lifecycle.?preStop.?exec.?command.orValue([])`
 
 const (
 	smallName    = "small"
-	tooLargeText = "the pod is too large to be judged: it has more than 200 containers of a kind, adds more than 200 capabilities to one, has an image or a host path of more than 4096 characters, or commands of more than 100,000"
+	tooLargeText = "the pod is too large to be judged: it has more than 200 containers of a kind, 200 added capabilities of one, 2000 volumes or parts of a command, or 100,000 characters of images, commands and host paths"
 )
 
 // bound adds the validation of what is too large.
