@@ -18,7 +18,8 @@ MOST ?= 100000
 RUNS ?= 5
 
 # Packages that start goroutines, which the race detector can say something about.
-RACE := ./internal/rule/... ./internal/judge/... ./internal/source/... ./internal/cli/...
+RACE := ./internal/rule/... ./internal/judge/... ./internal/source/... ./internal/cli/... \
+	./internal/admission/... ./internal/gate/... ./internal/clearance/... ./internal/certificate/... ./internal/reconcile/...
 
 lint := go tool -modfile=tools/lint.mod golangci-lint
 tool := go tool -modfile=tools/tools.mod
@@ -57,18 +58,24 @@ gen: ## Regenerate the generated files
 check: ## Everything that CI asks beside the tests (the first time builds golangci-lint: minutes)
 	@$(MAKE) -k $(CHECKS) || { echo 'see the lines with *** above for what is wrong' >&2; exit 1; }
 
-e2e: bin/sandbox bin/sandbox-dns node-programs build ## Prove it against a real API server and node (the first time builds them: 5 to 10 minutes; after that five)
+e2e: bin/sandbox bin/sandbox-dns node-programs build ## Prove it against a real API server and node (the first time builds them: 5 to 10 minutes)
 	@export SANDBOX_BIN=$(CURDIR)/bin/sandbox COAMING_BIN=$(CURDIR)/bin/coaming; \
 	{ status=0; \
 		go test -json -count=1 -timeout 40m ./test/e2e/... || status=1; \
-		go test -json -count=1 -run TestClusterSandbox ./internal/source || status=1; \
+		go test -json -count=1 -run 'TestClusterSandbox|TestReconcile' ./internal/source ./internal/reconcile || status=1; \
 		cd test/sandbox; go test -json -count=1 -trimpath ./... || status=1; \
 		exit $$status; \
 	} | go run ./tools/tally -keep .cache/tally/e2e
 
-race: ## Run the tests of what is concurrent under the race detector (needs a C compiler; the first time takes minutes)
+race: ## Run the tests of what is concurrent under the race detector (needs a C compiler; where make e2e has built a cluster, one more; the first time takes minutes)
 	@if ! command -v $${CC:-cc} >/dev/null; then echo 'skipped: the race detector needs a C compiler'; exit 0; fi; \
-	CGO_ENABLED=1 go test -race -timeout 30m -json $(RACE) | go run ./tools/tally
+	{ status=0; \
+		CGO_ENABLED=1 go test -race -timeout 30m -json $(RACE) || status=1; \
+		if [ -x bin/sandbox ]; then \
+			SANDBOX_BIN=$(CURDIR)/bin/sandbox CGO_ENABLED=1 go test -race -timeout 10m -json -run TestReconcile ./internal/reconcile || status=1; \
+		fi; \
+		exit $$status; \
+	} | go run ./tools/tally
 
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@grep -rl --include='*_test.go' '^func Fuzz' internal cmd | while read -r file; do \
@@ -115,6 +122,9 @@ judge-trust: build ## Ask cosign itself about the signatures of images (a module
 
 judge-sbom: ## Hold our bills of materials to the published schemas and upstream's readers (a module of its own; fetches them)
 	@cd test/sbomjudge; go test -v -count=1 ./...
+
+judge-chart: bin/sandbox build ## Ask helm itself, and cert-manager's definitions, about the chart, on a real API server (a module of its own; builds helm, minutes)
+	@cd test/chartjudge; SANDBOX_BIN=$(CURDIR)/bin/sandbox COAMING_BIN=$(CURDIR)/bin/coaming go test -v -count=1 ./...
 
 judge-rpm: ## Ask go-rpmdb about the databases of sixteen real distributions (a module of its own)
 	@cd test/rpmjudge; go test -v -count=1 ./...
@@ -215,4 +225,4 @@ node-programs:
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(NODE_PACKAGES); } >&2 || \
 		echo 'no node: $(NODE_PACKAGES) could not be installed' >&2
 
-.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image bench-gate bench-native bench-rejudge judge-versions judge-advisory judge-sbom judge-rpm judge-trust fixes sandbox node-programs dist clean help $(CHECKS)
+.PHONY: run build test fmt gen check e2e race fuzz bench bench-graph bench-advisory bench-image bench-gate bench-native bench-rejudge judge-versions judge-advisory judge-sbom judge-rpm judge-trust judge-chart fixes sandbox node-programs dist clean help $(CHECKS)

@@ -53,6 +53,7 @@ var floors = map[string]int{
 	"internal/assay":     2,
 	"internal/inject":    2,
 
+	"internal/drift":       1,
 	"internal/purl":        1,
 	"internal/rbac":        1,
 	"internal/rule":        1,

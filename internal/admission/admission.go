@@ -27,7 +27,8 @@ type Surroundings interface {
 
 // Clearance is what is known of images.
 type Clearance interface {
-	// Clear answers for each image, never later than the context ends. The findings are shared: nobody may change them.
+	// Clear answers for each image, never later than the context ends. The findings are shared: nobody may change them. Where the
+	// request only asks what would be (IsDry), nothing comes of it: no image is queued to be looked into.
 	Clear(ctx context.Context, images []string, at enforcement.Place) []Cleared
 }
 
@@ -75,6 +76,9 @@ type Options struct {
 	Clearance Clearance
 	// Mutate is what is to be changed of an object; nil for nothing. The operations are sound beside an error.
 	Mutate func(ctx context.Context, o *fact.Object, at enforcement.Place) ([]Operation, error)
+	// Drift is what of an object that was changed is no longer as Mutate would make it, and cannot be mended any more, in sentences; nil
+	// for nothing.
+	Drift func(o *fact.Object, at enforcement.Place) []string
 	// Skips leaves rules to others that enforce them where the gate would; nil for none.
 	Skips func(r *rule.Rule) bool
 	Now   func() time.Time
@@ -91,14 +95,31 @@ type Desk struct {
 	excusing map[string][]verdict.Exception // by rule
 	mutex    sync.Mutex
 	places   map[placeKey]*placed
-	courts   map[string]*court // by the settings of all rules
+	courts   map[string]*court          // by the settings of all rules
+	prepared map[string]*judge.Prepared // by which rules they are
+}
+
+type dryKey struct{}
+
+// IsDry says whether nothing is to come of a request (dryRun): what there is of it is what is known already.
+func IsDry(ctx context.Context) bool { return ctx.Value(dryKey{}) != nil }
+
+// Dry is the context of such a request.
+func Dry(ctx context.Context) context.Context { return context.WithValue(ctx, dryKey{}, true) }
+
+// about is the context of a request.
+func (q *request) about(ctx context.Context) context.Context {
+	if q.dryRun {
+		return Dry(ctx)
+	}
+	return ctx
 }
 
 // New makes a desk.
 func New(o Options) *Desk {
 	d := &Desk{
 		Options: o, byID: map[string]*rule.Compiled{}, excusing: map[string][]verdict.Exception{},
-		places: map[placeKey]*placed{}, courts: map[string]*court{},
+		places: map[placeKey]*placed{}, courts: map[string]*court{}, prepared: map[string]*judge.Prepared{},
 	}
 	for _, r := range o.Rules {
 		d.byID[r.ID] = r

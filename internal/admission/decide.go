@@ -21,7 +21,7 @@ func (d *Desk) Validate(ctx context.Context, class Class, body string) ([]byte, 
 	out := &Outcome{Allowed: true}
 	if q.changes() {
 		if at := d.place(q); !d.Plan.Excludes(at.Namespace) && !q.leaving() {
-			d.decide(ctx, class, q, at, out)
+			d.decide(q.about(ctx), class, q, at, out)
 		}
 	}
 	return out.answer(q), out, nil
@@ -87,7 +87,7 @@ func (t *trial) rules(q *request, o *fact.Object, out *Outcome) {
 // judge is what judge finds of an object among what stands around it.
 func (t *trial) judge(o *fact.Object, exceptions []verdict.Exception, noticed func(judge.Notice)) []verdict.Finding {
 	in := t.among().Input(o, t.Version)
-	in.Exceptions, in.Lifetime, in.Now, in.Terse, in.Noticed = exceptions, t.Lifetime, t.Now(), true, noticed
+	in.Exceptions, in.Lifetime, in.Now, in.Terse, in.Uncounted, in.Noticed = exceptions, t.Lifetime, t.Now(), true, true, noticed
 	in.Stop = func(findings int) bool {
 		t.cut = t.cut || findings > mostFindings || t.ctx.Err() != nil
 		return t.cut

@@ -30,7 +30,7 @@ func (d *Desk) Patch(ctx context.Context, body string) ([]byte, *Outcome, error)
 	r := response{UID: q.uid, Allowed: true}
 	if q.changes() {
 		if at := d.place(q); !d.Plan.Excludes(at.Namespace) && !q.leaving() {
-			if operations := d.patch(ctx, q, at, out); len(operations) > 0 {
+			if operations := d.patch(q.about(ctx), q, at, out); len(operations) > 0 {
 				if r.Patch, err = json.Marshal(operations); err != nil {
 					return nil, nil, fmt.Errorf("write the patch: %w", err)
 				}
@@ -45,6 +45,13 @@ func (d *Desk) Patch(ctx context.Context, body string) ([]byte, *Outcome, error)
 // patch pins images first, and then lets the others change what that leaves.
 func (d *Desk) patch(ctx context.Context, q *request, at enforcement.Place, out *Outcome) []Operation {
 	o := q.subject(q.object)
+	if q.operation == "UPDATE" && d.Drift != nil {
+		for _, line := range d.Drift(o, at) {
+			out.Drifted++
+			out.note("drift", line)
+			out.warn(line, "Have its controller make it anew.")
+		}
+	}
 	operations := d.pin(ctx, q, o, at)
 	if d.Mutate == nil {
 		return operations
@@ -72,6 +79,10 @@ func (op *Operation) text() string { return fmt.Sprint(op.Value) }
 // pin gives images the digest that their tag names now, where it is known.
 func (d *Desk) pin(ctx context.Context, q *request, o *fact.Object, at enforcement.Place) []Operation {
 	if d.Clearance == nil || !d.Plan.ImagesAt(at).Pin || optedOut(o, pinWord) {
+		return nil
+	}
+	// What a controller made is held to what it was made of: changed, it would be made anew without end. Its pods are pinned instead.
+	if owner, _ := fact.Controller(o); owner != "" && o.GroupKind() != "Pod" {
 		return nil
 	}
 	var before []string

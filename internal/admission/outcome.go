@@ -15,6 +15,8 @@ type Outcome struct {
 	// Found counts by mode what failed, Unknown what could not be decided, Exempt what was excused.
 	Found           [4]int
 	Unknown, Exempt int
+	// Drifted counts what is no longer as a mutation would make it.
+	Drifted int
 	// Denials are why the request is refused.
 	Denials []string
 	// Warnings and Notes are what who asked is warned of, and what stands in the API server's audit log, by its key.

@@ -3,6 +3,7 @@ package admission
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/coaming/coaming/internal/catalog"
@@ -110,6 +111,7 @@ func (d *Desk) convene(at enforcement.Place, class Class) *court {
 	}
 	if len(d.courts) >= mostCourts {
 		clear(d.courts)
+		clear(d.prepared)
 		clear(d.places)
 	}
 	c := d.newCourt(settings)
@@ -126,11 +128,13 @@ func (d *Desk) newCourt(settings []enforcement.Setting) *court {
 	}
 	var asked []*rule.Compiled
 	around := map[string]bool{}
+	var signature strings.Builder
 	for i, r := range d.rules {
 		if settings[i].Mode == enforcement.Off {
 			continue
 		}
 		asked = append(asked, r)
+		signature.WriteString(strconv.Itoa(i) + " ")
 		c.settings[r.ID] = settings[i]
 		for _, kind := range judge.Around(r) {
 			around[kind] = true
@@ -138,7 +142,10 @@ func (d *Desk) newCourt(settings []enforcement.Setting) *court {
 	}
 	c.asked = len(asked)
 	c.around = slices.Sorted(maps.Keys(around))
-	c.rules = judge.Prepare(asked, d.Settings, d.Width)
+	if c.rules = d.prepared[signature.String()]; c.rules == nil { // how rules hold is nothing to who judges
+		c.rules = judge.Prepare(asked, d.Settings, d.Width)
+		d.prepared[signature.String()] = c.rules
+	}
 	return c
 }
 

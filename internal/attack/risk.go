@@ -41,7 +41,7 @@ type rater struct {
 	front, frontAny reached
 	sinks           []sinkView
 	entry           int32
-	by              map[objectKey][]spot
+	by              map[objectKey]*places
 	names           map[objectKey]Node   // of the workloads
 	holders         map[objectKey][]Node // by binding, its subjects; nil before it is asked for
 	needs           map[string]bool
@@ -62,13 +62,6 @@ type sinkView struct {
 // objectKey is what findings and evidence name the same object by.
 type objectKey struct{ group, kind, namespace, name string }
 
-// spot is where a step stands in an object.
-type spot struct {
-	path  string
-	edge  int32
-	whole bool // anything in the object is about it: a binding
-}
-
 func keyOf(apiVersion, kind, namespace, name string) objectKey {
 	group, _, found := strings.Cut(apiVersion, "/")
 	if !found {
@@ -81,7 +74,7 @@ func keyOf(apiVersion, kind, namespace, name string) objectKey {
 // ofGraph names, findings tell where attackers get on from their subject, wherever in it they stand.
 func (g *Graph) Rate(findings []verdict.Finding, ofGraph map[string]bool) {
 	entries := g.OfKind(Internet)
-	r := &rater{g: g, entry: -1, by: map[objectKey][]spot{}, names: map[objectKey]Node{}, needs: map[string]bool{}}
+	r := &rater{g: g, entry: -1, by: map[objectKey]*places{}, names: map[objectKey]Node{}, needs: map[string]bool{}}
 	if len(entries) > 0 {
 		r.entry = entries[0]
 	}
@@ -210,49 +203,12 @@ func (r *rater) add(k objectKey, o *fact.Object, at document.Value, below []stri
 	for _, key := range below {
 		steps = append(steps, document.Step{Key: key})
 	}
-	p := spot{path: o.Root.PathText(steps), edge: edge, whole: strings.HasSuffix(o.Kind, "RoleBinding")}
 	list := r.by[k]
-	for i := len(list) - 1; i >= 0 && list[i].edge == edge; i-- { // they come edge by edge
-		if list[i] == p {
-			return
-		}
+	if list == nil {
+		list = &places{whole: strings.HasSuffix(o.Kind, "RoleBinding"), at: map[string][]int32{}}
+		r.by[k] = list
 	}
-	r.by[k] = append(list, p)
-}
-
-// meets says whether a finding at a path is about the place: it is the same, or one of them is a part of
-// the other and says enough by itself.
-func (p *spot) meets(path string) bool {
-	switch {
-	case p.whole || p.path == path:
-		return true
-	case beneath(path, p.path):
-		return tells(p.path)
-	case beneath(p.path, path):
-		return tells(path)
-	}
-	return false
-}
-
-func beneath(path, above string) bool {
-	rest, found := strings.CutPrefix(path, above)
-	return found && rest != "" && (rest[0] == '.' || rest[0] == '[')
-}
-
-// tells says whether a path is one of a thing, and not of a whole template, spec or container, of which
-// findings and steps have many that have nothing to do with each other.
-func tells(path string) bool {
-	last := path[strings.LastIndexByte(path, '.')+1:]
-	switch last {
-	case "", "spec", "metadata", "template", "securityContext", "capabilities", "labels", "annotations":
-		return false
-	}
-	for _, list := range fact.ContainerFields {
-		if strings.HasPrefix(last, list) {
-			return false
-		}
-	}
-	return true
+	list.add(o.Root.PathText(steps), edge)
 }
 
 // risk is that of one finding; nil where nothing is known.
@@ -265,11 +221,8 @@ func (r *rater) risk(f *verdict.Finding, ofSubject bool) *verdict.Risk {
 		}
 	}
 	var edges []int32
-	places := r.by[key]
-	for i := range places {
-		if places[i].meets(f.Path) {
-			edges = append(edges, places[i].edge)
-		}
+	if places := r.by[key]; places != nil {
+		edges = places.meet(f.Path)
 	}
 	slices.Sort(edges)
 	edges = slices.Compact(edges)

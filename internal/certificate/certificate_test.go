@@ -173,7 +173,7 @@ func TestKeeperRotates(t *testing.T) {
 	folder, now := t.TempDir(), start
 	a := newAuthority(t, start, AuthorityLife)
 	putAuthority(t, folder, a)
-	k := NewKeeper(Options{Folder: folder, Names: []string{gate}, Now: func() time.Time { return now }})
+	k := NewKeeper(Options{Certificate: filepath.Join(folder, certificateFile), Key: filepath.Join(folder, keyFile), Names: []string{gate}, Now: func() time.Time { return now }})
 	if k.Ready() == nil {
 		t.Error("ready without a certificate")
 	}
@@ -214,7 +214,7 @@ func TestKeeperRotates(t *testing.T) {
 func TestKeeperServesWhatOthersMade(t *testing.T) {
 	folder, now := t.TempDir(), start
 	a := newAuthority(t, start, AuthorityLife)
-	k := NewKeeper(Options{Folder: folder, Names: []string{"another.name"}, Now: func() time.Time { return now }})
+	k := NewKeeper(Options{Certificate: filepath.Join(folder, certificateFile), Key: filepath.Join(folder, keyFile), Names: []string{"another.name"}, Now: func() time.Time { return now }})
 	var last *x509.Certificate
 	for range 2 {
 		made, err := a.Issue([]string{gate}, start, LeafLife)
@@ -250,4 +250,20 @@ func served(t *testing.T, k *Keeper) *x509.Certificate {
 		t.Errorf("the end is told as %s, and is %s", k.End(), c.Leaf.NotAfter)
 	}
 	return c.Leaf
+}
+
+// TestKeeperWithoutNamesMakesNone serves a certificate that might sign others as it is where nobody names any.
+func TestKeeperWithoutNamesMakesNone(t *testing.T) {
+	folder := t.TempDir()
+	a := newAuthority(t, start, AuthorityLife)
+	putAuthority(t, folder, a)
+	o := Options{Now: func() time.Time { return start }}
+	o.Certificate, o.Key = In(folder)
+	k := NewKeeper(o)
+	if err := k.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := k.GetCertificate(nil); err != nil || !c.Leaf.Equal(a.Certificate) {
+		t.Errorf("another certificate is served: %v", err)
+	}
 }

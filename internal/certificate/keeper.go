@@ -23,15 +23,22 @@ import (
 const (
 	certificateFile = "tls.crt"
 	keyFile         = "tls.key"
-	largestFile     = 1 << 20 // a Secret is no larger
 )
+
+const largestFile = 1 << 20 // a Secret is no larger
+
+// In are the two files of a folder to which such a Secret is mounted.
+func In(folder string) (certificate, key string) {
+	return filepath.Join(folder, certificateFile), filepath.Join(folder, keyFile)
+}
 
 // Options say where a keeper's certificates come from.
 type Options struct {
-	// Folder holds tls.crt and tls.key. Are they an authority, leaves are made of it, in memory alone; are they a server's
+	// Certificate and Key are files of PEM. Are they an authority, leaves are made of it, in memory alone; are they a server's
 	// certificate (cert-manager's), it is served, and read again when it changes.
-	Folder string
-	// Names are those that leaves are made for: COAMING-GATE.NAMESPACE.svc. A server's certificate has its own.
+	Certificate, Key string
+	// Names are those that leaves are made for: COAMING-GATE.NAMESPACE.svc. Without them the files are a server's certificate,
+	// whatever it may sign.
 	Names []string
 	Life  time.Duration // of leaves; 0 is LeafLife
 	Now   func() time.Time
@@ -91,7 +98,7 @@ func (k *Keeper) End() time.Time {
 }
 
 // Run looks after the certificate until the context ends: every tenth of a leaf's life, and at least every ten seconds,
-// for a folder that changed. What goes wrong is logged once and tried again; the old certificate is served meanwhile.
+// for files that changed. What goes wrong once there is a certificate is logged once and tried again; the old one is served meanwhile.
 func (k *Keeper) Run(ctx context.Context) {
 	const rarest = 10 * time.Second
 	tick := time.NewTicker(max(min(k.o.Life/10, rarest), 100*time.Millisecond))
@@ -106,7 +113,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// Refresh reads the folder and replaces the certificate where it is time: there is none, the folder has changed, or two
+// Refresh reads the files and replaces the certificate where it is time: there is none, they have changed, or two
 // thirds of a leaf's life are over.
 func (k *Keeper) Refresh() error {
 	k.mu.Lock()
@@ -115,7 +122,7 @@ func (k *Keeper) Refresh() error {
 	switch {
 	case err == nil:
 		k.wrong = ""
-	case k.wrong != err.Error():
+	case k.wrong != err.Error() && k.current.Load() != nil:
 		k.wrong = err.Error()
 		k.o.Log.Error("certificate not replaced", "error", err, "serving_until", k.End())
 	}
@@ -131,11 +138,12 @@ func (k *Keeper) refresh() error {
 	changed := k.current.Load() == nil || source != k.source
 	list, err := cert.ParseCertsPEM(chain)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", filepath.Join(k.o.Folder, certificateFile), err)
+		return fmt.Errorf("read the certificate %s: %w", k.o.Certificate, err)
 	}
 	var made *tls.Certificate
+	makes := list[0].IsCA && len(k.o.Names) > 0
 	switch {
-	case list[0].IsCA && (changed || k.old()):
+	case makes && (changed || k.old()):
 		authority, err := ReadAuthority(chain, key)
 		if err != nil {
 			return err
@@ -143,10 +151,10 @@ func (k *Keeper) refresh() error {
 		if made, err = authority.Issue(k.o.Names, k.o.Now(), k.o.Life); err != nil {
 			return err
 		}
-	case !list[0].IsCA && changed:
+	case !makes && changed:
 		pair, err := tls.X509KeyPair(chain, key)
 		if err != nil {
-			return fmt.Errorf("read the certificate in %s: %w", k.o.Folder, err)
+			return fmt.Errorf("read the certificate %s with the key %s: %w", k.o.Certificate, k.o.Key, err)
 		}
 		pair.Leaf = list[0]
 		made = &pair
@@ -167,19 +175,21 @@ func (k *Keeper) old() bool {
 }
 
 func (k *Keeper) read() (chain, key []byte, err error) {
-	for name, text := range map[string]*[]byte{certificateFile: &chain, keyFile: &key} {
-		path := filepath.Join(k.o.Folder, name)
-		info, err := os.Stat(path)
+	for _, file := range []struct {
+		path string
+		text *[]byte
+	}{{k.o.Certificate, &chain}, {k.o.Key, &key}} {
+		info, err := os.Stat(file.path)
 		if err == nil && (!info.Mode().IsRegular() || info.Size() > largestFile) {
-			err = errors.New("not a file of PEM")
+			err = fmt.Errorf("%s is no file of PEM", file.path)
 		}
 		if err == nil {
-			*text, err = os.ReadFile(path)
+			*file.text, err = os.ReadFile(file.path)
 		}
 		if err != nil {
 			return nil, nil, &verdict.RemedyError{
-				Err:    fmt.Errorf("read the gate's certificate %s: %w", path, err),
-				Remedy: "Name a folder with tls.crt and tls.key: of an authority, or of a server's certificate.",
+				Err:    fmt.Errorf("read the certificate: %w", err),
+				Remedy: "Name the files of a certificate and its key, or a folder with tls.crt and tls.key: of an authority, or of a server's certificate.",
 			}
 		}
 	}

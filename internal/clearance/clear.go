@@ -14,20 +14,37 @@ import (
 func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.Place) []admission.Cleared {
 	setting := c.Plan().ImagesAt(at)
 	asks := requested
-	if setting.Unseen == enforcement.UnseenWait && setting.Wait > 0 {
+	if setting.Unseen == enforcement.UnseenWait && setting.Wait > 0 && !admission.IsDry(ctx) {
 		asks = waited
 	}
 	list := make([]admission.Cleared, len(images))
 	jobs := make([]*job, len(images))
 	open := false
+	room := true
 	for i, image := range images {
-		list[i], jobs[i] = c.answer(ctx, image, at.Namespace, asks)
+		if !room || ctx.Err() != nil { // an object may name more images than anybody has time for
+			list[i] = admission.Cleared{State: admission.Queued, Why: errFull.Error()}
+			continue
+		}
+		list[i], jobs[i], room = c.answer(ctx, image, at.Namespace, asks)
 		open = open || jobs[i] != nil && asks == waited
 	}
-	if !open {
-		return list
+	if open {
+		c.wait(ctx, images, jobs, setting.Wait, list)
 	}
-	waiting, cancel := context.WithTimeout(ctx, setting.Wait)
+	return list
+}
+
+// wait waits for images that others look into, and enters what is then known of them.
+func (c *Clearance) wait(ctx context.Context, images []string, jobs []*job, patience time.Duration, list []admission.Cleared) {
+	why := fmt.Sprintf("nobody has looked into it yet, though the request waited up to %s", patience)
+	again, may := admission.Rest(ctx)
+	if may {
+		defer again()
+	} else {
+		patience, why = 0, "nobody has looked into it yet, and too many requests wait for images to wait for it"
+	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for i, j := range jobs {
 		if j == nil {
@@ -40,28 +57,30 @@ func (c *Clearance) Clear(ctx context.Context, images []string, at enforcement.P
 		}
 		c.queue.leave(j)
 		if list[i] = c.recall(ctx, images[i]); list[i].State == admission.Queued {
-			list[i].Why = fmt.Sprintf("nobody has looked into it yet, though the request waited up to %s", setting.Wait)
+			list[i].Why = why
 		}
 	}
-	return list
 }
 
-// answer is what is known of one image; where nothing is, it is queued.
-func (c *Clearance) answer(ctx context.Context, image, namespace string, asks class) (admission.Cleared, *job) {
-	known := c.recall(ctx, image)
+// answer is what is known of one image; where nothing is, it is queued. Room is false where the queue takes no more.
+func (c *Clearance) answer(ctx context.Context, image, namespace string, asks class) (known admission.Cleared, queued *job, room bool) {
+	known = c.recall(ctx, image)
 	c.counts.answers[known.State].Add(1)
 	if known.State != admission.Queued {
-		return known, nil
+		return known, nil, true
 	}
 	r, err := parse(image)
 	if err != nil { // recall would have said so
-		return admission.Cleared{State: admission.Failed, Why: err.Error()}, nil
+		return admission.Cleared{State: admission.Failed, Why: err.Error()}, nil, true
 	}
-	j, err := c.queue.add(r, namespace, asks)
-	if err != nil {
+	if admission.IsDry(ctx) {
+		known.Why = "nobody has looked into it yet, and a dry run has nobody do so"
+		return known, nil, true
+	}
+	if queued, err = c.queue.add(r, namespace, asks); err != nil {
 		known.Why = err.Error()
 	}
-	return known, j
+	return known, queued, err == nil
 }
 
 // recall is what is known of one image, from memory or from the store.
@@ -111,6 +130,6 @@ func (c *Clearance) orFailure(r *reference, queued admission.Cleared) admission.
 // Want queues images that somebody will ask for: those that pods in a namespace run. What is known already costs nothing.
 func (c *Clearance) Want(ctx context.Context, images []string, namespace string) {
 	for _, image := range images {
-		_, _ = c.answer(ctx, image, namespace, running) // what finds no room is asked for when it is needed
+		_, _, _ = c.answer(ctx, image, namespace, running) // what finds no room is asked for when it is needed
 	}
 }

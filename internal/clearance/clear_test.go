@@ -2,6 +2,7 @@ package clearance
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -213,10 +214,37 @@ func TestWait(t *testing.T) {
 	if s := c.Stats(); s.WaitedInVain != 1 {
 		t.Errorf("%+v", s)
 	}
+	crowded := admission.WithRest(t.Context(), func() (func(), bool) { return nil, false })
+	begun = time.Now()
+	if got := c.Clear(crowded, []string{b.host + "/team/other:1"}, shop); got[0].State != admission.Queued || !strings.Contains(got[0].Why, "too many requests wait") || time.Since(begun) > time.Second {
+		t.Errorf("where too many wait, after %s: %+v", time.Since(begun), got)
+	}
 	close(hold)
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestManyImages answers at once about an object that names more images than the queue holds.
+func TestManyImages(t *testing.T) {
+	b := newBed(t)
+	c := b.clearance()
+	var images []string
+	for i := range 20_000 {
+		images = append(images, fmt.Sprintf("%s/team/many-%d:1", b.host, i))
+	}
+	begun := time.Now()
+	for i, got := range c.Clear(t.Context(), images, shop) {
+		if got.State != admission.Queued || i > 1000 && got.Why != errFull.Error() {
+			t.Fatalf("image %d: %+v", i, got)
+		}
+	}
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if s := c.Stats(); s.Pending != 1000 {
+		t.Errorf("%d wait", s.Pending)
 	}
 }
 

@@ -87,11 +87,13 @@ func (q *queue) leave(j *job) {
 }
 
 // makeRoom gives up one image for one of a class that a namespace asks for: one of a lower class, or of a namespace that has
-// more in the queue than this one would have. For whom a request waits is never given up.
+// more in the queue than this one would have. One for which a request waits is given up only where another namespace asks and
+// more than half of the queue is of this one.
 func (q *queue) makeRoom(namespace string, c class) bool {
 	var victim *job
 	for _, j := range q.jobs {
-		if j.running || j.waiting > 0 || j.class > c || j.class == c && q.count[j.namespace] <= q.count[namespace]+1 {
+		greedy := 2*q.count[j.namespace] > q.most && j.namespace != namespace
+		if j.running || !greedy && (j.waiting > 0 || j.class > c || j.class == c && q.count[j.namespace] <= q.count[namespace]+1) {
 			continue
 		}
 		if victim == nil || cmp.Or(

@@ -1,10 +1,14 @@
 package clearance
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 // line is a queue with a clock that goes on by a second for each image.
@@ -79,5 +83,61 @@ func TestRoom(t *testing.T) {
 	}
 	if q.refused != 3 {
 		t.Errorf("%d found no room", q.refused)
+	}
+}
+
+// TestGreedy lets nobody keep others out by requests that wait: who has more than half of a full queue gives up even those.
+func TestGreedy(t *testing.T) {
+	q, add := line(t, 4)
+	var waiting []*job
+	for i := range 4 {
+		j, err := add(fmt.Sprintf("many%d", i), "many", waited)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting = append(waiting, j)
+	}
+	if _, err := add("many9", "many", waited); err == nil {
+		t.Error("who filled the queue finds room for one more")
+	}
+	for i := range 2 {
+		if _, err := add(fmt.Sprintf("few%d", i), "few", requested); err != nil {
+			t.Errorf("who has less than half of the queue finds no room: %v", err)
+		}
+	}
+	if _, err := add("few2", "few", requested); err == nil {
+		t.Error("of half of the queue is given up what a request waits for")
+	}
+	gone := 0
+	for _, j := range waiting {
+		select {
+		case <-j.done:
+			gone++
+		default:
+		}
+		q.leave(j)
+	}
+	if gone != 2 {
+		t.Errorf("%d requests were told that they wait in vain, want 2", gone)
+	}
+}
+
+// TestFiguresAreFigures reads what is written of a clearance as Prometheus does.
+func TestFiguresAreFigures(t *testing.T) {
+	b := newBed(t)
+	c := b.clearance()
+	c.ask(b.host + "/team/unseen:1")
+	var text bytes.Buffer
+	if err := c.WriteMetrics(&text); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.New(bytes.NewReader(text.Bytes())).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v\n%s", err, problems, text.Bytes())
+	}
+	for _, line := range []string{"coaming_images_queue_images 1\n", `coaming_images_answers_total{state="queued"} 1` + "\n"} {
+		if !strings.Contains(text.String(), line) {
+			t.Errorf("nothing says %s among\n%s", line, text.String())
+		}
 	}
 }

@@ -86,12 +86,12 @@ func (c *Clearance) WriteMetrics(w io.Writer) error {
 	}
 	for _, m := range metrics {
 		name := "coaming_images_" + m.name
-		if _, err := fmt.Fprintf(w, "# HELP %s %s\n# TYPE %[1]s %s\n%[1]s %v\n", name, m.help, m.kind, m.value); err != nil {
+		if _, err := fmt.Fprintf(w, "# HELP %[1]s %[2]s\n# TYPE %[1]s %[3]s\n%[1]s %[4]v\n", name, m.help, m.kind, m.value); err != nil {
 			return err
 		}
 	}
 	const name = "coaming_images_answers_total"
-	_, err := fmt.Fprintf(w, "# HELP %s Answers about images, by what is known of them.\n# TYPE %[1]s counter\n%[1]s{state=\"known\"} %d\n%[1]s{state=\"queued\"} %d\n%[1]s{state=\"failed\"} %d\n",
-		name, s.Known, s.Queued, s.Fails)
+	_, err := fmt.Fprintf(w, "# HELP "+name+" Answers about images, by what is known of them.\n# TYPE "+name+" counter\n"+
+		name+"{state=\"known\"} %d\n"+name+"{state=\"queued\"} %d\n"+name+"{state=\"failed\"} %d\n", s.Known, s.Queued, s.Fails)
 	return err
 }

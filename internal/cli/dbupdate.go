@@ -29,6 +29,7 @@ type dbUpdateOptions struct {
 	unsigned  bool
 	downgrade bool
 	timeout   time.Duration
+	every     time.Duration
 }
 
 func dbUpdateCommand(env *Env) *cobra.Command {
@@ -53,6 +54,7 @@ signed by the key or older than the one in place changes nothing; the one that w
 	flags.BoolVar(&o.unsigned, "allow-unsigned", false, "take an index that nobody has signed")
 	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "take an index that is older than the one in place")
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Minute, "end after this `TIME`")
+	flags.DurationVar(&o.every, "every", 0, "do it again each time this `TIME` is over, until ended; what fails is told and tried again sooner")
 	return cmd
 }
 
@@ -67,6 +69,9 @@ func (o *dbUpdateOptions) check(env *Env) (path string, keys []*bundle.PublicKey
 	case !o.unsigned && len(o.keys) == 0:
 		errs = append(errs, &verdict.RemedyError{Err: errors.New("no key says who may have made the advisories"), Remedy: "Name the key that signed them with --key KEY.pub, or say --allow-unsigned."})
 	}
+	if o.every != 0 && o.every < leastEvery {
+		errs = append(errs, fmt.Errorf("--every: less than %s", leastEvery))
+	}
 	for _, file := range o.keys {
 		key, err := bundle.ReadPublicKey(file)
 		keys, errs = append(keys, key), append(errs, err)
@@ -75,11 +80,51 @@ func (o *dbUpdateOptions) check(env *Env) (path string, keys []*bundle.PublicKey
 	return path, keys, errors.Join(append(errs, err)...)
 }
 
+// leastEvery is the shortest time between two updates: whoever serves the index is not to be flooded.
+const leastEvery = time.Minute
+
 func (o *dbUpdateOptions) run(ctx context.Context, env *Env) error {
 	path, keys, err := o.check(env)
 	if err != nil {
 		return err
 	}
+	if o.every == 0 {
+		return o.once(ctx, env, path, keys)
+	}
+	return o.again(ctx, env, path, keys)
+}
+
+// again updates until it is ended. A failure is tried again after a minute, and then twice as long each time.
+func (o *dbUpdateOptions) again(ctx context.Context, env *Env, path string, keys []*bundle.PublicKey) error {
+	wait := o.every
+	for {
+		err := o.once(ctx, env, path, keys)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // it was ended, as it was meant to be
+		}
+		switch {
+		case err == nil:
+			wait = o.every
+		case wait == o.every:
+			wait = leastEvery
+		default:
+			wait = min(2*wait, o.every)
+		}
+		if err != nil {
+			_, _ = fmt.Fprintf(env.Stderr, "%v; again in %s\n", err, wait)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+// once takes over what is newer.
+func (o *dbUpdateOptions) once(ctx context.Context, env *Env, path string, keys []*bundle.PublicKey) error {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	update := &vulndb.Update{Path: path, Downgrade: o.downgrade}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/certificate"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/heap"
 	"github.com/coaming/coaming/internal/judge"
@@ -62,7 +63,7 @@ Paths: /validate for all rules, /validate/ignore and /validate/fail for those of
 	flags.StringVar(&o.plan, "plan", "", "the plan: a `FILE` of kind Enforcement (without one every rule is audited)")
 	flags.StringArrayVar(&o.exceptionFlags.files, "exceptions", nil, "a `FILE` of exceptions; may be given several times")
 	flags.StringSliceVar(&o.exceptionFlags.from, "exceptions-from", []string{"files"},
-		"who may grant exceptions: `SOURCES` files, inline (annotations of the object itself: whoever creates it), or none")
+		"who may grant exceptions: `SOURCES` files, cluster (Exception objects in it, each for its own namespace), inline (annotations of the object itself: whoever creates it), or none")
 	flags.IntVar(&o.maxDays, "exception-max-days", int(judge.DefaultLifetime/(24*time.Hour)), "refuse exceptions that expire more than `DAYS` ahead")
 	flags.StringArrayVar(&o.templates, "template", nil, "a `FILE` with a sidecar's template of your own; may be given several times")
 	o.customFlags.register(flags)
@@ -81,7 +82,7 @@ Paths: /validate for all rules, /validate/ignore and /validate/fail for those of
 	flags.StringVar(&o.ca, "client-ca", "", "demand a client certificate of one of these authorities, in PEM: `FILE`")
 	flags.DurationVar(&o.drain, "drain", 5*time.Second, "how long new requests are still taken after SIGTERM, until everybody knows that the gate ends")
 	flags.BoolVar(&o.list, "list", false, "list where each rule is judged (native policy, webhook, background) and how it holds where no entry says otherwise; serve nothing")
-	completeFlag(cmd, "exceptions-from", "files", "inline", "none")
+	o.exceptionFlags.complete(cmd)
 	o.settingFlags.complete(cmd)
 	_ = cmd.MarkFlagFilename("plan", "yaml", "yml", "json")
 	return cmd
@@ -90,8 +91,8 @@ Paths: /validate for all rules, /validate/ignore and /validate/fail for those of
 // check reports every problem of the options at once.
 func (o *gateOptions) check() error {
 	errs := append(o.exceptionFlags.check(), o.look.check()...)
-	if o.takes("cluster") {
-		errs = append(errs, errors.New("--exceptions-from: the gate reads exceptions from files and inline"))
+	if o.takes("cluster") && o.offline {
+		errs = append(errs, errors.New("--exceptions-from: --offline asks no cluster for its Exception objects"))
 	}
 	errs = append(errs, o.certificates.check(o.cert != "")...)
 	errs = append(errs, o.keep.check(o.offline)...)
@@ -138,13 +139,15 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 	if l.clearance, err = o.look.clearance(env, l.plans.Load, log); err != nil {
 		return err
 	}
-	files := &gate.Files{Paths: l.paths()}
-	files.Changed()
+	if l.takes("cluster") {
+		watch.Want([]string{exception.Kind}, nil)
+	}
+	changes := l.changes()
 	if _, err := l.load(ctx); err != nil { // before anybody connects
 		return err
 	}
 	options := gate.Options{
-		Certificates: certificates, ClientCAs: clients, Load: l.load, Changed: files.Changed, Watch: watch, Drain: o.drain, Log: log,
+		Certificates: certificates, ClientCAs: clients, Load: l.load, Changed: changes.Changed, Watch: watch, Drain: o.drain, Log: log,
 	}
 	l.lookIntoImages(&options)
 	if options.Listener, err = listen(ctx, "--listen", o.listen); err != nil {
@@ -155,9 +158,7 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 			return errors.Join(err, options.Listener.Close())
 		}
 	}
-	if keeper, ok := certificates.(*certificate.Keeper); ok {
-		options.Figures = append(options.Figures, certificateEnd(keeper))
-	}
+	options.Figures = append(options.Figures, certificateEnd(certificates))
 	if o.keep.on {
 		if err := l.keepNative(&options, log); err != nil {
 			return errors.Join(err, options.Listener.Close())
@@ -167,14 +168,13 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 	return gate.New(options).Run(ctx)
 }
 
-// serving are the certificates by which the gate is known: a pair of files, or a folder that may hold an authority.
-func (o *gateOptions) serving(env *Env, log *slog.Logger) (gate.Certificates, error) {
+// serving is the certificate by which the gate is known: in two files, or in a folder that may hold an authority.
+func (o *gateOptions) serving(env *Env, log *slog.Logger) (*certificate.Keeper, error) {
+	keeper := certificate.NewKeeper(certificate.Options{Certificate: o.cert, Key: o.key, Now: env.Now, Log: log})
 	if o.certificates.folder != "" {
-		keeper := o.certificates.keeper(env, log)
-		return keeper, keeper.Refresh()
+		keeper = o.certificates.keeper(env, log)
 	}
-	pair := &gate.Pair{CertFile: o.cert, KeyFile: o.key, Log: log}
-	return pair, pair.Load()
+	return keeper, keeper.Refresh()
 }
 
 // listen takes an address.

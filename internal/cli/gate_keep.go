@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"sigs.k8s.io/yaml"
 
 	"github.com/coaming/coaming/internal/certificate"
 	"github.com/coaming/coaming/internal/gate"
@@ -51,7 +52,9 @@ func (f *certificateFlags) check(files bool) []error {
 }
 
 func (f *certificateFlags) keeper(env *Env, log *slog.Logger) *certificate.Keeper {
-	return certificate.NewKeeper(certificate.Options{Folder: f.folder, Names: f.names, Life: f.life, Now: env.Now, Log: log})
+	o := certificate.Options{Names: f.names, Life: f.life, Now: env.Now, Log: log}
+	o.Certificate, o.Key = certificate.In(f.folder)
+	return certificate.NewKeeper(o)
 }
 
 // certificateEnd writes when the certificate that is served ends, as a figure.
@@ -65,12 +68,14 @@ func certificateEnd(k *certificate.Keeper) func(io.Writer) error {
 // keepFlags say what the gate keeps in the cluster.
 type keepFlags struct {
 	on, repair bool
-	guarded    string
+	// guarded holds the objects that who installs keeps, rights the names that the gate may write, by resource.
+	guarded, rights string
 }
 
 func (f *keepFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.on, "keep", false, "keep in the cluster what the plan has the API server enforce by itself; of several gates one does")
 	flags.StringVar(&f.guarded, "guarded", "", "with --keep: a `FILE` of objects to tell of when somebody edits or deletes them")
+	flags.StringVar(&f.rights, "rights", "", "with --keep: a `FILE` of the names that may be written, by resource; what others the plan needs is told (any may, without)")
 	flags.BoolVar(&f.repair, "repair", false, "with --guarded: restore them")
 }
 
@@ -79,10 +84,44 @@ func (f *keepFlags) check(offline bool) []error {
 	if f.on && offline {
 		errs = append(errs, errors.New("--keep: --offline asks no cluster"))
 	}
-	if !f.on && (f.guarded != "" || f.repair) {
-		errs = append(errs, errors.New("--guarded and --repair go with --keep"))
+	if !f.on && (f.guarded != "" || f.rights != "" || f.repair) {
+		errs = append(errs, errors.New("--guarded, --rights and --repair go with --keep"))
 	}
 	return errs
+}
+
+const remedyWritten = "Run 'coaming install' again: it writes the file."
+
+// readGuarded are the objects of --guarded; none where it is not given.
+func (f *keepFlags) readGuarded() ([]*install.Object, error) {
+	if f.guarded == "" {
+		return nil, nil
+	}
+	text, err := readBounded(f.guarded)
+	if err != nil {
+		return nil, fmt.Errorf("--guarded: %w", err)
+	}
+	list, err := install.Parse(text)
+	if err != nil {
+		return nil, &verdict.RemedyError{Err: fmt.Errorf("--guarded %s: %w", f.guarded, err), Remedy: remedyWritten}
+	}
+	return list, nil
+}
+
+// readRights are the names of --rights by resource; nil where it is not given.
+func (f *keepFlags) readRights() (map[string][]string, error) {
+	if f.rights == "" {
+		return nil, nil
+	}
+	text, err := readBounded(f.rights)
+	if err != nil {
+		return nil, fmt.Errorf("--rights: %w", err)
+	}
+	names := map[string][]string{}
+	if err := yaml.UnmarshalStrict([]byte(text), &names); err != nil {
+		return nil, &verdict.RemedyError{Err: fmt.Errorf("--rights %s: %w", f.rights, err), Remedy: remedyWritten}
+	}
+	return names, nil
 }
 
 // keepNative adds the reconciler to the gate's parts, and its figures to the gate's.
@@ -92,7 +131,7 @@ func (l *gateLoader) keepNative(o *gate.Options, log *slog.Logger) error {
 		return err
 	}
 	host, _ := os.Hostname() // a name of the pod's is better, and the cluster gives one
-	w := &wanting{loader: l, files: gate.Files{Paths: append(l.paths(), l.keep.guarded)}}
+	w := &wanting{loader: l, changes: l.changes()}
 	cluster.Config.Timeout = 0 // watches are long
 	r, err := reconcile.New(reconcile.Options{
 		Config: cluster.Config, Namespace: cmp.Or(l.env.Getenv("POD_NAMESPACE"), install.Namespace), Identity: cmp.Or(l.env.Getenv("POD_NAME"), host, "gate"),
@@ -108,34 +147,31 @@ func (l *gateLoader) keepNative(o *gate.Options, log *slog.Logger) error {
 
 // wanting reads what is to be kept, anew when its files have changed.
 type wanting struct {
-	loader *gateLoader
-	files  gate.Files
-	mu     sync.Mutex
-	last   *reconcile.Wanted
+	loader  *gateLoader
+	changes *changes
+	mu      sync.Mutex
+	last    *reconcile.Wanted
 }
 
-func (w *wanting) wanted() (*reconcile.Wanted, error) {
+func (w *wanting) wanted(ctx context.Context) (*reconcile.Wanted, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if changed := w.files.Changed(); w.last != nil && !changed {
+	if changed := w.changes.Changed(); w.last != nil && !changed {
 		return w.last, nil
 	}
-	r, err := w.loader.read(context.Background()) //nolint:forbidigo // it reads files alone, and who asks has no context
+	r, err := w.loader.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	next := &reconcile.Wanted{Plan: r.plan, Exceptions: r.Exceptions, Settings: r.Settings, Lifetime: r.Lifetime}
+	next := &reconcile.Wanted{Plan: r.plan, Exceptions: r.Exceptions, Settings: r.Settings, Lifetime: r.Lifetime, Guarded: r.guarded}
+	if next.Writable, err = w.loader.keep.readRights(); err != nil {
+		return nil, err
+	}
+	if next.Undone, err = r.undone(); err != nil {
+		return nil, err
+	}
 	for _, one := range r.rules {
 		next.Rules = append(next.Rules, one.Rule)
-	}
-	if w.loader.keep.guarded != "" {
-		text, err := readBounded(w.loader.keep.guarded)
-		if err != nil {
-			return nil, fmt.Errorf("--guarded: %w", err)
-		}
-		if next.Guarded, err = install.Parse(text); err != nil {
-			return nil, &verdict.RemedyError{Err: fmt.Errorf("--guarded %s: %w", w.loader.keep.guarded, err), Remedy: "Run 'coaming install' again: it writes the file."}
-		}
 	}
 	w.last = next
 	return next, nil
@@ -151,6 +187,7 @@ func kept(w io.Writer, c reconcile.Counts) error {
 	fmt.Fprintf(&b, "# TYPE coaming_keeper_leading gauge\ncoaming_keeper_leading %d\n", leading)
 	fmt.Fprintf(&b, "# TYPE coaming_keeper_wanted gauge\ncoaming_keeper_wanted %d\n", c.Wanted)
 	fmt.Fprintf(&b, "# TYPE coaming_keeper_drifting gauge\ncoaming_keeper_drifting %d\n", len(c.Drift))
+	fmt.Fprintf(&b, "# TYPE coaming_keeper_undone gauge\ncoaming_keeper_undone %d\n", len(c.Undone))
 	fmt.Fprintf(&b, "# TYPE coaming_keeper_unlisted gauge\ncoaming_keeper_unlisted %d\n", len(c.Unlisted))
 	fmt.Fprintf(&b, "# TYPE coaming_keeper_failed_total counter\ncoaming_keeper_failed_total %d\n", c.Failed)
 	for _, list := range []struct {

@@ -10,14 +10,20 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"text/tabwriter"
 
 	"github.com/coaming/coaming/internal/admission"
+	"github.com/coaming/coaming/internal/bundle"
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/clearance"
 	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/gate"
+	"github.com/coaming/coaming/internal/heap"
+	"github.com/coaming/coaming/internal/inject"
+	"github.com/coaming/coaming/internal/install"
 	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
@@ -36,15 +42,54 @@ type gateLoader struct {
 	plans     atomic.Pointer[enforcement.Plan]
 }
 
-// paths are the files that are read again when they change.
+// paths are the files that are read again when they change. What a registry serves is named by its digest, and never does.
 func (l *gateLoader) paths() []string {
 	var paths []string
-	for _, path := range slices.Concat([]string{l.plan, l.path()}, l.exceptionFlags.paths(), l.templates) {
-		if path != "" {
+	for _, path := range slices.Concat([]string{l.plan, l.path(), l.keep.guarded, l.keep.rights}, l.exceptionFlags.paths(), l.templates, l.customFlags.from, l.keys) {
+		if path != "" && !strings.HasPrefix(path, bundle.Scheme) {
 			paths = append(paths, path)
 		}
 	}
 	return paths
+}
+
+// granted are the exceptions that stand as objects in the cluster, as far as they count: each reaches its own namespace, and
+// those of Coaming's own every one.
+func (l *gateLoader) granted() []verdict.Exception {
+	if l.watch == nil || !l.takes("cluster") {
+		return nil
+	}
+	return exception.Of(l.watch.Objects(exception.Kind), false, true)
+}
+
+// changes tells when what a gate decides by is another.
+type changes struct {
+	files gate.Files
+	watch *gate.Watch
+	mutex sync.Mutex
+	seen  uint64
+}
+
+func (l *gateLoader) changes() *changes {
+	c := &changes{files: gate.Files{Paths: l.paths()}}
+	if l.takes("cluster") {
+		c.watch = l.watch
+	}
+	c.Changed()
+	return c
+}
+
+// Changed says whether anything has changed since it was asked last.
+func (c *changes) Changed() bool {
+	changed := c.files.Changed()
+	if c.watch == nil {
+		return changed
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	now := c.watch.Changes(exception.Kind)
+	changed, c.seen = changed || now != c.seen, now
+	return changed
 }
 
 // ruled is what was read of the files.
@@ -52,6 +97,9 @@ type ruled struct {
 	plan  *enforcement.Plan
 	rules []*rule.Compiled
 	admission.Options
+	// guarded are the objects that who installs keeps; injector makes the plan's mutations, nil where there are none.
+	guarded  []*install.Object
+	injector *inject.Injector
 }
 
 // read reads the files; every problem of them is told at once.
@@ -73,6 +121,8 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 	errs = append(errs, err)
 	settings, err := l.settingFlags.load()
 	errs = append(errs, err)
+	guarded, err := l.keep.readGuarded()
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -83,10 +133,11 @@ func (l *gateLoader) read(ctx context.Context) (*ruled, error) {
 	if err := errors.Join(plan.Check(plain), checkBarred(settings, l.ids)); err != nil {
 		return nil, err
 	}
+	excuses.exceptions = append(excuses.exceptions, l.granted()...)
 	l.find(&excuses, nil, l.ids)
-	r := &ruled{plan: plan, rules: rules, Options: admission.Options{
+	r := &ruled{plan: plan, rules: rules, guarded: guarded, Options: admission.Options{
 		Plan: plan, Rules: rules, Settings: settings, Exceptions: excuses.exceptions, Lifetime: l.lifetime(), Inline: l.takes("inline"),
-		Version: cmp.Or(l.kubeVersion, catalog.Newest), Now: l.env.Now, Width: runtime.GOMAXPROCS(0),
+		Version: cmp.Or(l.kubeVersion, catalog.Newest), Now: l.env.Now, Width: 4 * runtime.GOMAXPROCS(0),
 	}}
 	if plan.Rest {
 		r.Skips = func(one *rule.Rule) bool { return r.native(one) == nil }
@@ -121,8 +172,10 @@ func (l *gateLoader) load(ctx context.Context) (*gate.Ruling, error) {
 			judged++
 		}
 	}
+	desk := admission.New(r.Options)
+	heap.Settle() // what made it is no longer needed
 	return &gate.Ruling{
-		Desk: admission.New(r.Options), Timeout: r.plan.Default.Timeout,
+		Desk: desk, Timeout: r.plan.Default.Timeout,
 		Summary: fmt.Sprintf("%d rules judged, %d entries, %s otherwise, %d exceptions", judged, len(r.plan.Entries), r.plan.Default.Mode, len(r.Exceptions)),
 	}, nil
 }

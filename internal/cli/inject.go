@@ -69,7 +69,7 @@ internal error; 3 something could not be read or decided (0 with --allow-unknown
 	flags.StringArrayVar(&o.fill, "fill", nil, "with --sidecar: a value of its template, `KEY=VALUE`, of one alone NAME.KEY=VALUE; may be given several times")
 	flags.StringVar(&o.format, "format", "text", "`FORMAT` of what is shown: "+strings.Join(injectFormats, ", "))
 	flags.BoolVar(&o.check, "check", false, "tell where sidecars have drifted, and show no patches")
-	flags.BoolVar(&o.policies, "policies", false, "write the plan's sidecars as MutatingAdmissionPolicies, and read nothing else")
+	flags.BoolVar(&o.policies, "policies", false, "write the plan's mutations as MutatingAdmissionPolicies, and read nothing else")
 	flags.BoolVar(&o.list, "list", false, "list the templates with their values")
 	flags.StringVar(&o.show, "show", "", "write the shipped template of that `NAME`, to begin one's own with")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "do not exit with 3 for what could not be read")
@@ -106,7 +106,8 @@ func (o *injectOptions) run(ctx context.Context, env *Env, args []string) error 
 	}
 	l := looking{injector: injector, version: o.kubeVersion, namespaces: namespacesOf(reading)}
 	if reading.Live {
-		injector.Around = func(string) ([]*fact.Object, []verdict.Gap) { return reading.Objects, reading.Coverage.Gaps }
+		around := judge.NewAmong(reading.Objects, reading.Coverage.Gaps)
+		injector.Around = func(string) *judge.Among { return around }
 	}
 	for _, known := range []string{reading.Version, catalog.Newest} {
 		if l.version == "" {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -199,18 +200,22 @@ func (o *injectOptions) listTemplates(env *Env, injector *inject.Injector) error
 	return table.Flush()
 }
 
-// writePolicies writes the sidecars as a policy.
+// writePolicies writes the plan's mutations as policies, and tells on standard error what no policy can make.
 func (o *injectOptions) writePolicies(env *Env, injector *inject.Injector) error {
-	version := o.kubeVersion
-	if version == "" {
-		version = catalog.Newest
+	list, err := injector.Policies(cmp.Or(o.kubeVersion, catalog.Newest))
+	if err != nil {
+		return err
 	}
-	text, err := injector.Policy(version)
-	if err == nil && text == "" {
-		err = errors.New("the plan asks for no sidecars")
+	text, err := list.YAML()
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		_, err = io.WriteString(env.Stdout, text)
+	if text == "" {
+		return cmp.Or(errors.Join(list.Left...), errors.New("the plan asks for no mutations"))
 	}
+	for _, why := range list.Left {
+		_, _ = fmt.Fprintf(env.Stderr, "not a policy: %v\n", why)
+	}
+	_, err = io.WriteString(env.Stdout, text)
 	return err
 }

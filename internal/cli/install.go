@@ -5,17 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
-	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/exception"
+	"github.com/coaming/coaming/internal/inject"
 	"github.com/coaming/coaming/internal/install"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/source"
@@ -25,6 +27,8 @@ import (
 // installOptions is the configuration of one installation.
 type installOptions struct {
 	clusterFlags
+	customFlags
+	images      installImages
 	image       string
 	allowTag    bool
 	plan        string
@@ -59,7 +63,10 @@ once and kept.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
 	}
 	flags := cmd.Flags()
-	o.register(flags)
+	o.clusterFlags.register(flags)
+	o.customFlags.register(flags)
+	_ = flags.MarkHidden("tree-rules") // there is no tree
+	o.images.register(flags)
 	flags.StringVar(&o.image, "image", "", "the gate's `IMAGE`, by its digest: REPOSITORY@sha256:DIGEST")
 	flags.BoolVar(&o.allowTag, "allow-tag", false, "take an image by a tag alone, which whoever can push to it may change")
 	flags.StringVar(&o.plan, "plan", "", "the plan of what is enforced, a `FILE` (of the earlier installation otherwise; else everything is only audited)")
@@ -83,7 +90,7 @@ once and kept.`,
 }
 
 func (o *installOptions) run(ctx context.Context, env *Env) error {
-	given, err := o.given()
+	given, err := o.given(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -122,7 +129,7 @@ func (o *installOptions) run(ctx context.Context, env *Env) error {
 }
 
 // given are the values that the flags name. All that is wrong with them is told at once.
-func (o *installOptions) given() (map[string]any, error) {
+func (o *installOptions) given(ctx context.Context, env *Env) (map[string]any, error) {
 	var errs []error
 	values, err := source.ChartValues(source.Release{Values: o.values, Set: o.set, SetString: o.setString})
 	errs = append(errs, err)
@@ -154,9 +161,16 @@ func (o *installOptions) given() (map[string]any, error) {
 			errs = append(errs, &verdict.RemedyError{Err: fmt.Errorf("--template %q", t), Remedy: "Write NAME=FILE."})
 			continue
 		}
-		more, err := textValue(name, file, func(_, _ string) error { return nil })
-		lay(map[string]any{"templates": more}, err)
+		more, err := textValue("template", file, func(file, text string) error {
+			_, err := inject.ReadTemplate(file, text)
+			return err
+		})
+		lay(map[string]any{"templates": map[string]any{name: more["template"]}}, err)
 	}
+	if len(o.customFlags.from) > 0 {
+		lay(o.ruleValues(ctx, env))
+	}
+	lay(o.images.given())
 	if o.repair {
 		lay(map[string]any{"gate": map[string]any{"repair": true}}, nil)
 	}
@@ -197,8 +211,55 @@ func textValue(name, file string, check func(name, text string) error) (map[stri
 	return map[string]any{name: text}, check(filepath.ToSlash(file), text)
 }
 
-// cluster connects, and lays the given values over those of the earlier installation. A plan replaces a plan: what the new one
-// does not say is not left from the old.
+// ruleValues are the rules that the flags name, as the value rules: their texts by the names of their files.
+func (o *installOptions) ruleValues(ctx context.Context, env *Env) (map[string]any, error) {
+	files, err := o.files(ctx, env, nil)
+	if err != nil {
+		return nil, err
+	}
+	rules := map[string]any{}
+	for _, f := range files {
+		name := strings.TrimSuffix(path.Base(filepath.ToSlash(f.Name)), path.Ext(f.Name))
+		name = unfitKey.ReplaceAllString(name, "-")
+		for n := 2; rules[name] != nil; n++ {
+			name = fmt.Sprintf("%s-%d", strings.TrimSuffix(name, fmt.Sprintf("-%d", n-1)), n)
+		}
+		rules[name] = f.Text
+	}
+	return map[string]any{"rules": rules}, nil
+}
+
+// unfitKey is what no key of a ConfigMap may have.
+var unfitKey = regexp.MustCompile(`[^-._a-zA-Z0-9]+`)
+
+// replaced are the values that a new one replaces whole: what it does not say is not left from the old.
+// The index of advisories is in one place.
+var replaced = []struct {
+	by    []string // where it is given
+	whole [][]string
+}{
+	{[]string{"plan"}, [][]string{{"plan"}}},
+	{[]string{"rules"}, [][]string{{"rules"}}},
+	{[]string{"images", "trust"}, [][]string{{"images", "trust"}}},
+	{[]string{"images", "index", "volume"}, [][]string{{"images", "index", "volume"}, {"images", "index", "from"}, {"images", "index", "key"}}},
+	{[]string{"images", "index", "from"}, [][]string{{"images", "index", "volume"}}},
+}
+
+// over lays values over those of an earlier installation.
+func over(kept, given map[string]any) map[string]any {
+	under := install.Merge(kept, nil)
+	for _, r := range replaced {
+		if _, there, _ := unstructured.NestedFieldNoCopy(given, r.by...); !there {
+			continue
+		}
+		for _, place := range r.whole {
+			unstructured.RemoveNestedField(under, place...)
+		}
+	}
+	return install.Merge(under, given)
+}
+
+// cluster connects, and lays the given values over those of the earlier installation.
 func (o *installOptions) cluster(ctx context.Context, env *Env, given map[string]any) (*install.Cluster, map[string]any, error) {
 	if o.kubeVersion != "" {
 		return install.Offline(o.kubeVersion), given, nil
@@ -211,11 +272,7 @@ func (o *installOptions) cluster(ctx context.Context, env *Env, given map[string
 	if err != nil || kept == nil {
 		return cluster, given, err
 	}
-	under := maps.Clone(kept.Values)
-	if o.plan != "" {
-		delete(under, "plan")
-	}
-	return cluster, install.Merge(under, given), nil
+	return cluster, over(kept.Values, given), nil
 }
 
 func (f *clusterFlags) connect(ctx context.Context, env *Env) (*install.Cluster, error) {
@@ -234,11 +291,7 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if err != nil {
 		return o, err
 	}
-	rules, err := catalog.Brief()
-	if err != nil {
-		return o, err
-	}
-	e, err := readEnforced(install.Merge(defaults, values), rules, env.Now())
+	e, err := readEnforced(install.Merge(defaults, values), env.Now())
 	if err != nil {
 		return o, err
 	}
@@ -246,7 +299,14 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if err != nil {
 		return o, err
 	}
-	if o.Native, err = e.native(cluster.Version, places); err != nil || len(e.exceptions) == 0 {
+	if o.Native, err = e.native(cluster.Version, places); err != nil {
+		return o, err
+	}
+	offered := cluster.Mutating()
+	if word, _, _ := unstructured.NestedString(values, "mutations", "native"); word == "never" {
+		offered = ""
+	}
+	if o.Mutating, o.Webhook, err = e.mutations(cluster.Version, offered); err != nil || len(e.exceptions) == 0 {
 		return o, err
 	}
 	e.exceptions = nil

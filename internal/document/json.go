@@ -10,13 +10,22 @@ import (
 	"unsafe"
 )
 
-// maxDepth bounds nesting. The API server's own limit is deeper, no object comes near either.
+// maxDepth bounds nesting. No object comes near it, unless somebody means it to.
 const maxDepth = 500
 
+// servedDepth is what an API server reads (maxNestingDepth of encoding/json), and an answer that is wrapped around it.
+const servedDepth = 10_000 + 20
+
 // ParseJSON reads one JSON value; text behind it, or a fault, is an Error.
-func ParseJSON(content string) (*Doc, *Error) {
+func ParseJSON(content string) (*Doc, *Error) { return parseJSON(content, maxDepth) }
+
+// ParseServed is ParseJSON for what an API server sends: as deep as it reads itself. In metadata.managedFields
+// it keeps whatever a user wrote, to any depth, and one such object must not hide those that stand beside it.
+func ParseServed(content string) (*Doc, *Error) { return parseJSON(content, servedDepth) }
+
+func parseJSON(content string, deepest int) (*Doc, *Error) {
 	t := NewText(content)
-	docs, err := parseJSONStream(t)
+	docs, err := parseJSONStream(t, deepest)
 	switch {
 	case err != nil:
 		return nil, err
@@ -27,10 +36,10 @@ func ParseJSON(content string) (*Doc, *Error) {
 }
 
 // parseJSONStream reads concatenated JSON values.
-func parseJSONStream(t *Text) ([]*Doc, *Error) {
+func parseJSONStream(t *Text, deepest int) ([]*Doc, *Error) {
 	var docs []*Doc
 	p := jsonParsers.Get().(*jsonParser)
-	p.source, p.s, p.at, p.fault, p.depth = t, t.content, 0, "", 0
+	p.source, p.s, p.at, p.fault, p.depth, p.deepest = t, t.content, 0, "", 0, deepest
 	defer func() {
 		p.source, p.s, p.duplicate = nil, "", nil
 		jsonParsers.Put(p)
@@ -102,6 +111,7 @@ type jsonParser struct {
 	fault     string // the first, and where
 	faultAt   int
 	depth     int
+	deepest   int    // level that is read
 	duplicate *Error // the first in the document at hand
 	dropped   []span // entries of it that a later one with the same key takes the place of
 	keys      keySet
@@ -306,7 +316,7 @@ func hex4(s string, at int) (rune, bool) {
 }
 
 func (p *jsonParser) container(pos, keyMeta uint32, open byte) {
-	if p.depth++; p.depth > maxDepth {
+	if p.depth++; p.depth > p.deepest {
 		p.fail(faultDeep)
 		return
 	}

@@ -22,7 +22,7 @@ func Read(t *Text, width int) ([]*Doc, []*Error) {
 
 // readJSON reads text that looks like JSON as such, and as YAML where it is none.
 func readJSON(t *Text, width int) ([]*Doc, []*Error) {
-	docs, fault := parseJSONStream(t)
+	docs, fault := parseJSONStream(t, maxDepth)
 	if fault == nil {
 		return docs, nil
 	}

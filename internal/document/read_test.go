@@ -95,7 +95,7 @@ func compareRead(t *testing.T, text string) {
 }
 
 func isJSONStream(text string) bool {
-	_, err := parseJSONStream(NewText(text))
+	_, err := parseJSONStream(NewText(text), maxDepth)
 	return looksJSON(text) && err == nil
 }
 

@@ -235,6 +235,22 @@ func (v Value) Index(i int) Value {
 	return Value{v.doc, at}
 }
 
+// IndexNear is Index for who asks for one item after the other: it begins where near is, which is what it
+// answered for an item of the same list; 0 is the beginning.
+func (v Value) IndexNear(i int, near uint64) (Value, uint64) {
+	if i < 0 || i >= v.Len() || v.Kind() != List {
+		return Value{}, near
+	}
+	n, at := int(near>>32), uint32(near)
+	if near == 0 || n > i {
+		n, at = 0, v.i+1
+	}
+	for ; n < i; n++ {
+		at = v.doc.nodes[at].next
+	}
+	return Value{v.doc, at}, uint64(n)<<32 | uint64(at)
+}
+
 // Fields yields a Map's entries in the order of the text.
 func (v Value) Fields() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {

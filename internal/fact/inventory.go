@@ -135,11 +135,13 @@ func (inv *Inventory) findWorkloads() {
 		if len(found) == 0 {
 			continue
 		}
-		if other, folded := f.through(o, found[0]); folded {
-			if other != nil {
-				other.Pods += 1 + o.Replicas
+		if len(inv.Objects) > 1 { // what stands alone is judged by itself
+			if other, folded := f.through(o, found[0]); folded {
+				if other != nil {
+					other.Pods += 1 + o.Replicas
+				}
+				continue
 			}
-			continue
 		}
 		found[0].Pods += o.Replicas
 		inv.Workloads = append(inv.Workloads, found...)

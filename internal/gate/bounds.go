@@ -22,15 +22,26 @@ type bounds struct {
 	bodies   *semaphore.Weighted // bytes
 	turns    *semaphore.Weighted // shares of judging
 	shares   int64
+	resting  *semaphore.Weighted // bytes of bodies whose requests wait for something but a turn
 }
 
 // A review takes a share of judging for each shareBytes of it: what a large one takes while it is read is
 // many times its size.
 const shareBytes = 256 << 10
 
+// Of the requests and of the bodies that there may be at a time, so large a part may wait for images: what they were read into
+// stays in memory meanwhile, and all others need places, too.
+const (
+	restingRequests = 2 // one half
+	restingBodies   = 4 // one quarter
+)
+
 func newBounds(l *Limits) *bounds {
 	shares := int64(8 * runtime.GOMAXPROCS(0))
-	return &bounds{limits: l, bodies: semaphore.NewWeighted(l.Bodies), turns: semaphore.NewWeighted(shares), shares: shares}
+	return &bounds{
+		limits: l, bodies: semaphore.NewWeighted(l.Bodies), turns: semaphore.NewWeighted(shares), shares: shares,
+		resting: semaphore.NewWeighted(l.Bodies / restingBodies),
+	}
 }
 
 // enter takes one of the places for requests; false when there is none.
@@ -44,13 +55,44 @@ func (b *bounds) enter() bool {
 
 func (b *bounds) leave() { b.requests.Add(-1) }
 
-// turn waits for a share of judging.
-func (b *bounds) turn(ctx context.Context, size int) (done func(), err error) {
-	weight := min(1+int64(size)/shareBytes, b.shares)
-	if err := b.turns.Acquire(ctx, weight); err != nil {
-		return nil, err
+// turn is the share of judging that a request holds.
+type turn struct {
+	*bounds
+	size, weight int64
+	held         bool
+}
+
+// turn waits for a share of judging; end gives it back.
+func (b *bounds) turn(ctx context.Context, size int) (*turn, error) {
+	t := &turn{bounds: b, size: int64(size), weight: min(1+int64(size)/shareBytes, b.shares)}
+	return t, t.take(ctx)
+}
+
+func (t *turn) take(ctx context.Context) error {
+	err := t.turns.Acquire(ctx, t.weight)
+	t.held = err == nil
+	return err
+}
+
+func (t *turn) end() {
+	if t.held {
+		t.turns.Release(t.weight)
 	}
-	return func() { b.turns.Release(weight) }, nil
+	t.held = false
+}
+
+// rest gives the share to others until again, where there is room to wait in. What is left to do once the context has ended
+// is little, and is done without a share.
+func (t *turn) rest(ctx context.Context) (again func(), may bool) {
+	weight := max(t.size, t.limits.Bodies/restingBodies/max(int64(t.limits.Requests)/restingRequests, 1))
+	if !t.resting.TryAcquire(weight) {
+		return nil, false
+	}
+	t.end()
+	return func() {
+		t.resting.Release(weight)
+		_ = t.take(ctx)
+	}, true
 }
 
 // chunk is how much of a body is read at a time where its length is not told.

@@ -3,15 +3,9 @@ package gate
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,12 +19,10 @@ import (
 
 	"github.com/coaming/coaming/internal/admission"
 	"github.com/coaming/coaming/internal/catalog"
-	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/enforcement"
-	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
-	"github.com/coaming/coaming/internal/verdict"
+	"github.com/coaming/coaming/test/loopback"
 )
 
 var now = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -47,46 +39,26 @@ var compiled = sync.OnceValue(func() []*rule.Compiled {
 	return list
 })
 
-// certified is a certificate of a test.
-type certified struct{ tls.Certificate }
-
-func (c *certified) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return &c.Certificate, nil
-}
-func (c *certified) Ready() error            { return nil }
-func (c *certified) Run(ctx context.Context) { <-ctx.Done() }
-
-func newCertificate(t testing.TB) *certified {
+func newCertificate(t testing.TB) *loopback.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c, err := loopback.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &certified{tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key, Leaf: leaf}}
+	return c
 }
 
-func ruling(t testing.TB, spec string, around admission.Surroundings) *Ruling {
+func ruling(t testing.TB, spec string, around admission.Surroundings, change ...func(*admission.Options)) *Ruling {
 	t.Helper()
 	plan, err := enforcement.Read("plan.yaml", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nspec:\n"+spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Ruling{Timeout: plan.Default.Timeout, Desk: admission.New(admission.Options{
-		Plan: plan, Rules: compiled(), Version: catalog.Newest, Now: func() time.Time { return now }, Width: 1, Surroundings: around,
-	})}
+	o := admission.Options{Plan: plan, Rules: compiled(), Version: catalog.Newest, Now: func() time.Time { return now }, Width: 1, Surroundings: around}
+	for _, c := range change {
+		c(&o)
+	}
+	return &Ruling{Timeout: plan.Default.Timeout, Desk: admission.New(o)}
 }
 
 const enforcing = "  mode: off\n  rules: [{rules: [privileged-container], mode: enforce}]\n"
@@ -117,9 +89,7 @@ func serve(t *testing.T, change func(*Options)) *served {
 		change(&o)
 	}
 	s := &served{Gate: New(o), url: "https://" + o.Listener.Addr().String(), metrics: "http://" + o.Metrics.Addr().String() + "/metrics"}
-	pool := x509.NewCertPool()
-	pool.AddCert(own.Leaf)
-	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}
+	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: own.Pool(), MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -238,13 +208,11 @@ func TestServes(t *testing.T) {
 
 func TestClientCertificates(t *testing.T) {
 	authority, stranger := newCertificate(t), newCertificate(t)
-	pool := x509.NewCertPool()
-	pool.AddCert(authority.Leaf)
-	s := serve(t, func(o *Options) { o.ClientCAs = pool })
+	s := serve(t, func(o *Options) { o.ClientCAs = authority.Pool() })
 	if code, text := s.post(t, "/validate", strings.NewReader(reviewOf(plain))); code != http.StatusUnauthorized || !strings.Contains(text, "client certificate") {
 		t.Errorf("without one: %d %s", code, text)
 	}
-	with := func(c *certified) (int, string) {
+	with := func(c *loopback.Certificate) (int, string) {
 		own := s.client.Transport.(*http.Transport).Clone()
 		own.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.Certificate, nil }
 		before := s.client
@@ -413,7 +381,14 @@ func TestReload(t *testing.T) {
 
 // TestFlood sends many large bodies at once, and demands that those which find no room are told so and the others answered.
 func TestFlood(t *testing.T) {
-	s := serve(t, func(o *Options) { o.Limits.Bodies, o.Limits.Read = 8<<20, time.Minute })
+	s := serve(t, func(o *Options) {
+		o.Limits.Bodies, o.Limits.Read = 8<<20, time.Minute
+		o.Load = func(context.Context) (*Ruling, error) {
+			r := ruling(t, enforcing, nil)
+			r.Timeout = time.Minute // the bounds are asked about, not the machine
+			return r, nil
+		}
+	})
 	body := []byte(reviewOf(`{"x":"` + strings.Repeat("x", 2<<20) + `","containers":[{"name":"a","image":"a","securityContext":{"privileged":true}}]}`))
 	var group sync.WaitGroup
 	var answered, turned atomic.Int64
@@ -436,76 +411,70 @@ func TestFlood(t *testing.T) {
 	t.Logf("%d answered, %d turned away", answered.Load(), turned.Load())
 }
 
-// FuzzReview sends anything at all to the handler: the answer is a review of the same uid, or a 4xx, and what is refused by the
-// rules of a scan is not let in.
-func FuzzReview(f *testing.F) {
-	g := New(Options{Certificates: newCertificate(f), Load: func(context.Context) (*Ruling, error) { return ruling(f, enforcing, nil), nil }})
-	if err := g.load(f.Context()); err != nil {
-		f.Fatal(err)
-	}
-	handler := g.handler()
-	f.Add([]byte(reviewOf(privileged)), "")
-	f.Add([]byte(reviewOf(plain)), "/fail")
-	f.Add([]byte(strings.Replace(reviewOf(privileged), "CREATE", "UPDATE", 1)), "/ignore")
-	f.Add([]byte(strings.Replace(reviewOf(privileged), `"request":{`, `"request":{"oldObject":{"apiVersion":"v1","kind":"Pod","metadata":{"deletionTimestamp":"x"}},`, 1)), "")
-	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"DELETE"}}`), "")
-	f.Add([]byte(reviewOf(`{"containers":{"a":[]},"initContainers":null}`)), "")
-	f.Fuzz(func(t *testing.T, body []byte, path string) {
-		if path != "/fail" && path != "/ignore" {
-			path = ""
-		}
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/validate"+path, bytes.NewReader(body))
-		request.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, request)
-		if w.Code >= 400 && w.Code < 500 {
-			return
-		}
-		var sent, got struct {
-			APIVersion, Kind string
-			Request          struct {
-				UID, Operation, Namespace, SubResource string
-				Kind                                   struct{ Kind, Group string }
-				Object                                 json.RawMessage
-			}
-			Response struct {
-				UID     string
-				Allowed *bool
-				Status  struct{ Message string }
-			}
-		}
-		if err := json.Unmarshal(w.Body.Bytes(), &got); w.Code != 200 || err != nil || got.Response.Allowed == nil || got.Kind != "AdmissionReview" {
-			t.Fatalf("%d %s", w.Code, w.Body)
-		}
-		if json.Unmarshal(body, &sent) != nil {
-			return // what the standard library reads otherwise
-		}
-		if sent.Request.UID != got.Response.UID || !*got.Response.Allowed && got.Response.Status.Message == "" {
-			t.Fatalf("the answer is %s", w.Body)
-		}
-		excluded := map[string]bool{"kube-system": true, "kube-public": true, "kube-node-lease": true, "coaming-system": true}
-		if *got.Response.Allowed && path != "/fail" && sent.Request.Operation == "CREATE" && sent.Request.SubResource != "status" && !excluded[sent.Request.Namespace] &&
-			sent.Request.Kind.Kind == "Pod" && refusedByScan(t, sent.Request.Object, sent.Request.Namespace) {
-			t.Fatalf("let in: %s", body)
-		}
-	})
+// patient is a double of what knows images: it knows none, and waits for each request as the real one does.
+type patient struct {
+	inside, turned atomic.Int64
+	release        chan struct{}
 }
 
-// refusedByScan says whether a scan finds an object privileged.
-func refusedByScan(t *testing.T, object []byte, namespace string) bool {
-	t.Helper()
-	doc, bad := document.ParseJSON(string(object))
-	if bad != nil {
-		return false
+func (p *patient) Clear(ctx context.Context, images []string, _ enforcement.Place) []admission.Cleared {
+	list := make([]admission.Cleared, len(images))
+	for i := range list {
+		list[i].State = admission.Queued
 	}
-	o := fact.NewObject(doc.Root(), &fact.Origin{Source: "files", File: "f"})
-	o.Namespace = namespace
-	for _, f := range judge.Judge(judge.Input{Inventory: fact.NewInventory([]*fact.Object{o}, catalog.Newest, true), Rules: compiled(), Now: now}).Findings {
-		if f.Rule == "privileged-container" && f.Verdict == verdict.Fail {
-			return true
+	again, may := admission.Rest(ctx)
+	if !may {
+		p.turned.Add(1)
+		return list
+	}
+	defer again()
+	p.inside.Add(1)
+	select {
+	case <-p.release:
+	case <-ctx.Done():
+	}
+	return list
+}
+
+// TestWaitingForImages lets more requests wait for images than are judged at a time, and demands that all others are answered, and that
+// no more wait than there is room for.
+func TestWaitingForImages(t *testing.T) {
+	const requests, waiting, asked = 64, 32, 48
+	images := &patient{release: make(chan struct{})}
+	s := serve(t, func(o *Options) {
+		o.Limits.Requests = requests
+		o.Load = func(context.Context) (*Ruling, error) {
+			r := ruling(t, enforcing+"  images: [{namespaces: [waiting], mode: enforce, unseen: wait, failOn: critical}]\n", nil, func(o *admission.Options) { o.Clearance = images })
+			r.Timeout = time.Minute
+			return r, nil
+		}
+	})
+	answers := make(chan string, asked)
+	for range asked {
+		go func() {
+			_, text := s.post(t, "/validate", strings.NewReader(strings.Replace(reviewOf(plain), `"namespace":"shop"`, `"namespace":"waiting"`, 1)))
+			answers <- text
+		}()
+	}
+	s.eventually(t, "as many wait as may", func() bool { return images.inside.Load()+images.turned.Load() == asked })
+	if n := images.inside.Load(); n != waiting {
+		t.Errorf("%d requests wait for images, want %d", n, waiting)
+	}
+	for range 20 {
+		begun := time.Now()
+		if code, text := s.post(t, "/validate", strings.NewReader(reviewOf(privileged))); code != 200 || !strings.Contains(text, "runs privileged") || time.Since(begun) > 5*time.Second {
+			t.Errorf("who waits for no image is answered %d after %v: %s", code, time.Since(begun), text)
 		}
 	}
-	return false
+	close(images.release)
+	for range asked {
+		if text := <-answers; !strings.Contains(text, "was not looked at") {
+			t.Errorf("of an image that nobody knows: %s", text)
+		}
+	}
+	if !s.bounds.turns.TryAcquire(s.bounds.shares) || !s.bounds.resting.TryAcquire(s.Limits.Bodies/restingBodies) {
+		t.Error("not all that was taken was given back")
+	}
 }
 
 func TestFiles(t *testing.T) {

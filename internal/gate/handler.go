@@ -111,12 +111,13 @@ func (g *Gate) answer(w http.ResponseWriter, request *http.Request, decide revie
 	if err != nil {
 		return nil, nil, err
 	}
-	done, err := g.bounds.turn(ctx, len(body))
+	turn, err := g.bounds.turn(ctx, len(body))
 	if err != nil {
 		return nil, nil, &refusal{http.StatusTooManyRequests, "too many requests wait"}
 	}
-	defer done()
-	answer, out, err = decide(ctx, ruling, body)
+	defer turn.end()
+	inner := admission.WithRest(ctx, func() (func(), bool) { return turn.rest(ctx) })
+	answer, out, err = decide(inner, ruling, body)
 	if admission.IsRefused(err) {
 		err = &refusal{http.StatusBadRequest, err.Error()}
 	}

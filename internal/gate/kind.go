@@ -2,9 +2,11 @@ package gate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,23 +40,38 @@ func compact(v any) (any, error) {
 	}
 	unstructured.RemoveNestedField(u.Object, "metadata", "managedFields")
 	unstructured.RemoveNestedField(u.Object, "metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration")
-	text, err := u.MarshalJSON()
-	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", u.GetName(), err)
+	object, err := objectOf(u.Object)
+	if err != nil { // one object that cannot be read must not end the watch of its kind
+		object, err = objectOf(map[string]any{
+			"apiVersion": u.GetAPIVersion(), "kind": u.GetKind(), "metadata": map[string]any{"name": u.GetName(), "namespace": u.GetNamespace()},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", u.GetName(), err)
+		}
+		object.Doubt = "it could not be read whole"
 	}
-	doc, bad := document.ParseJSON(string(text))
-	if bad != nil {
-		return nil, fmt.Errorf("read %s: %w", u.GetName(), bad)
-	}
-	s := &seen{object: fact.NewObject(doc.Root(), origin), labels: u.GetLabels()}
+	s := &seen{object: object, labels: u.GetLabels()}
 	s.Name, s.Namespace, s.ResourceVersion, s.UID = u.GetName(), u.GetNamespace(), u.GetResourceVersion(), u.GetUID()
 	return s, nil
 }
 
+func objectOf(content map[string]any) (*fact.Object, error) {
+	text, err := json.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("write: %w", err)
+	}
+	doc, bad := document.ParseJSON(string(text))
+	if bad != nil {
+		return nil, bad
+	}
+	return fact.NewObject(doc.Root(), origin), nil
+}
+
 // kindWatch watches the objects of one kind.
 type kindWatch struct {
-	kind string
-	view *view
+	kind    string
+	view    *view
+	changes atomic.Uint64 // of its objects
 
 	mutex    sync.RWMutex
 	informer cache.SharedIndexInformer // nil before it began
@@ -85,9 +102,12 @@ func (k *kindWatch) run(ctx context.Context, of dynamic.ResourceInterface) error
 	informer := cache.NewSharedIndexInformerWithOptions(source, &unstructured.Unstructured{}, cache.SharedIndexInformerOptions{
 		Indexers: cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc},
 	})
-	touch := func(any) { k.view.touch() }
+	touch := func(any) {
+		k.changes.Add(1)
+		k.view.touch()
+	}
 	registration, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: touch, DeleteFunc: touch, UpdateFunc: func(_, _ any) { k.view.touch() },
+		AddFunc: touch, DeleteFunc: touch, UpdateFunc: func(_, now any) { touch(now) },
 	})
 	if err := errors.Join(err, informer.SetTransform(compact), informer.SetWatchErrorHandlerWithContext(
 		func(_ context.Context, _ *cache.Reflector, err error) { k.answered(err) },

@@ -80,7 +80,7 @@ func (m *metrics) observe(webhook string, out *admission.Outcome, err error, too
 			m.findings.WithLabelValues(enforcement.Mode(mode).String()).Add(float64(n))
 		}
 	}
-	for became, n := range map[string]int{"unknown": out.Unknown, "exempt": out.Exempt} {
+	for became, n := range map[string]int{"unknown": out.Unknown, "exempt": out.Exempt, "drift": out.Drifted} {
 		if n > 0 {
 			m.findings.WithLabelValues(became).Add(float64(n))
 		}

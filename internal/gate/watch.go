@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -217,10 +218,34 @@ func (w *Watch) Among(namespace string) *judge.Among {
 	return w.view.of(namespace, w.kinds)
 }
 
-// Inventory is the same as lists, which nobody may change.
-func (w *Watch) Inventory(namespace string) ([]*fact.Object, []verdict.Gap) {
-	among := w.Among(namespace)
-	return among.Objects, among.Gaps
+// Objects are those of a kind that is watched, of all namespaces, in the order of their names; none while they are not known.
+func (w *Watch) Objects(kind string) []*fact.Object {
+	k := w.kind(kind)
+	if k == nil {
+		return nil
+	}
+	list, gap := k.in(all, nil)
+	if gap != nil {
+		return nil
+	}
+	slices.SortFunc(list, func(a, b *fact.Object) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// Changes counts what has been seen to change of a kind's objects.
+func (w *Watch) Changes(kind string) uint64 {
+	if k := w.kind(kind); k != nil {
+		return k.changes.Load()
+	}
+	return 0
+}
+
+func (w *Watch) kind(kind string) *kindWatch {
+	w.mutex.RLock()
+	defer w.mutex.RUnlock()
+	return w.kinds[kind]
 }
 
 // gapOf is why objects of a kind are not known.

@@ -2,17 +2,15 @@ package inject
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/fix"
-	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -27,6 +25,9 @@ func (in *Injector) wanted(at enforcement.Place, refused Refused) (wanted, named
 			continue
 		}
 		for _, id := range in.fixable {
+			if in.elsewhere(policy.FixName(id)) {
+				continue
+			}
 			for _, pattern := range e.Rules {
 				if enforcement.Matches(pattern, id) && !refused.has("defaults", id) {
 					wanted[id] = true
@@ -45,15 +46,13 @@ func (in *Injector) defaults(ctx context.Context, o *fact.Object, at enforcement
 	if len(wanted) == 0 {
 		return o.Root, nil, nil
 	}
-	b := in.bench(o, at, server)
-	before, proposals, err := b.judge(o, b.only(wanted))
-	if err != nil || len(proposals) == 0 {
-		return o.Root, nil, err
+	b := &bench{in: in, object: o, among: in.among(at), version: server}
+	_, proposals := b.judge(o, wanted)
+	if len(proposals) == 0 {
+		return o.Root, nil, nil
 	}
 	// The proof is by every rule: nothing new may come of it.
-	if before, _, err = b.judge(o, b.rules); err != nil {
-		return o.Root, nil, err
-	}
+	before := b.found(o)
 	proposals = slices.DeleteFunc(proposals, func(p fix.Proposal) bool { return excused(before, &p.Finding) || in.injects(o, p.Changes) })
 	cases := fix.Collect(proposals, func(o *fact.Object, changes []rule.Change) ([]fix.Route, string) {
 		place, err := fix.ServedPlace(o)
@@ -108,80 +107,6 @@ func (in *Injector) injects(o *fact.Object, changes []rule.Change) bool {
 		}
 		return false
 	})
-}
-
-// bench judges copies of one object.
-type bench struct {
-	in      *Injector
-	object  *fact.Object
-	beside  []*fact.Object
-	gaps    []verdict.Gap
-	version string
-	rules   []*rule.Compiled
-}
-
-// bench knows what stands around an object, but for workloads: other pods say nothing of this one's fields, and judging
-// them would take a namespace's time for each pod in it.
-func (in *Injector) bench(o *fact.Object, at enforcement.Place, server string) *bench {
-	b := &bench{in: in, object: o, version: server, rules: in.rulesFor(o)}
-	if in.Around == nil {
-		b.gaps = []verdict.Gap{{Code: verdict.GapMissing, Message: "one object is under review, and nothing else was looked at", Remedy: "Ask a scan."}}
-		return b
-	}
-	objects, gaps := in.Around(at.Namespace)
-	b.gaps = append(slices.Clone(gaps), verdict.Gap{
-		Code: verdict.GapMissing, Message: "one workload is under review, and no other was looked at", Remedy: "Ask a scan.", Kinds: fact.PodKinds(),
-	})
-	for _, other := range objects {
-		if !slices.Contains(fact.PodKinds(), other.GroupKind()) {
-			b.beside = append(b.beside, other)
-		}
-	}
-	return b
-}
-
-// only are the rules of some ids.
-func (b *bench) only(wanted map[string]bool) []*rule.Compiled {
-	var list []*rule.Compiled
-	for _, r := range b.rules {
-		if wanted[r.ID] {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-// Judge judges the object as it would be.
-func (b *bench) Judge(_ context.Context, c fix.Copy) (*verdict.Result, []fix.Proposal, error) {
-	if len(c.Added) > 0 {
-		return nil, nil, errors.New("a mutation makes no other objects")
-	}
-	own := *b.object
-	for _, v := range c.Objects {
-		own.Root = v
-	}
-	return b.judge(&own, b.rules)
-}
-
-func (b *bench) judge(o *fact.Object, rules []*rule.Compiled) (*verdict.Result, []fix.Proposal, error) {
-	var mutex sync.Mutex
-	var proposals []fix.Proposal
-	alone := *o
-	alone.Twins = nil
-	res := judge.Judge(judge.Input{
-		Inventory: fact.NewInventory(append(slices.Clip(b.beside), &alone), b.version, true),
-		Coverage:  verdict.Coverage{Gaps: b.gaps},
-		Rules:     rules, Settings: b.in.Settings, Exceptions: b.in.Exceptions, Now: b.in.Now(), Width: 1,
-		Propose: func(p judge.Proposal) {
-			mutex.Lock()
-			defer mutex.Unlock()
-			if p.Object == &alone {
-				p.Object = b.object
-				proposals = append(proposals, fix.Proposal(p))
-			}
-		},
-	})
-	return res, proposals, nil
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

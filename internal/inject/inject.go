@@ -6,6 +6,7 @@
 package inject
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/fact"
+	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -32,10 +34,14 @@ type Options struct {
 	Rules      []*rule.Compiled
 	Settings   rule.Settings
 	Exceptions []verdict.Exception
-	Now        func() time.Time
+	// Lifetime is the longest that an exception may have; 0 for judge's own.
+	Lifetime time.Duration
+	Now      func() time.Time
+	// Native are the names of the mutating policies that the API server has: what they do is not done a second time.
+	Native []string
 	// Around tells of what stands in a namespace and of what is cluster-wide, and what of it was not looked at; nil where
-	// nothing is known: a fix that needs to know is then not made.
-	Around func(namespace string) ([]*fact.Object, []verdict.Gap)
+	// nothing is known: a fix that needs to know is then not made. What is the same answer as before costs less.
+	Around func(namespace string) *judge.Among
 	// IntoTemplates puts sidecars into pod templates as well as into pods: for manifests, before they are applied. On the way
 	// into a cluster pods alone get them, so that what people wrote stays what they wrote.
 	IntoTemplates bool
@@ -47,6 +53,7 @@ type Injector struct {
 	sidecars []chosen
 	fixable  []string // ids of rules
 	titles   map[string]string
+	courts   courts
 }
 
 // chosen is a sidecar of the plan and for whom it is.
@@ -116,31 +123,15 @@ func choose(e *enforcement.SidecarEntry, templates map[string]*Template) (chosen
 	return c, nil
 }
 
-// rulesFor are the rules that have something to say of an object that carries pods.
-func (in *Injector) rulesFor(o *fact.Object) []*rule.Compiled {
-	var list []*rule.Compiled
-	for _, r := range in.Rules {
-		switch r.Match.Fact {
-		case "container", "workload", "object":
-			list = append(list, r)
-		case "kinds":
-			if slices.Contains(r.Match.Kinds, o.GroupKind()) {
-				list = append(list, r)
-			}
-		}
-	}
-	return list
-}
-
 // Patch is what becomes of an object that is made or changed in a place, for a server of a Kubernetes version: none for
 // what nothing is to be done about, for what a controller made of another object, and for pods and jobs that were there
 // before. The operations are sound beside an error too, which tells of what was not done and why.
 func (in *Injector) Patch(ctx context.Context, o *fact.Object, at enforcement.Place, server string) ([]Operation, error) {
-	c, err := in.Change(ctx, o, at, server)
-	if c == nil {
+	p, why, err := in.changed(ctx, o, at, server)
+	if p == nil || len(p.ops) == 0 {
 		return nil, err
 	}
-	return c.Operations, err
+	return p.ops, errors.Join(err, p.explain(why))
 }
 
 // Change is what became of one object.
@@ -154,13 +145,26 @@ type Change struct {
 
 // Change is Patch with the object as it would be; nil where nothing is to be done.
 func (in *Injector) Change(ctx context.Context, o *fact.Object, at enforcement.Place, server string) (*Change, error) {
+	p, why, err := in.changed(ctx, o, at, server)
+	if p == nil || len(p.ops) == 0 {
+		return nil, err
+	}
+	if reasons := p.explain(why); reasons != nil {
+		return nil, errors.Join(err, reasons)
+	}
+	after, bad := p.value()
+	return &Change{Operations: p.ops, After: after, Reasons: slices.Sorted(maps.Values(why))}, errors.Join(err, bad)
+}
+
+// changed is the object with all that is to be done noted on it, and why; nil for what nothing is to be done about.
+func (in *Injector) changed(ctx context.Context, o *fact.Object, at enforcement.Place, server string) (*pod, map[string]string, error) {
 	base, carries := templatesAt[o.GroupKind()]
 	if !carries || in.Plan.Excludes(at.Namespace) || standing(o) || o.Doubt != "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	p, err := newPod(o.Root, base)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	refused := refusal(o, base)
 	after, why, err := in.defaults(ctx, o, at, server, refused)
@@ -168,41 +172,41 @@ func (in *Injector) Change(ctx context.Context, o *fact.Object, at enforcement.P
 	if why == nil {
 		why = map[string]string{}
 	}
-	if err := p.become(o.Root, after); err != nil {
-		return nil, errors.Join(append(errs, err)...)
+	if len(why) > 0 {
+		if err := p.become(o.Root, after); err != nil {
+			return nil, nil, errors.Join(append(errs, err)...)
+		}
 	}
-	if !refused.has("resources") {
+	if !refused.has("resources") && !in.elsewhere(ResourcePolicyName) {
 		line, err := in.giveResources(p, at)
 		if errs = append(errs, err); line != "" {
 			why["resources"] = line
 		}
 	}
-	if in.into(o) {
+	if in.into(o) && !in.elsewhere(PolicyName) {
 		w, err := weave(p, in.sidecarsOf(p, at, refused), server)
 		errs = append(errs, err)
 		maps.Copy(why, w.why)
 	}
-	c, err := p.change(why)
-	return c, errors.Join(append(errs, err)...)
+	return p, why, errors.Join(errs...)
 }
+
+// elsewhere says whether the API server does what a policy of that name does.
+func (in *Injector) elsewhere(name string) bool { return slices.Contains(in.Native, name) }
+
+func (in *Injector) lifetime() time.Duration { return cmp.Or(in.Lifetime, judge.DefaultLifetime) }
 
 // into says whether sidecars go into an object: into pods, and into the templates of manifests.
 func (in *Injector) into(o *fact.Object) bool {
 	return o.GroupKind() == "Pod" || in.IntoTemplates && (o.Origin == nil || !o.Origin.Served)
 }
 
-// change is what was noted, with its reasons.
-func (p *pod) change(why map[string]string) (*Change, error) {
-	if len(p.ops) == 0 {
-		return nil, nil
-	}
+// explain writes why the object was changed on it.
+func (p *pod) explain(why map[string]string) error {
 	if text := reasons(p.text("metadata", "annotations", MutationsKey), why); text != p.text("metadata", "annotations", MutationsKey) {
-		if err := p.put(text, "metadata", "annotations", MutationsKey); err != nil {
-			return nil, err
-		}
+		return p.put(text, "metadata", "annotations", MutationsKey)
 	}
-	after, err := p.value()
-	return &Change{Operations: p.ops, After: after, Reasons: slices.Sorted(maps.Values(why))}, err
+	return nil
 }
 
 // refusal is what was switched off for an object, on it or on its pods.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/policy"
 )
 
@@ -24,15 +25,15 @@ const nativeSince = "1.34"
 // PolicyName is the name of the policy, and of its binding, that puts sidecars into pods.
 const PolicyName = "coaming-sidecars"
 
-// Policy is the plan's sidecars as one of the API server's own mutating policies, with its binding, as YAML: it gives a pod
-// what Patch gives it; "" where the plan asks for none. It is one policy, with a mutation for each sidecar, because mutations are made in
+// sidecarPolicy is the plan's sidecars as one of the API server's own mutating policies, with its binding: it gives a pod
+// what Patch gives it; nil where the plan asks for none. It is one policy, with a mutation for each sidecar, because mutations are made in
 // their order and policies in none. The error tells what no policy can say.
-func (in *Injector) Policy(server string) (string, error) {
+func (in *Injector) sidecarPolicy(server string) ([]policy.Manifest, error) {
 	if len(in.sidecars) == 0 {
-		return "", nil
+		return nil, nil
 	}
 	if !catalog.Reached(server, nativeSince) {
-		return "", fmt.Errorf("no policy puts sidecars into pods in Kubernetes %s: what it needs is there since %s", server, nativeSince)
+		return nil, fmt.Errorf("no policy puts sidecars into pods in Kubernetes %s: what it needs is there since %s", server, nativeSince)
 	}
 	m := policy.Mutation{
 		Name: PolicyName, Fail: in.Plan.Default.Fail, Annotations: map[string]string{"coaming.dev/why": "The plan puts sidecars into these pods."},
@@ -42,8 +43,8 @@ func (in *Injector) Policy(server string) (string, error) {
 		},
 	}
 	var err error
-	if m.NamespaceSelector, err = json.Marshal(in.namespaces()); err != nil {
-		return "", fmt.Errorf("write selector: %w", err)
+	if m.NamespaceSelector, err = in.namespaces(); err != nil {
+		return nil, err
 	}
 	order := make([]int, len(in.sidecars))
 	for i := range order {
@@ -61,23 +62,27 @@ func (in *Injector) Policy(server string) (string, error) {
 		m.Patches = append(m.Patches, n.patch())
 	}
 	if err := errors.Join(append(errs, n.err)...); err != nil {
-		return "", err
+		return nil, err
 	}
 	m.Variables = slices.Concat(n.parts, variables)
-	return m.YAML(server)
+	return m.Manifests(server)
 }
 
-// namespaces leaves out the excluded ones that are no globs.
-func (in *Injector) namespaces() *metav1.LabelSelector {
+// namespaces is the JSON of a selector that leaves out the excluded ones that are no globs.
+func (in *Injector) namespaces() ([]byte, error) {
 	var names []string
 	for _, name := range in.Plan.Excluded {
 		if !strings.Contains(name, "*") {
 			names = append(names, name)
 		}
 	}
-	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+	raw, err := json.Marshal(&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 		{Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: names},
-	}}
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("write selector: %w", err)
+	}
+	return raw, nil
 }
 
 // natively writes one sidecar in the API server's language.
@@ -139,7 +144,7 @@ func (n *natively) shared() []policy.Condition {
 		{Name: "volumes", Expression: `variables.spec.?volumes.orValue([])`},
 		{Name: "annotations", Expression: `dyn(object).metadata.?annotations.orValue({})`},
 		{Name: "labels", Expression: `dyn(object).metadata.?labels.orValue({})`},
-		{Name: "namespaceLabels", Expression: `dyn(namespaceObject).?metadata.?labels.orValue({})`},
+		policy.NamespaceLabels,
 		{Name: "injected", Expression: `string(variables.annotations[?` + n.literal(InjectedKey) + `].orValue("")).split(",").map(e, e.trim()).filter(e, e.contains("@"))`},
 		{Name: "reasons", Expression: `string(variables.annotations[?` + n.literal(MutationsKey) + `].orValue("")).split("\n").filter(l, l != "")`},
 	}
@@ -184,12 +189,18 @@ func (n *natively) wanted(i int) string {
 			parts = append(parts, "!("+n.selected(later)+")")
 		}
 	}
+	return strings.Join(append(append(parts, n.notExcluded()...), `variables.spec.?os.?name.orValue("") != "windows"`), " &&\n")
+}
+
+// notExcluded are conditions against the excluded namespaces that are globs, which no selector can name.
+func (n *natively) notExcluded() []string {
+	var parts []string
 	for _, glob := range n.in.Plan.Excluded {
 		if strings.Contains(glob, "*") {
 			parts = append(parts, "!"+n.matches([]string{glob}))
 		}
 	}
-	return strings.Join(append(parts, `variables.spec.?os.?name.orValue("") != "windows"`), " &&\n")
+	return parts
 }
 
 // matches holds in the namespaces of some names, or globs.
@@ -202,12 +213,20 @@ func (n *natively) matches(patterns []string) string {
 }
 
 func (n *natively) selected(c *chosen) string {
-	parts := []string{}
-	if len(c.where.Names) > 0 {
-		parts = append(parts, n.matches(c.where.Names))
+	return conjunction(append(n.places(c.where), n.labelled("variables.labels", c.selector)...))
+}
+
+// places are the conditions of the namespaces of a selection.
+func (n *natively) places(where *enforcement.Selection) []string {
+	var parts []string
+	if len(where.Names) > 0 {
+		parts = append(parts, n.matches(where.Names))
 	}
-	parts = append(parts, n.labelled("variables.namespaceLabels", c.where.Selector)...)
-	parts = append(parts, n.labelled("variables.labels", c.selector)...)
+	return append(parts, n.labelled("variables."+policy.NamespaceLabels.Name, where.Selector)...)
+}
+
+// conjunction holds where all of the conditions do; of none it holds.
+func conjunction(parts []string) string {
 	if len(parts) == 0 {
 		return "true"
 	}

@@ -16,8 +16,9 @@ func (in *Injector) amounts(at enforcement.Place) map[string]map[string]string {
 	for i := range in.Plan.Resources {
 		e := &in.Plan.Resources[i]
 		if holds, known := e.Where.Holds(at); holds && known {
-			maps.Copy(all["requests"], e.Requests)
-			maps.Copy(all["limits"], e.Limits)
+			for _, side := range sides {
+				maps.Copy(all[side], amountsOf(e, side))
+			}
 		}
 	}
 	return all
@@ -27,8 +28,16 @@ func (in *Injector) amounts(at enforcement.Place) map[string]map[string]string {
 // where there is none.
 var sides = []string{"requests", "limits"}
 
+// amountsOf are the requests, or the limits, of an entry.
+func amountsOf(e *enforcement.ResourceEntry, side string) map[string]string {
+	if side == "limits" {
+		return e.Limits
+	}
+	return e.Requests
+}
+
 // giveResources gives requests and limits to the pod's own containers that have none, and returns the reason, "" where
-// nothing was given. What the API server would refuse is left out: a limit below a request.
+// nothing was given. What the API server would refuse is left out: a limit below a request, or beside another request where both must be one.
 func (in *Injector) giveResources(p *pod, at enforcement.Place) (why string, err error) {
 	amounts := in.amounts(at)
 	if len(amounts["requests"])+len(amounts["limits"]) == 0 || p.at(p.path("spec", "resources")...) != nil {
@@ -92,5 +101,12 @@ func fits(has map[string]any, side, name string, amounts map[string]map[string]s
 		return false
 	}
 	l, err := resource.ParseQuantity(limit)
-	return err == nil && r.Cmp(l) <= 0
+	return err == nil && (r.Cmp(l) == 0 || r.Cmp(l) < 0 && !exact(name))
+}
+
+// exact says whether a request must be the limit: of what is not Kubernetes' own, and of huge pages, no node has more
+// than it gives (k8s.io/kubernetes pkg/apis/core/v1/helper, IsOvercommitAllowed).
+func exact(name string) bool {
+	isOwn := !strings.Contains(name, "/") || strings.Contains(name, "kubernetes.io/")
+	return !isOwn || strings.HasPrefix(name, "hugepages-")
 }

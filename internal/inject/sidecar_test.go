@@ -141,14 +141,14 @@ func TestTokenIsTakenWhereNothingNeedsIt(t *testing.T) {
 	accounts := []*fact.Object{object(t, "{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: shop}}")}
 	bound := append(accounts[:1:1], object(t, "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: a, namespace: shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{kind: ServiceAccount, name: default, namespace: shop}]}"))
 	for name, test := range map[string]struct {
-		around func(string) ([]*fact.Object, []verdict.Gap)
+		around func(string) *judge.Among
 		want   bool
 	}{
 		"nothing is known": {nil, false},
-		"no binding":       {func(string) ([]*fact.Object, []verdict.Gap) { return accounts, nil }, true},
-		"a binding":        {func(string) ([]*fact.Object, []verdict.Gap) { return bound, nil }, false},
-		"bindings were not seen": {func(string) ([]*fact.Object, []verdict.Gap) {
-			return accounts, []verdict.Gap{{Code: verdict.GapForbidden, Kinds: []string{"RoleBinding.rbac.authorization.k8s.io"}}}
+		"no binding":       {func(string) *judge.Among { return judge.NewAmong(accounts, nil) }, true},
+		"a binding":        {func(string) *judge.Among { return judge.NewAmong(bound, nil) }, false},
+		"bindings were not seen": {func(string) *judge.Among {
+			return judge.NewAmong(accounts, []verdict.Gap{{Code: verdict.GapForbidden, Kinds: []string{"RoleBinding.rbac.authorization.k8s.io"}}})
 		}, false},
 	} {
 		in := injector(t, "{defaults: [{rules: [service-account-token-unused]}]}", func(o *inject.Options) { o.Around = test.around })

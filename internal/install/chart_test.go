@@ -50,8 +50,13 @@ func find(t *testing.T, objects []*Object, kind, name string) *Object {
 
 // everything are the values that bring all objects that the chart has.
 var everything = map[string]any{
-	"namespace.create": true, "gate.repair": true, "exceptions": "- {}", "plan.spec.onError": "fail",
+	"namespace.create": true, "gate.repair": true, "exceptions": "- {}", "exceptionObjects": true, "plan.spec.onError": "fail",
 	"plan.spec.images": []any{map[string]any{"pin": true}},
+	"rules": map[string]any{"mine": "id: mine"}, "templates": map[string]any{"proxy": "kind: SidecarTemplate"},
+	"image.pullSecrets": []any{"pull"}, "gate.env": []any{map[string]any{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}},
+	"images.authSecret": "registry", "images.registryConfig": "mirrors: []", "images.vex": map[string]any{"ours": "{}"}, "images.registries": []any{"registry.example.com/*"},
+	"images.trust": map[string]any{"policy": "signers: {}", "files": map[string]any{"release.pub": "PEM", "notation/trustpolicy.json": "{}"}},
+	"images.index.from": "https://mirror.example.com:8443/coaming/", "images.index.key": "PEM", "images.index.port": 8443,
 	"rights":           map[string]any{"validatingadmissionpolicies": []any{"coaming-a"}, "mutatingadmissionpolicies": []any{"coaming-b"}, "limitranges": []any{"coaming"}},
 }
 
@@ -120,7 +125,6 @@ func TestWebhooks(t *testing.T) {
 	type want struct {
 		names     string
 		condition string // of those that fail closed
-		refuses   bool
 		mutates   bool
 	}
 	entry := func(fields map[string]any) []any { return []any{fields} }
@@ -129,14 +133,15 @@ func TestWebhooks(t *testing.T) {
 		want   want
 	}{
 		"audited":      {nil, want{names: "ignore"}},
-		"enforced":     {map[string]any{"plan.spec.mode": "enforce"}, want{names: "ignore", refuses: true}},
+		"enforced":     {map[string]any{"plan.spec.mode": "enforce"}, want{names: "ignore"}},
 		"closed":       {map[string]any{"plan.spec.onError": "fail"}, want{names: "ignore fail"}},
-		"closed in":    {map[string]any{"plan.spec.rules": entry(map[string]any{"namespaces": []any{"shop", "team-*"}, "mode": "enforce", "onError": "fail"})}, want{"ignore fail", `request.namespace.matches("^(shop|team-.*)$")`, true, false}},
+		"closed in":    {map[string]any{"plan.spec.rules": entry(map[string]any{"namespaces": []any{"shop", "team-*"}, "mode": "enforce", "onError": "fail"})}, want{"ignore fail", `request.namespace.matches("^(shop|team-.*)$")`, false}},
 		"closed by":    {map[string]any{"plan.spec.rules": entry(map[string]any{"namespaceSelector": map[string]any{"matchLabels": map[string]any{"a": "b"}}, "onError": "fail"})}, want{names: "ignore fail"}},
-		"images":       {map[string]any{"plan.spec.images": entry(map[string]any{"onError": "fail", "namespaces": []any{"shop"}})}, want{"ignore fail", `request.namespace.matches("^(shop)$")`, false, false}},
+		"images":       {map[string]any{"plan.spec.images": entry(map[string]any{"onError": "fail", "namespaces": []any{"shop"}})}, want{"ignore fail", `request.namespace.matches("^(shop)$")`, false}},
 		"pinned":       {map[string]any{"plan.spec.images": entry(map[string]any{"pin": true})}, want{names: "ignore", mutates: true}},
 		"never pinned": {map[string]any{"plan.spec.images": entry(map[string]any{"pin": true}), "webhooks.mutating": "never"}, want{names: "ignore"}},
-		"changed":      {map[string]any{"plan.spec.mutations": map[string]any{"defaults": entry(map[string]any{"rules": []any{"a"}})}}, want{names: "ignore"}},
+		"changed":      {map[string]any{"plan.spec.mutations": map[string]any{"defaults": entry(map[string]any{"rules": []any{"a"}})}}, want{names: "ignore", mutates: true}},
+		"by policies":  {map[string]any{"plan.spec.mutations": map[string]any{"defaults": entry(map[string]any{"rules": []any{"a"}})}, "webhooks.mutating": "never"}, want{names: "ignore"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			objects := render(t, c.values)
@@ -150,9 +155,6 @@ func TestWebhooks(t *testing.T) {
 			}
 			if got := strings.Join(names, " "); got != c.want.names {
 				t.Errorf("webhooks are %q, want %q", got, c.want.names)
-			}
-			if said := o.GetAnnotations()["coaming.dev/refuses"]; (said == "nothing") == c.want.refuses {
-				t.Errorf("it says that it refuses %q", said)
 			}
 			if mutates := find(t, objects, "MutatingWebhookConfiguration", gateName) != nil; mutates != c.want.mutates {
 				t.Errorf("objects are changed: %t, want %t", mutates, c.want.mutates)
@@ -243,6 +245,7 @@ func TestRights(t *testing.T) {
 	}{
 		{"", map[string]any{"rights": named}},
 		{"with exceptions", map[string]any{"rights": named, "exceptions": "- {}"}},
+		{"with exceptions as objects", map[string]any{"rights": named, "exceptionObjects": true}},
 		{"with --repair", map[string]any{"rights": named, "gate.repair": true}},
 		{"with --repair and pinned images", map[string]any{"rights": named, "gate.repair": true, "webhooks.mutating": "always"}},
 	} {

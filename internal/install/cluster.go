@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
+	"github.com/coaming/coaming/internal/drift"
 	"github.com/coaming/coaming/internal/verdict"
 )
 
@@ -62,7 +64,32 @@ func Connect(ctx context.Context, config *rest.Config) (*Cluster, error) {
 
 // Offline is a cluster of that version that is not asked: for rendering alone.
 func Offline(version string) *Cluster {
-	return &Cluster{Version: version, kinds: slices.Clone(kinds)}
+	c := &Cluster{Version: version, kinds: slices.Clone(kinds)}
+	if !atLeast(version, 36) {
+		for i := range c.kinds {
+			if c.kinds[i].mutating() {
+				c.kinds[i].version = ""
+			}
+		}
+	}
+	return c
+}
+
+// atLeast says whether a version of Kubernetes 1 has such a minor version.
+func atLeast(version string, minor int) bool {
+	_, text, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(text)
+	return err == nil && n >= minor
+}
+
+// Mutating is the version in which the server offers mutating policies with their bindings, "" where it offers none. A server that is not
+// asked is taken to offer them from 1.36 on, where they are on by themselves.
+func (c *Cluster) Mutating() string {
+	policy, binding := c.kindNamed("MutatingAdmissionPolicy"), c.kindNamed("MutatingAdmissionPolicyBinding")
+	if policy.version != binding.version {
+		return ""
+	}
+	return policy.version
 }
 
 // version finds the version by which the server has a kind, of those that came in the course of time; version is "" where it
@@ -70,7 +97,7 @@ func Offline(version string) *Cluster {
 func (c *Cluster) version(ctx context.Context, asked discovery.DiscoveryInterfaceWithContext, k *kind) error {
 	var versions []string
 	switch {
-	case strings.HasPrefix(k.name, "MutatingAdmissionPolicy"):
+	case k.mutating():
 		versions = []string{"v1", "v1beta1", "v1alpha1"}
 	case k.group == "cert-manager.io":
 		versions = []string{"v1"}
@@ -116,7 +143,7 @@ func (c *Cluster) apply(ctx context.Context, o *Object) error {
 	force := true
 	client := c.at(k, o.GetNamespace())
 	stored, err := client.Patch(ctx, o.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: manager, Force: &force})
-	if err == nil && k.strict && len(differences(k, o, stored)) > 0 {
+	if err == nil && k.strict && len(drift.Of(o, stored, k.strict)) > 0 {
 		whole := o.DeepCopy()
 		whole.SetResourceVersion(stored.GetResourceVersion())
 		whole.SetAnnotations(stored.GetAnnotations())

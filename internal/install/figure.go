@@ -20,6 +20,7 @@ const (
 	queueImages    = "coaming_images_queue_images"
 	drifting       = "coaming_keeper_drifting"
 	unlisted       = "coaming_keeper_unlisted"
+	undone         = "coaming_keeper_undone"
 )
 
 // running asks each running replica for its figures, through the API server: a broken plan, what it may not read, and how many
@@ -51,6 +52,7 @@ func (c *Cluster) running(ctx context.Context) Standing {
 		sum += figures[queueImages]
 		for name, says := range map[string]string{
 			planBroken: "its newest plan is broken, and a former one holds", unlisted: "it may not read what it keeps",
+			undone:   "its plan asks for what only 'coaming install --plan FILE' can do, with the plan as it is now",
 			drifting: "what it watches over was edited or deleted",
 		} {
 			if figures[name] > 0 {

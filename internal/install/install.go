@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/coaming/coaming/internal/verdict"
 )
 
 // Options say what is installed. Values are those that people gave; what the cluster says is laid over them.
@@ -20,6 +24,10 @@ type Options struct {
 	Native []*Object
 	// Later are those that do once all exceptions have ended, which the gate is to make by itself.
 	Later []*Object
+	// Mutating are the mutating policies that change objects as the plan asks; Webhook says that something is left that the gate's
+	// webhook must change.
+	Mutating []*Object
+	Webhook  bool
 	// Wait is how long the gate may take to answer before its webhooks are set; 0 sets them at once.
 	Wait time.Duration
 	Now  time.Time
@@ -43,7 +51,10 @@ func (c *Cluster) Prepare(ctx context.Context, o Options) (*Plan, error) {
 		return nil, errNoImage
 	}
 	p := &Plan{keeps: map[key]bool{}}
-	computed := map[string]any{"namespace": map[string]any{"create": true}, "rights": rights(slices.Concat(o.Native, o.Later))}
+	computed, err := o.computed()
+	if err != nil {
+		return nil, err
+	}
 	if on, _, _ := unstructured.NestedBool(o.Values, "certificates", "certManager", "enabled"); !on && c.dynamic != nil {
 		secret, bundle, write, err := c.authority(ctx, o.Now)
 		if o.Look && (write || apierrors.IsForbidden(err)) {
@@ -71,13 +82,67 @@ func (c *Cluster) Prepare(ctx context.Context, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Objects, err = inOrder(slices.Concat(objects, []*Object{kept}, o.Native)); err != nil {
+	if p.Objects, err = inOrder(slices.Concat(objects, []*Object{kept}, o.Native, o.Mutating)); err != nil {
 		return nil, err
 	}
+	var errs []error
 	for _, object := range p.Objects {
 		p.keeps[keyOf(object)] = true
+		errs = append(errs, fits(object))
 	}
-	return p, nil
+	return p, errors.Join(errs...)
+}
+
+// computed are the values that an installation knows by itself.
+func (o *Options) computed() (map[string]any, error) {
+	values := map[string]any{"namespace": map[string]any{"create": true}, "rights": rights(slices.Concat(o.Native, o.Later, o.Mutating))}
+	if len(o.Mutating) > 0 {
+		var text strings.Builder
+		if err := YAML(&text, o.Mutating); err != nil {
+			return nil, err
+		}
+		given, _ := o.Values["guarded"].(string)
+		if given = strings.TrimSpace(given); given != "" {
+			given += "\n---\n"
+		}
+		values["guarded"] = given + text.String()
+	}
+	if said, _, _ := unstructured.NestedString(o.Values, "webhooks", "mutating"); said == "" || said == "auto" {
+		said = "never"
+		if o.Webhook {
+			said = "always"
+		}
+		values["webhooks"] = map[string]any{"mutating": said}
+	}
+	return values, nil
+}
+
+// mostData bounds what a ConfigMap may hold, in bytes (k8s.io/kubernetes pkg/apis/core/validation, MaxSecretSize).
+const mostData = 1 << 20
+
+// fits is an error for a ConfigMap that no cluster takes, with what in it is largest.
+func fits(o *Object) error {
+	if o.GetKind() != "ConfigMap" {
+		return nil
+	}
+	data, _, _ := unstructured.NestedStringMap(o.Object, "data")
+	total := 0
+	names := slices.Sorted(maps.Keys(data))
+	for _, text := range data {
+		total += len(text)
+	}
+	if total <= mostData {
+		return nil
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return len(data[b]) - len(data[a]) })
+	var largest []string
+	for _, name := range names[:min(3, len(names))] {
+		largest = append(largest, fmt.Sprintf("%s %d KiB", name, len(data[name])>>10))
+	}
+	return &verdict.RemedyError{
+		Err:    fmt.Errorf("%s would hold %d KiB, and a cluster takes 1024: %s", named(o), (total+1023)>>10, strings.Join(largest, ", ")),
+		Remedy: "Give fewer rules, templates or statements, or shorter ones.",
+	}
 }
 
 // believed is the bundle that the API server goes by now; nothing where there is none.
@@ -159,7 +224,7 @@ func (c *Cluster) Apply(ctx context.Context, p *Plan, o Options) error {
 	if err := c.applyAll(ctx, late); err != nil {
 		return err
 	}
-	o.Tell("applied %d objects that send requests to it", len(late))
+	o.Tell("applied %d objects that send requests to it, or change objects", len(late))
 	pruned, err := c.prune(ctx, p)
 	if len(pruned) > 0 {
 		o.Tell("removed %d objects of an earlier installation", len(pruned))
@@ -225,9 +290,10 @@ func (c *Cluster) prune(ctx context.Context, p *Plan) ([]*Object, error) {
 	return removed, c.releaseNamespaces(ctx, p.keeps)
 }
 
-// own lists what carries our label: what can be anywhere in all namespaces, the rest, Secrets above all, in the gate's alone.
+// own lists what carries our label: what can be anywhere (roles are in kube-system, too) in all namespaces, the rest, Secrets above
+// all, in the gate's alone.
 func (c *Cluster) own(ctx context.Context, k *kind) ([]*Object, error) {
-	if k.cluster || k.native {
+	if k.cluster || k.native || k.group == rbacGroup {
 		return c.list(ctx, k, "", ours)
 	}
 	return c.list(ctx, k, Namespace, ours)

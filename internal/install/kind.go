@@ -3,11 +3,15 @@ package install
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-const admissionGroup = "admissionregistration.k8s.io"
+const (
+	admissionGroup = "admissionregistration.k8s.io"
+	rbacGroup      = "rbac.authorization.k8s.io"
+)
 
 // kind is a kind of objects that an installation may have.
 type kind struct {
@@ -33,10 +37,10 @@ var kinds = []kind{
 	{name: "ServiceAccount", version: "v1", resource: "serviceaccounts"},
 	{name: "Secret", version: "v1", resource: "secrets"},
 	{name: "ConfigMap", version: "v1", resource: "configmaps"},
-	{name: "ClusterRole", group: "rbac.authorization.k8s.io", version: "v1", resource: "clusterroles", cluster: true, strict: true},
-	{name: "ClusterRoleBinding", group: "rbac.authorization.k8s.io", version: "v1", resource: "clusterrolebindings", cluster: true, strict: true},
-	{name: "Role", group: "rbac.authorization.k8s.io", version: "v1", resource: "roles", strict: true},
-	{name: "RoleBinding", group: "rbac.authorization.k8s.io", version: "v1", resource: "rolebindings", strict: true},
+	{name: "ClusterRole", group: rbacGroup, version: "v1", resource: "clusterroles", cluster: true, strict: true},
+	{name: "ClusterRoleBinding", group: rbacGroup, version: "v1", resource: "clusterrolebindings", cluster: true, strict: true},
+	{name: "Role", group: rbacGroup, version: "v1", resource: "roles", strict: true},
+	{name: "RoleBinding", group: rbacGroup, version: "v1", resource: "rolebindings", strict: true},
 	{name: "Issuer", group: "cert-manager.io", version: "v1", resource: "issuers"},
 	{name: "Certificate", group: "cert-manager.io", version: "v1", resource: "certificates"},
 	{name: "Service", version: "v1", resource: "services"},
@@ -56,6 +60,9 @@ func (k *kind) gvr() schema.GroupVersionResource {
 func (k *kind) webhook() bool {
 	return k.name == "MutatingWebhookConfiguration" || k.name == "ValidatingWebhookConfiguration"
 }
+
+// mutating says whether it is a mutating policy, or a binding of one.
+func (k *kind) mutating() bool { return strings.HasPrefix(k.name, "MutatingAdmissionPolicy") }
 
 // kindOf is the entry of an object's kind, by whatever version.
 func kindOf(o *Object) (*kind, error) {

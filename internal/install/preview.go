@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/coaming/coaming/internal/drift"
 )
 
 // Preview says what Apply would change, and changes nothing: a line for each object that would be made, changed or removed.
@@ -26,7 +28,7 @@ func (c *Cluster) Preview(ctx context.Context, p *Plan) ([]string, error) {
 			lines = append(lines, "make "+named(want))
 			continue
 		}
-		list := differences(k, want, found)
+		list := drift.Of(want, found, k.strict)
 		if len(list) == 0 {
 			same++
 			continue

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/coaming/coaming/internal/certificate"
+	"github.com/coaming/coaming/internal/drift"
 )
 
 // State is how one thing stands.
@@ -127,7 +128,7 @@ func (c *Cluster) drift(ctx context.Context, k *kind, want *Object, found **Obje
 		}
 		*found = o
 	}
-	list := differences(k, want, *found)
+	list := drift.Of(want, *found, k.strict)
 	if len(list) == 0 {
 		return nil
 	}
@@ -215,4 +216,21 @@ func bundleEnd(o *Object) (time.Time, error) {
 		return end, errors.New("the configuration has no webhook")
 	}
 	return end, nil
+}
+
+// editor is who wrote to an object last, beside those that may: by the names that clients give themselves.
+func editor(o *Object, may ...string) string {
+	who, when := "", ""
+	for _, f := range o.GetManagedFields() {
+		if slices.Contains(may, f.Manager) || f.Subresource != "" || f.Time == nil {
+			continue
+		}
+		if at := f.Time.UTC().Format("2006-01-02T15:04:05Z"); at >= when {
+			who, when = f.Manager, at
+		}
+	}
+	if who == "" {
+		return ""
+	}
+	return who + ", " + when
 }

@@ -19,12 +19,16 @@ type Among struct {
 
 	inventory func() *fact.Inventory
 	access    func() *rbac.Model
+	selecting func() map[kindIn]*selecting
+	scalers   func() map[scaled][]*fact.Object
 }
 
-// NewAmong takes the objects; none of them carries pods.
+// NewAmong takes the objects; none of them carries pods, where it is to be judged among them.
 func NewAmong(objects []*fact.Object, gaps []verdict.Gap) *Among {
 	a := &Among{Objects: objects, Gaps: gaps}
 	a.inventory = sync.OnceValue(func() *fact.Inventory { return fact.NewInventory(a.Objects, "", true) })
+	a.selecting = sync.OnceValue(func() map[kindIn]*selecting { return indexSelecting(a.inventory()) })
+	a.scalers = sync.OnceValue(func() map[scaled][]*fact.Object { return indexScalers(a.inventory()) })
 	a.access = sync.OnceValue(func() *rbac.Model { return accessOf(a.inventory(), a.Gaps) })
 	return a
 }
@@ -38,6 +42,9 @@ func (a *Among) Input(o *fact.Object, version string) Input {
 	kind := o.GroupKind()
 	if len(a.inventory().OfKind(kind)) == 0 && !slices.Contains(rbac.Kinds, kind) && !slices.Contains(rbac.LinkKinds, kind) {
 		in.Inventory, in.access = a.inventory().With(o, version), a.access
+		if podSelectors[kind] == nil && kind != autoscaler { // which would be one more
+			in.selecting, in.scalers = a.selecting, a.scalers
+		}
 		return in
 	}
 	objects := slices.DeleteFunc(slices.Clone(a.Objects), func(other *fact.Object) bool {

@@ -156,9 +156,9 @@ func (j *judgement) autoscalers(o *fact.Object) (rule.Fact, error) {
 type scaled struct{ namespace, kind, name string }
 
 // indexScalers lists the autoscalers by what they name.
-func (j *judgement) indexScalers() map[scaled][]*fact.Object {
+func indexScalers(inv *fact.Inventory) map[scaled][]*fact.Object {
 	index := map[scaled][]*fact.Object{}
-	for _, a := range j.Inventory.OfKind(autoscaler) {
+	for _, a := range inv.OfKind(autoscaler) {
 		target := a.Root.At("spec", "scaleTargetRef")
 		of := scaled{fact.Place(a.Namespace), target.Get("kind").Str(), target.Get("name").Str()}
 		index[of] = append(index[of], a)

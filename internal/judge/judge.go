@@ -46,6 +46,9 @@ type Input struct {
 	Stop func(findings int) bool
 	// Terse leaves out the lines around a finding.
 	Terse bool
+	// Uncounted leaves out how many verdicts of each kind there are (Tally, ByRule): for who wants the findings alone, of one object
+	// among many.
+	Uncounted bool
 	// Noticed is told of every finding as it is made, before exceptions; may be nil. Several goroutines call it, in no order.
 	Noticed func(Notice)
 	// Forgetful asks every rule about every fact afresh: the result is the same and takes longer.
@@ -61,7 +64,10 @@ type Input struct {
 	// is 1; may be nil.
 	Asked Asked
 
-	access func() *rbac.Model // what was worked out before of who may do what; nil for nothing
+	// What was worked out before of what stands around: who may do what, and what selects and scales pods; nil for nothing.
+	access    func() *rbac.Model
+	selecting func() map[kindIn]*selecting
+	scalers   func() map[scaled][]*fact.Object
 }
 
 // Proposal is what a rule's fix comes to at one finding.
@@ -116,8 +122,10 @@ func (p *Prepared) judge(in Input) *verdict.Result {
 	if in.Baseline != nil {
 		accept(res, in.Baseline, tallies[0])
 	}
-	res.ByRule = byRule(res.Rules, tallies)
-	res.Tally = byPractice(res.Rules, res.ByRule)
+	if !in.Uncounted {
+		res.ByRule = byRule(res.Rules, tallies)
+		res.Tally = byPractice(res.Rules, res.ByRule)
+	}
 	c := &res.Coverage
 	c.Version, c.Namespaces = in.Inventory.Version, in.Namespaces
 	c.Objects, c.Workloads, c.Rules = len(in.Inventory.Objects), len(in.Inventory.Workloads), len(res.Rules)
@@ -164,11 +172,15 @@ type subject struct {
 func newJudgement(in Input, p *Prepared, seen *traits) *judgement {
 	j := &judgement{Input: in, ruleLists: p.listed, prepared: p, gaps: gaps{verdict.IndexGaps(in.Coverage.Gaps)}, traits: seen}
 	j.settings = p.settings
-	j.scalers = sync.OnceValue(j.indexScalers)
+	if j.scalers = in.scalers; j.scalers == nil {
+		j.scalers = sync.OnceValue(func() map[scaled][]*fact.Object { return indexScalers(j.Inventory) })
+	}
 	if j.access = in.access; j.access == nil {
 		j.access = sync.OnceValue(func() *rbac.Model { return accessOf(j.Inventory, j.Coverage.Gaps) })
 	}
-	j.selecting = sync.OnceValue(j.indexSelecting)
+	if j.selecting = in.selecting; j.selecting == nil {
+		j.selecting = sync.OnceValue(func() map[kindIn]*selecting { return indexSelecting(j.Inventory) })
+	}
 	j.selectable, j.operated = sync.OnceValue(j.indexSelectable), sync.OnceValue(j.indexOperated)
 	j.volumes = sync.OnceValue(j.indexVolumes)
 	j.around, j.naming = sync.OnceValue(j.survey), sync.OnceValue(j.indexDependents)
@@ -226,28 +238,34 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 	width := max(1, min(j.Width, batches))
 	counts := make([]tallies, width)
 	var taken, done atomic.Int64
+	work := func(n int) {
+		w := worker{judgement: j, cluster: j.clusterFact(), tallies: counts[n], memory: j.prepared.memoryFor(&j.Input)}
+		defer func() {
+			w.memory.settle(w.tallies)
+			j.prepared.giveBack(w.memory)
+		}()
+		for i := int(taken.Add(1)) - 1; i < batches; i = int(taken.Add(1)) - 1 {
+			w.findings = nil
+			part := j.subjects[i*batch : min((i+1)*batch, len(j.subjects))]
+			for _, s := range part {
+				w.judge(s)
+			}
+			found[i] = w.findings
+			if finished := int(done.Add(int64(len(part)))); j.Progress != nil {
+				j.Progress(finished, len(j.subjects))
+			}
+		}
+	}
 	var group sync.WaitGroup
 	for n := range width {
-		counts[n] = tallies{}
-		group.Go(func() {
-			w := worker{judgement: j, cluster: j.clusterFact(), tallies: counts[n], memory: j.prepared.memoryFor(&j.Input)}
-			defer func() {
-				w.memory.settle(w.tallies)
-				j.prepared.giveBack(w.memory)
-			}()
-			for i := int(taken.Add(1)) - 1; i < batches; i = int(taken.Add(1)) - 1 {
-				w.findings = nil
-				part := j.subjects[i*batch : min((i+1)*batch, len(j.subjects))]
-				for _, s := range part {
-					w.judge(s)
-				}
-				found[i] = w.findings
-				if finished := int(done.Add(int64(len(part)))); j.Progress != nil {
-					j.Progress(finished, len(j.subjects))
-				}
-			}
-		})
+		if !j.Uncounted {
+			counts[n] = tallies{}
+		}
+		if n < width-1 {
+			group.Go(func() { work(n) })
+		}
 	}
+	work(width - 1) // one of them is who asks: a new goroutine's stack would grow anew for each review
 	group.Wait()
 	findings := slices.Concat(found...)
 	if j.Rate && len(findings) > 0 {
@@ -256,12 +274,15 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 	return findings, counts
 }
 
-// tallies counts verdicts by rule.
+// tallies counts verdicts by rule; nil counts nothing.
 type tallies map[string]*[4]int
 
 func (t tallies) count(id string, v verdict.Verdict) { t.add(id, v, 1) }
 
 func (t tallies) add(id string, v verdict.Verdict, times int) {
+	if t == nil {
+		return
+	}
 	n := t[id]
 	if n == nil {
 		n = new([4]int)

@@ -24,6 +24,7 @@ const (
 // memory is what one goroutine remembers: while it judges one inventory, or with lasting longer.
 type memory struct {
 	lasting bool
+	room    int // for how many values there is room from the beginning
 	epoch   epoch
 	kept    int                // outcomes, of a memory that lasts
 	numbers map[string]uint32  // of the values of parts; they begin behind neverTheSame
@@ -166,7 +167,7 @@ func (m *memory) number(encoded []byte) uint32 {
 	case len(encoded) > mostBytes || len(m.numbers) > 2*mostValues || m.lasting && len(m.numbers) > 2*mostLasting:
 		return neverTheSame
 	case m.numbers == nil:
-		m.numbers = make(map[string]uint32, fewValues)
+		m.numbers = make(map[string]uint32, m.room)
 	}
 	n = neverTheSame + 1 + uint32(len(m.numbers))
 	m.numbers[string(encoded)] = n

@@ -19,16 +19,21 @@ type Prepared struct {
 	infos    []verdict.RuleInfo // by id; every result's
 	settings rule.Fact
 	listed   *ruleLists
-	memories chan *memory
+	memories *memories // nil for rules that are asked once
+}
+
+// memories are those that nobody uses at the moment. The one that was given back last is lent first, so that few are full
+// while few judge at a time.
+type memories struct {
+	mutex sync.Mutex
+	idle  []*memory
+	more  int // how many may still be made
 }
 
 // Prepare makes rules ready. Up to width judgements at a time remember.
 func Prepare(rules []*rule.Compiled, settings rule.Settings, width int) *Prepared {
 	p := prepare(rules, settings)
-	p.memories = make(chan *memory, max(width, 1))
-	for range cap(p.memories) {
-		p.memories <- &memory{lasting: true}
-	}
+	p.memories = &memories{more: max(width, 1)}
 	return p
 }
 
@@ -51,19 +56,37 @@ func (p *Prepared) Judge(in Input) *verdict.Result { return p.judge(in) }
 
 // memoryFor is a memory for one goroutine of a judgement: one that lasts, where there is one left.
 func (p *Prepared) memoryFor(in *Input) *memory {
-	select {
-	case m := <-p.memories: // never of a nil channel
+	if p.memories == nil {
+		return &memory{room: fewValues}
+	}
+	m := p.memories.lend()
+	if m.lasting {
 		m.turnTo(epoch{in.Inventory.Version, in.Inventory.Live, in.Now.Format("2006-01-02")})
+	}
+	return m
+}
+
+func (l *memories) lend() *memory {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if n := len(l.idle); n > 0 {
+		m := l.idle[n-1]
+		l.idle = l.idle[:n-1]
 		return m
-	default:
+	}
+	if l.more == 0 {
 		return &memory{}
 	}
+	l.more--
+	return &memory{lasting: true}
 }
 
 // giveBack takes a memory that lasts back.
 func (p *Prepared) giveBack(m *memory) {
 	if m.lasting {
-		p.memories <- m
+		p.memories.mutex.Lock()
+		p.memories.idle = append(p.memories.idle, m)
+		p.memories.mutex.Unlock()
 	}
 }
 

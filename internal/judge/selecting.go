@@ -66,18 +66,18 @@ func demands(kind string, selector document.Value) [][]label {
 }
 
 // indexSelecting makes the index of everything that selects pods.
-func (j *judgement) indexSelecting() map[kindIn]*selecting {
+func indexSelecting(inv *fact.Inventory) map[kindIn]*selecting {
 	index := map[kindIn]*selecting{}
 	for kind, selectorOf := range podSelectors {
 		often := map[label]int{}
-		for _, o := range j.Inventory.OfKind(kind) {
+		for _, o := range inv.OfKind(kind) {
 			for _, set := range demands(kind, selectorOf(o)) {
 				for _, l := range set {
 					often[l]++
 				}
 			}
 		}
-		for _, o := range j.Inventory.OfKind(kind) {
+		for _, o := range inv.OfKind(kind) {
 			at := kindIn{kind, fact.Place(o.Namespace)}
 			if index[at] == nil {
 				index[at] = &selecting{byLabel: map[label][]int{}}

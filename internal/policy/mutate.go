@@ -26,29 +26,51 @@ func mutatingVersion(version string) (string, error) {
 
 // Mutating is a rule's fix as a MutatingAdmissionPolicy with its binding, in YAML. The error is why
 // there is none: a fix that needs a person's choice is not mechanical.
+func Mutating(r *rule.Rule, o Options) (string, error) {
+	list, err := Fixing(r, o, Reach{Fail: true})
+	if err != nil {
+		return "", err
+	}
+	return YAML(list...)
+}
+
+// Reach says where a rule's fix is made, beside what Options say, and what becomes of an object where the policy fails.
+type Reach struct {
+	// Within is an expression that holds for what is changed, "" for everything; it may read variables.namespaceLabels.
+	Within string
+	// Spared is an expression that holds for a container that is left as it is, "" for none; it may read container and variables.template.
+	Spared string
+	// Fail says that an object is refused where the policy fails.
+	Fail bool
+}
+
+// FixName is the name of the policy that makes a rule's fix, and of its binding.
+func FixName(id string) string { return "coaming-" + id + "-fix" }
+
+// Fixing is a rule's fix as a MutatingAdmissionPolicy with its binding. The error is why there is none.
 //
 // Ephemeral containers are left as they are, and so are pods and jobs that are there already: the
 // API server lets nobody change them.
-func Mutating(r *rule.Rule, o Options) (string, error) {
+func Fixing(r *rule.Rule, o Options, reach Reach) ([]Manifest, error) {
 	version, err := mutatingVersion(o.Version)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(r.Fix) == 0 {
-		return "", errors.New("it has no fix")
+		return nil, errors.New("it has no fix")
 	}
 	p, err := compile(r, o)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	m := mutator{p, o.Agreed}
+	m := mutator{p, o.Agreed, reach}
 	spec := policySpec{
-		FailurePolicy: "Fail", ReinvocationPolicy: "IfNeeded",
+		FailurePolicy: failurePolicy(reach.Fail), ReinvocationPolicy: "IfNeeded",
 		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(r.Match, o.Version, true)},
 		MatchConditions:  slices.Concat(p.conditions(), o.Exempted.Conditions(r.ID), m.reserves()),
 	}
 	about := describe(r)
-	about.Name = nameOf(r) + "-fix"
+	about.Name = FixName(r.ID)
 	var all []ast.Expr
 	for _, f := range r.Fix {
 		if f.Ask != "" {
@@ -56,32 +78,55 @@ func Mutating(r *rule.Rule, o Options) (string, error) {
 		}
 		patches, err := m.patches(f)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		all = append(all, patches)
 	}
 	for _, patches := range append([]ast.Expr{m.because(sum(all...))}, all...) {
 		written, err := printed(patches)
 		if err != nil {
-			return "", err
+			return nil, err
+		}
+		if reach.Within != "" {
+			written = "variables.within ? (" + written + ") : []"
 		}
 		spec.Mutations = append(spec.Mutations, mutation{"JSONPatch", jsonPatch{written}})
 	}
-	spec.Variables = append(p.variables, m.place()...)
+	spec.Variables = slices.Concat(m.within(), p.variables, m.place())
 	if err := p.checker.declare(spec.Variables); err != nil {
-		return "", err
+		return nil, err
 	}
 	name := about.Name
-	return YAML(
-		Manifest{version, "MutatingAdmissionPolicy", about, spec},
-		Manifest{version, "MutatingAdmissionPolicyBinding", Metadata{Name: name, Labels: about.Labels}, bindingSpec{PolicyName: name, MatchResources: o.matchResources()}},
-	)
+	return []Manifest{
+		{version, "MutatingAdmissionPolicy", about, spec},
+		{version, "MutatingAdmissionPolicyBinding", Metadata{Name: name, Labels: about.Labels}, bindingSpec{PolicyName: name, MatchResources: o.matchResources()}},
+	}, nil
+}
+
+// failurePolicy is what becomes of an object where a policy fails, as the API server calls it.
+func failurePolicy(fail bool) string {
+	if fail {
+		return "Fail"
+	}
+	return "Ignore"
 }
 
 // mutator writes patches for the faults of one rule.
 type mutator struct {
 	*compiled
 	agreed bool // a person knows what the fixes ask
+	reach  Reach
+}
+
+// NamespaceLabels is the variable of the labels of an object's namespace.
+var NamespaceLabels = Condition{"namespaceLabels", `dyn(namespaceObject).?metadata.?labels.orValue({})`}
+
+// within is the variable of whether the object is one that is changed. Conditions are shown no namespace.
+func (m mutator) within() []Condition {
+	if m.reach.Within == "" {
+		return nil
+	}
+	return []Condition{NamespaceLabels, {"within", m.reach.Within}}
 }
 
 // reserves keep a mutation from what refuses it, and from what a controller makes of another object: changed, it would no
@@ -91,10 +136,16 @@ func (m mutator) reserves() []Condition {
 	if m.place() == nil {
 		return list
 	}
-	return append(list,
-		Condition{"pods-not-switched-off", NotSwitchedOff("("+templateText+")", "defaults", m.rule.ID)},
-		Condition{"not-of-a-controller", `object.kind == "Pod" || !dyn(object).metadata.?ownerReferences.orValue([]).exists(o, o.?controller.orValue(false))`},
-	)
+	return append(list, templateReserves("defaults", m.rule.ID)...)
+}
+
+// templateReserves keep a mutation of pods and pod templates from pods that refuse it, and from what a controller made.
+func templateReserves(words ...string) []Condition {
+	return []Condition{
+		{"pods-not-switched-off", NotSwitchedOff("("+templateText+")", words...)},
+		{"no-mirror", `object.kind != "Pod" || !("kubernetes.io/config.mirror" in dyn(object).metadata.?annotations.orValue({}))`},
+		{"not-of-a-controller", `object.kind == "Pod" || !dyn(object).metadata.?ownerReferences.orValue([]).exists(o, o.?controller.orValue(false))`},
+	}
 }
 
 // because is the patch of the annotation that tells why, where there is anything to patch. It comes first: behind the
@@ -133,12 +184,13 @@ func (m mutator) root() ast.Expr {
 
 // patches are the JSON patches of one fix, a list of what may be none.
 func (m mutator) patches(f rule.Fix) (ast.Expr, error) {
-	value, err := m.value(f)
+	value, when, err := m.value(f)
 	if err != nil {
 		return nil, err
 	}
+	fault := both(m.fault(), when)
 	if m.rule.Match.Fact != "container" {
-		return m.patchesOf(f, value, m.base(), m.root(), m.fault())
+		return m.patchesOf(f, value, m.base(), m.root(), fault)
 	}
 	var all []ast.Expr
 	for _, list := range []string{"initContainers", "containers"} {
@@ -148,9 +200,16 @@ func (m mutator) patches(f rule.Fix) (ast.Expr, error) {
 		}
 		at := map[string]ast.Expr{"role": role}
 		place := sum(variable("place"), text("/spec/"+list+"/"), call("string", ident("_i")))
-		one, patch, err := m.patchOf(f, replaceNames(value, at), m.base(), place, replaceNames(m.fault(), at))
+		one, patch, err := m.patchOf(f, replaceNames(value, at), m.base(), place, replaceNames(fault, at))
 		if err != nil {
 			return nil, err
+		}
+		if m.reach.Spared != "" {
+			spared, err := parse(m.reach.Spared)
+			if err != nil {
+				return nil, err
+			}
+			one = both(not(spared), one)
 		}
 		containers := member(below(field(variable("template"), "spec"), []string{list}), "orValue", factory.NewList(0, nil, nil))
 		all = append(all, snippet(`_l.transformList(_i, container, _when, _patch)`, map[string]ast.Expr{"_l": containers, "_when": one, "_patch": patch}))
@@ -158,23 +217,58 @@ func (m mutator) patches(f rule.Fix) (ast.Expr, error) {
 	return sum(all...), nil
 }
 
-// value is the value that the fix sets, appends or takes.
-func (m mutator) value(f rule.Fix) (ast.Expr, error) {
+// value is the value that the fix sets, appends or takes, and when it comes to one.
+func (m mutator) value(f rule.Fix) (value, when ast.Expr, err error) {
+	always := boolean(true)
 	switch {
 	case f.Op == rule.FixChoose:
-		return nil, errors.New("its fix needs a person's choice")
+		return nil, nil, errors.New("its fix needs a person's choice")
 	case f.Ask != "" && !m.agreed:
-		return nil, fmt.Errorf("its fix asks first: %s", f.Ask)
+		return nil, nil, fmt.Errorf("its fix asks first: %s", f.Ask)
 	case f.Op == rule.FixAdd:
-		return nil, errors.New("its fix is another object, which a mutation cannot make")
-	case strings.Contains(f.Expr, "optional.none()"):
-		return nil, errors.New("its fix may come to nothing, which a mutation cannot say")
+		return nil, nil, errors.New("its fix is another object, which a mutation cannot make")
 	case f.Expr != "":
-		return m.computed(f.Expr)
+		condition, expression, err := sometimes(f.Expr)
+		if err != nil {
+			return nil, nil, err
+		}
+		when := always
+		if condition != "" {
+			if when, err = m.computed(condition); err != nil {
+				return nil, nil, err
+			}
+		}
+		value, err = m.computed(expression)
+		return value, when, err
 	case f.Op == rule.FixRemove:
-		return boolean(true), nil
+		return always, always, nil
 	}
-	return literal(f.Value), nil
+	return literal(f.Value), always, nil
+}
+
+// sometimes parts an expression that may come to nothing, CONDITION ? optional.of(VALUE) : optional.none(), into when it comes
+// to a value, and to which; "" for always.
+func sometimes(expression string) (condition, value string, err error) {
+	if !strings.Contains(expression, "optional.none()") {
+		return "", expression, nil
+	}
+	e, err := parse(expression)
+	if err != nil {
+		return "", "", err
+	}
+	is := func(e ast.Expr, function string, args int) bool {
+		return e.Kind() == ast.CallKind && e.AsCall().IsMemberFunction() && e.AsCall().FunctionName() == function && len(e.AsCall().Args()) == args &&
+			e.AsCall().Target().Kind() == ast.IdentKind && e.AsCall().Target().AsIdent() == "optional"
+	}
+	if e.Kind() == ast.CallKind && e.AsCall().FunctionName() == operators.Conditional {
+		if args := e.AsCall().Args(); is(args[1], "of", 1) && is(args[2], "none", 0) {
+			if condition, err = printed(args[0]); err == nil {
+				value, err = printed(args[1].AsCall().Args()[0])
+			}
+			return condition, value, err
+		}
+	}
+	return "", "", errors.New("its fix may come to nothing, which a mutation cannot say")
 }
 
 // computed is a value that the fix computes, in an expression that the API server takes: it wants

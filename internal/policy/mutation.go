@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/coaming/coaming/internal/document"
 )
@@ -20,44 +21,62 @@ type Mutation struct {
 	Patches []string
 	// NamespaceSelector is the JSON of a label selector of the namespaces that the policy holds in; nil for all.
 	NamespaceSelector []byte
+	// Word is what an annotation switches the mutation off by, beside "off".
+	Word string
+	// Templates says that it is of what carries pod templates, too: variables.template is then the pod, or the template, and
+	// variables.place where it stands, as a JSON pointer.
+	Templates bool
 }
 
-// YAML is the policy with its binding, in the version that a Kubernetes version serves. Its conditions and variables are
-// compiled as that server compiles them.
+// YAML is the policy with its binding, in YAML.
 func (m *Mutation) YAML(version string) (string, error) {
-	api, err := mutatingVersion(version)
+	list, err := m.Manifests(version)
 	if err != nil {
 		return "", err
+	}
+	return YAML(list...)
+}
+
+// Manifests are the policy and its binding, in the version that a Kubernetes version serves. Its conditions and variables are
+// compiled as that server compiles them.
+func (m *Mutation) Manifests(version string) ([]Manifest, error) {
+	api, err := mutatingVersion(version)
+	if err != nil {
+		return nil, err
 	}
 	check, err := newChecker(version)
 	if err != nil {
-		return "", err
+		return nil, err
+	}
+	rules := []resourceRule{{[]string{""}, []string{"v1"}, []string{"CREATE"}, []string{"pods"}, ""}}
+	conditions, variables := m.Conditions, m.Variables
+	if m.Templates {
+		rules = workloadRules(version, true)
+		conditions = slices.Concat(conditions, templateReserves(m.Word))
+		variables = slices.Concat([]Condition{{"template", templateText}, {"place", templatePath}}, variables)
 	}
 	var errs []error
-	for _, c := range m.Conditions {
+	for _, c := range conditions {
 		if _, err := check.check(c.Expression); err != nil {
 			errs = append(errs, fmt.Errorf("condition %s: %w", c.Name, err))
 		}
 	}
-	if err := errors.Join(append(errs, check.declare(m.Variables))...); err != nil {
-		return "", fmt.Errorf("policy %s: %w", m.Name, err)
+	if err := errors.Join(append(errs, check.declare(variables))...); err != nil {
+		return nil, fmt.Errorf("policy %s: %w", m.Name, err)
 	}
 	spec := policySpec{
-		FailurePolicy: "Ignore", ReinvocationPolicy: "IfNeeded", MatchConditions: m.Conditions, Variables: m.Variables,
-		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: []resourceRule{{[]string{""}, []string{"v1"}, []string{"CREATE"}, []string{"pods"}, ""}}},
-	}
-	if m.Fail {
-		spec.FailurePolicy = "Fail"
+		FailurePolicy: failurePolicy(m.Fail), ReinvocationPolicy: "IfNeeded", MatchConditions: conditions, Variables: variables,
+		MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: rules},
 	}
 	for _, p := range m.Patches {
 		spec.Mutations = append(spec.Mutations, mutation{"JSONPatch", jsonPatch{p}})
 	}
 	about := Metadata{Name: m.Name, Labels: map[string]string{"app.kubernetes.io/managed-by": "coaming"}, Annotations: m.Annotations}
 	binding := bindingSpec{PolicyName: m.Name, MatchResources: Options{NamespaceSelector: m.NamespaceSelector}.matchResources()}
-	return YAML(
-		Manifest{api, "MutatingAdmissionPolicy", about, spec},
-		Manifest{api, "MutatingAdmissionPolicyBinding", Metadata{Name: m.Name, Labels: about.Labels}, binding},
-	)
+	return []Manifest{
+		{api, "MutatingAdmissionPolicy", about, spec},
+		{api, "MutatingAdmissionPolicyBinding", Metadata{Name: m.Name, Labels: about.Labels}, binding},
+	}, nil
 }
 
 // Literal is a value as an expression of the API server's.

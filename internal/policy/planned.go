@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -64,38 +63,7 @@ func (w *planned) bind(bounds []bounded) ([]Manifest, error) {
 			return nil, err
 		}
 	}
-	w.tellingOnly()
 	return append(w.policies, w.bindings...), nil
-}
-
-// RefusesNothing is the annotation, with the value "nothing", of what by the plan only tells: bindings without Deny, and policies
-// that have no other. Rules about what lets in what it forbids leave it alone, for it forbids nothing.
-const RefusesNothing = "coaming.dev/refuses"
-
-// tellingOnly annotates what refuses nothing.
-func (w *planned) tellingOnly() {
-	denies := map[string]bool{}
-	note := func(m *Manifest) {
-		annotations := maps.Clone(m.Metadata.Annotations)
-		if annotations == nil {
-			annotations = map[string]string{}
-		}
-		annotations[RefusesNothing] = "nothing"
-		m.Metadata.Annotations = annotations
-	}
-	for i := range w.bindings {
-		spec, _ := w.bindings[i].Spec.(bindingSpec)
-		if slices.Contains(spec.ValidationActions, "Deny") {
-			denies[spec.PolicyName] = true
-		} else {
-			note(&w.bindings[i])
-		}
-	}
-	for i := range w.policies {
-		if !denies[w.policies[i].Metadata.Name] {
-			note(&w.policies[i])
-		}
-	}
 }
 
 // bounded is one binding: how a rule holds in one region, or for what belongs to no namespace.

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/coaming/coaming/internal/drift"
 )
 
 // guard looks at the objects that who installs keeps: it is told when one is missing or edited, and with Repair it is restored.
@@ -33,7 +35,7 @@ func (t *term) guard(ctx context.Context, w *Wanted) error {
 		how := "missing"
 		if item, found, _ := store.GetStore().GetByKey(want.GetName()); found {
 			live, _ := item.(*unstructured.Unstructured)
-			how = differs(want, live)
+			how = drift.First(want, live)
 			if how != "" {
 				how = "edited at " + how
 			}

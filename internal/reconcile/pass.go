@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/coaming/coaming/internal/drift"
 	"github.com/coaming/coaming/internal/policy"
 )
 
@@ -40,9 +41,11 @@ func (t *term) pass(ctx context.Context) (next time.Duration, err error) {
 		next = min(next, until.Sub(t.Now()))
 	}
 	want := make(map[id]bool, len(list))
-	byResource := map[schema.GroupVersionResource][]*unstructured.Unstructured{}
 	for _, o := range list {
 		want[idOf(o)] = true
+	}
+	byResource := map[schema.GroupVersionResource][]*unstructured.Unstructured{}
+	for _, o := range t.allowed(w, list) {
 		resource := resourceOf[o.GetKind()]
 		byResource[resource] = append(byResource[resource], o)
 	}
@@ -90,6 +93,39 @@ func (t *term) loses(resource schema.GroupVersionResource, want *unstructured.Un
 	return slices.ContainsFunc(strings.Split(live.GetAnnotations()[policy.RulesOf], ","), func(id string) bool { return id != "" && !slices.Contains(has, id) })
 }
 
+// allowed are the objects that may be written. The others, and what else only who installs can do, are told once for each change of what they are.
+func (t *term) allowed(w *Wanted, list []*unstructured.Unstructured) []*unstructured.Unstructured {
+	undone := slices.Clone(w.Undone)
+	if w.Writable != nil {
+		list = slices.DeleteFunc(slices.Clone(list), func(o *unstructured.Unstructured) bool {
+			if slices.Contains(w.Writable[resourceOf[o.GetKind()].Resource], o.GetName()) {
+				return false
+			}
+			undone = append(undone, idOf(o).String()+" is wanted, and its name is not among those that may be written")
+			return true
+		})
+	}
+	t.state.undone(undone)
+	if text := summary(undone); text != t.undone {
+		t.undone = text
+		if text == "" {
+			t.tell(normal, "Installed", "nothing is left to who installs")
+		} else {
+			t.tell(warning, "InstallAgain", "%s; run 'coaming install --plan FILE' with the plan as it is now", text)
+		}
+	}
+	return list
+}
+
+// summary is the first few of a list as one sentence: an Event holds a kilobyte.
+func summary(list []string) string {
+	const most = 3
+	if more := len(list) - most; more > 0 {
+		return strings.Join(list[:most], "; ") + fmt.Sprintf("; and %d more", more)
+	}
+	return strings.Join(list, "; ")
+}
+
 // live is an object as the store has it; nil where it has none.
 func (t *term) live(resource schema.GroupVersionResource, o *unstructured.Unstructured) *unstructured.Unstructured {
 	key := o.GetName()
@@ -123,7 +159,7 @@ func (t *term) keep(ctx context.Context, resource schema.GroupVersionResource, w
 	case live != nil && same && live.GetResourceVersion() == before.version:
 		return 0, nil
 	case live != nil:
-		path := differs(want, live)
+		path := drift.First(want, live)
 		if path == "" {
 			t.done[key] = applied{want, live.GetResourceVersion()}
 			return 0, nil
@@ -179,7 +215,7 @@ func (t *term) tooOften(key id) time.Duration {
 func (t *term) write(ctx context.Context, resource schema.GroupVersionResource, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	client := t.clientOf(resource, want.GetNamespace())
 	stored, err := client.Apply(ctx, want.GetName(), want, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
-	if err == nil && differs(want, stored) == "" {
+	if err == nil && drift.First(want, stored) == "" {
 		return stored, nil
 	}
 	if err != nil && !apierrors.IsInvalid(err) {
@@ -192,7 +228,7 @@ func (t *term) write(ctx context.Context, resource schema.GroupVersionResource, 
 	case fault != nil:
 		return nil, fmt.Errorf("replace: %w", fault)
 	}
-	if path := differs(want, replaced); path != "" {
+	if path := drift.First(want, replaced); path != "" {
 		t.Log.Warn("the API server stores an object otherwise than it was written", "object", idOf(want).String(), "field", path)
 	}
 	return replaced, nil

@@ -48,6 +48,10 @@ type Wanted struct {
 	// Guarded are objects that who installs keeps, webhook configurations and mutating policies above all: it is told when
 	// one is missing or not as it stands here, and with Options.Repair it is restored.
 	Guarded []*unstructured.Unstructured
+	// Writable are the names that may be written, by resource; nil where any may. What is wanted beside them is told, and not tried.
+	Writable map[string][]string
+	// Undone is what is wanted that only who installs can do, and has not done: it is told.
+	Undone []string
 }
 
 // Options say for whom the cluster is kept.
@@ -59,7 +63,7 @@ type Options struct {
 	Identity string
 	// Wanted is asked before each pass; it gives the same pointer until something has changed. While it fails, what was last
 	// wanted is kept.
-	Wanted func() (*Wanted, error)
+	Wanted func(ctx context.Context) (*Wanted, error)
 	// Changed is received from when it is worth asking anew; may be nil.
 	Changed <-chan struct{}
 	// Repair says that guarded objects are restored. It takes rights by which one may become administrator (docs/policies.md).

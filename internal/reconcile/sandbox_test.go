@@ -33,7 +33,7 @@ const (
 )
 
 // cluster is an API server with a reconciler, whose words reach it through a wire that can be cut, and who has the rights of
-// RightsOf and no others.
+// rightsOf and no others.
 type cluster struct {
 	*apiserver.Sandbox
 	t      *testing.T
@@ -73,10 +73,10 @@ func (c *cluster) try(stdin string, args ...string) string {
 	return message
 }
 
-// grant gives the reconciler's user what RightsOf says.
+// grant gives the reconciler's user what rightsOf says.
 func (c *cluster) grant(guarded map[string][]string, repair bool) {
 	c.t.Helper()
-	rights := RightsOf(home, guarded, repair)
+	rights := rightsOf(home, guarded, repair)
 	subject := []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: keeper}}
 	about := func(kind, namespace string) (metav1.TypeMeta, metav1.ObjectMeta) {
 		return metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: kind}, metav1.ObjectMeta{Name: keeper, Namespace: namespace}
@@ -151,7 +151,7 @@ func (c *cluster) run(identity string, repair bool) (r *Reconciler, stop func())
 	r, err = New(Options{
 		Config: config, Namespace: home, Identity: identity, Repair: repair, Changed: c.changed, Lead: 3 * time.Second,
 		Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)),
-		Wanted: func() (*Wanted, error) {
+		Wanted: func(context.Context) (*Wanted, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			return c.wanted, nil
@@ -358,6 +358,15 @@ func total(m map[string]uint64) (n uint64) {
 		n += v
 	}
 	return n
+}
+
+func read(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	o := &unstructured.Unstructured{}
+	if err := json.Unmarshal([]byte(text), &o.Object); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 func webhook(t *testing.T) *unstructured.Unstructured {

@@ -27,6 +27,8 @@ type Counts struct {
 	LastError string
 	// Drift is how guarded objects differ from what they should be, by object.
 	Drift map[string]string
+	// Undone is what is wanted that only who installs can do.
+	Undone []string
 	// Unlisted are the resources that cannot be listed or watched, with the reason.
 	Unlisted map[string]string
 }
@@ -63,6 +65,7 @@ func count(m *map[string]uint64, kind string) {
 
 func (s *state) lead()                { s.change(func(c *Counts) { c.Leading = true }) }
 func (s *state) follow()              { s.change(func(c *Counts) { c.Leading = false }) }
+func (s *state) undone(list []string) { s.change(func(c *Counts) { c.Undone = list }) }
 func (s *state) wants(n int)          { s.change(func(c *Counts) { c.Wanted = n }) }
 func (s *state) wrote(kind string)    { s.change(func(c *Counts) { count(&c.Written, kind) }) }
 func (s *state) restored(kind string) { s.change(func(c *Counts) { count(&c.Restored, kind) }) }

@@ -43,7 +43,7 @@ type compiledPolicies struct {
 // wanted is what is to be in the cluster, and when the next exception ends. whole is false where a part of the plan could not
 // be made: then nothing is removed.
 func (t *term) wanted(ctx context.Context) (w *Wanted, list []*unstructured.Unstructured, whole bool, err error) {
-	w, err = t.Wanted()
+	w, err = t.Wanted(ctx)
 	if err != nil {
 		if w = t.made.of; w == nil {
 			return nil, nil, false, fmt.Errorf("read what is wanted: %w", err)

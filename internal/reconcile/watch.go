@@ -58,6 +58,7 @@ type term struct {
 	made    compiledPolicies
 	restore map[id][]time.Time // when each was restored of late
 	told    map[id]string      // how guarded objects differ, as it was told
+	undone  string             // what is left to who installs, as it was told
 }
 
 // lead keeps the cluster until the term ends.

@@ -133,7 +133,7 @@ func appendFact(dst []byte, v ref.Val, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case mapFact:
 		return v.v.AppendSorted(dst), nil
-	case listFact:
+	case *listFact:
 		return v.v.AppendSorted(dst), nil
 	case types.Null:
 		return append(dst, "null"...), nil

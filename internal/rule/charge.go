@@ -164,7 +164,7 @@ func (m *meter) deep(v ref.Val) int {
 	case mapFact:
 		n += v.v.Nodes()
 		m.spend(v.v.Nodes())
-	case listFact:
+	case *listFact:
 		n += v.v.Nodes()
 		m.spend(v.v.Nodes())
 	case *lazyFact:
@@ -199,7 +199,7 @@ func (m *meter) letters(v ref.Val) int {
 	case mapFact:
 		m.spend(v.v.Nodes())
 		return len(v.v.AppendJSON(nil))
-	case listFact:
+	case *listFact:
 		m.spend(v.v.Nodes())
 		return len(v.v.AppendJSON(nil))
 	case traits.Lister:
@@ -241,7 +241,7 @@ func entries(v ref.Val) int {
 	switch v := v.(type) {
 	case mapFact:
 		return v.v.Len()
-	case listFact:
+	case *listFact:
 		return v.v.Len()
 	case traits.Sizer:
 		if _, isText := v.(types.String); isText {

@@ -70,7 +70,7 @@ func grants(args ...ref.Val) ref.Val {
 		}
 		return fault
 	}
-	if l, plain := rules.(listFact); plain {
+	if l, plain := rules.(*listFact); plain {
 		for _, r := range l.v.Items() {
 			if fault := ask(Of(r)); fault != nil {
 				return fault

@@ -179,7 +179,7 @@ func (w *writer) write(key string, v ref.Val) {
 			}
 		}
 		w.text("}")
-	case listFact:
+	case *listFact:
 		w.text("[")
 		for i, item := range v.v.Items() {
 			if i > 0 {

@@ -24,7 +24,7 @@ func credentialsIn(v ref.Val) ref.Val {
 	switch fact := v.(type) {
 	case mapFact:
 		root = fact.v
-	case listFact:
+	case *listFact:
 		root = fact.v
 	case *types.Err:
 		return v

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"sync/atomic"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -35,7 +36,7 @@ func Of(v document.Value) Fact {
 	case document.Map:
 		return mapFact{v}
 	case document.List:
-		return listFact{v}
+		return &listFact{v: v}
 	case document.Missing, document.Null:
 	}
 	return types.NullValue
@@ -74,7 +75,7 @@ type mapFact struct{ v document.Value }
 
 var (
 	_ traits.Mapper = mapFact{}
-	_ traits.Lister = listFact{}
+	_ traits.Lister = &listFact{}
 	_ traits.Mapper = &lazyFact{}
 )
 
@@ -154,21 +155,26 @@ func (m mapFact) ConvertToType(to ref.Type) ref.Val {
 	return types.NewErr("type conversion error from map to '%s'", to)
 }
 
-type listFact struct{ v document.Value }
+type listFact struct {
+	v document.Value
+	// near is where the item stands that was asked for last: CEL's functions ask for one after the other by number.
+	near atomic.Uint64
+}
 
-func (l listFact) Get(index ref.Val) ref.Val {
+func (l *listFact) Get(index ref.Val) ref.Val {
 	i, err := types.IndexOrError(index)
 	if err != nil {
 		return types.WrapErr(err)
 	}
-	v := l.v.Index(i)
+	v, near := l.v.IndexNear(i, l.near.Load())
+	l.near.Store(near)
 	if !v.Exists() {
 		return types.NewErr("index out of bounds: %d", i)
 	}
 	return Of(v)
 }
 
-func (l listFact) Contains(item ref.Val) ref.Val {
+func (l *listFact) Contains(item ref.Val) ref.Val {
 	if s, ok := item.(types.String); ok {
 		return types.Bool(hasText(l.v, string(s))) // no other kind equals a text
 	}
@@ -180,7 +186,7 @@ func (l listFact) Contains(item ref.Val) ref.Val {
 	return types.False
 }
 
-func (l listFact) Add(other ref.Val) ref.Val {
+func (l *listFact) Add(other ref.Val) ref.Val {
 	o, ok := other.(traits.Lister)
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(other)
@@ -194,10 +200,10 @@ func (l listFact) Add(other ref.Val) ref.Val {
 	return Facts(slices.Concat(items(l), items(o)))
 }
 
-func (l listFact) Size() ref.Val             { return types.Int(l.v.Len()) }
-func (l listFact) Iterator() traits.Iterator { return &itemIterator{cursor: l.v.Cursor()} }
+func (l *listFact) Size() ref.Val             { return types.Int(l.v.Len()) }
+func (l *listFact) Iterator() traits.Iterator { return &itemIterator{cursor: l.v.Cursor()} }
 
-func (l listFact) Equal(other ref.Val) ref.Val {
+func (l *listFact) Equal(other ref.Val) ref.Val {
 	o, ok := other.(traits.Lister)
 	if !ok || o.Size() != l.Size() {
 		return types.False
@@ -211,14 +217,14 @@ func (l listFact) Equal(other ref.Val) ref.Val {
 	return types.True
 }
 
-func (l listFact) Type() ref.Type { return types.ListType }
-func (l listFact) Value() any     { return native(l.v) }
+func (l *listFact) Type() ref.Type { return types.ListType }
+func (l *listFact) Value() any     { return native(l.v) }
 
-func (l listFact) ConvertToNative(to reflect.Type) (any, error) {
+func (l *listFact) ConvertToNative(to reflect.Type) (any, error) {
 	return types.DefaultTypeAdapter.NativeToValue(native(l.v)).ConvertToNative(to)
 }
 
-func (l listFact) ConvertToType(to ref.Type) ref.Val {
+func (l *listFact) ConvertToType(to ref.Type) ref.Val {
 	switch to {
 	case types.ListType:
 		return l
@@ -241,7 +247,7 @@ func items(l traits.Lister) []ref.Val {
 	switch l := l.(type) {
 	case *facts:
 		return l.list
-	case listFact:
+	case *listFact:
 		list := make([]ref.Val, 0, l.v.Len())
 		for _, v := range l.v.Items() {
 			list = append(list, Of(v))

@@ -158,7 +158,7 @@ func (c *cluster) asked() []string {
 func (c *cluster) readVersion(ctx context.Context, r *Reading) {
 	body, err := c.get(ctx, "/version", nil)
 	if err == nil {
-		doc, fault := document.ParseJSON(body)
+		doc, fault := document.ParseServed(body)
 		if fault == nil {
 			r.Version = clusterVersion(doc.Root().Get("major").Str(), doc.Root().Get("minor").Str())
 		}

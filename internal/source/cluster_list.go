@@ -109,7 +109,7 @@ func (c *cluster) pages(ctx context.Context, l *list) error {
 		if err != nil {
 			return err
 		}
-		doc, fault := document.ParseJSON(body)
+		doc, fault := document.ParseServed(body)
 		if fault != nil {
 			return fmt.Errorf("parse list: %w", fault)
 		}
@@ -148,7 +148,8 @@ func (c *cluster) take(l *list, comp *compactor, item document.Value) {
 	}
 	o, fault := comp.object(item)
 	if fault != nil {
-		l.bad(c.source, verdict.GapCode(fault.Code), fault.Message)
+		name := strings.TrimPrefix(item.At("metadata", "namespace").Str()+"/"+item.At("metadata", "name").Str(), "/")
+		l.bad(c.source, verdict.GapCode(fault.Code), name+": "+fault.Message)
 		return
 	}
 	o.Origin = &fact.Origin{Source: c.source, File: l.base(o.Namespace) + "/" + l.plural + "/" + o.Name, Served: true}

@@ -31,6 +31,7 @@ func TestClusterSandbox(t *testing.T) {
 
 	t.Run("everything", s.testEverything)
 	t.Run("pages", s.testPages)
+	t.Run("fields managed deep", s.testManagedDeep)
 	t.Run("what controllers made", s.testMade)
 	t.Run("cluster role is enough", s.testRoleIsEnough)
 	t.Run("forbidden", s.testForbidden)
@@ -114,6 +115,20 @@ func (s *sandbox) testEverything(t *testing.T) {
 	}
 	if ofKind(r, definitionKind)[0].Root.At("spec", "versions").Index(0).Get("schema").Exists() {
 		t.Error("a definition's schema was kept")
+	}
+}
+
+// testManagedDeep has somebody write what the API server keeps to any depth: it hides no other object.
+func (s *sandbox) testManagedDeep(t *testing.T) {
+	s.kubectl(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"deep","namespace":"shop","managedFields":[
+		{"manager":"m","operation":"Update","apiVersion":"v1","time":"2026-01-01T00:00:00Z","fieldsType":"FieldsV1","fieldsV1":`+nested(900)+`}]}}`, "create", "-f", "-")
+	defer s.kubectl(t, "", "delete", "configmap", "deep", "-n", "shop")
+	r := s.read(t, ClusterOptions{Config: s.config(t, s.Kubeconfig), Custom: true, Pods: true})
+	if len(r.Coverage.Gaps) > 0 {
+		t.Errorf("gaps: %+v", r.Coverage.Gaps)
+	}
+	if maps := ofKind(r, "ConfigMap"); len(maps) < 2 || !slices.ContainsFunc(maps, func(o *fact.Object) bool { return o.Name == "deep" }) {
+		t.Errorf("%d config maps were read", len(maps))
 	}
 }
 

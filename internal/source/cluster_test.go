@@ -235,6 +235,11 @@ func TestClusterHasOneBrokenListDouble(t *testing.T) {
 	}
 }
 
+// nested is a value that many maps stand around.
+func nested(depth int) string {
+	return strings.Repeat(`{"f:x":`, depth) + "1" + strings.Repeat("}", depth)
+}
+
 func TestClusterAnswersNonsenseDouble(t *testing.T) {
 	tests := map[string]struct {
 		body string
@@ -245,6 +250,10 @@ func TestClusterAnswersNonsenseDouble(t *testing.T) {
 		"cut off":          {body: `{"items":[{"metadata":{"name":"a"}}`, gaps: []string{"syntax [ConfigMap] "}},
 		"items of no kind": {body: `{"items":[null,[],"x",7,{},{"metadata":{"name":"a"}}]}`, maps: 1, gaps: slices.Repeat([]string{"not-object [ConfigMap] "}, 5)},
 		"no items":         {body: `{}`},
+		"one nested deep":  {body: `{"items":[{"metadata":{"name":"a"},"x":` + nested(900) + `},{"metadata":{"name":"b"}}]}`, maps: 1, gaps: []string{"too-large [ConfigMap] "}},
+		"fields managed deep": {
+			body: `{"items":[{"metadata":{"name":"a","managedFields":[{"fieldsV1":` + nested(9_900) + `}]}},{"metadata":{"name":"b"}}]}`, maps: 2,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -3,43 +3,43 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coaming/coaming/test/loopback"
 )
 
 // runningGate is a gate outside of the cluster that an API server on this machine reaches.
 type runningGate struct {
 	address string
+	metrics string // where it tells figures
 	bundle  []byte // the authority of its certificate, in PEM
 	plan    string // the file
 	process *exec.Cmd
 	exited  chan error
 }
 
-// startGate runs the gate with a plan until the test ends.
+// startGate runs the gate with a plan beside a cluster until the test ends.
 func startGate(t *testing.T, s *sandbox, plan string, args ...string) *runningGate {
 	t.Helper()
+	return runGate(t, plan, append([]string{"--kubeconfig", s.Kubeconfig}, args...)...)
+}
+
+func runGate(t *testing.T, plan string, args ...string) *runningGate {
+	t.Helper()
 	dir := t.TempDir()
-	g := &runningGate{plan: writeFile(t, "plan.yaml", plan), exited: make(chan error, 1)}
+	g := &runningGate{plan: writeFile(t, "plan.yaml", plan), metrics: freeAddress(t), exited: make(chan error, 1)}
 	var key []byte
 	g.bundle, key = selfSigned(t)
 	certFile, keyFile := writeFile(t, "tls.crt", string(g.bundle)), writeFile(t, "tls.key", string(key))
 	args = append([]string{
-		"gate", "--plan", g.plan, "--kubeconfig", s.Kubeconfig, "--listen", "127.0.0.1:0", "--tls-cert", certFile, "--tls-key", keyFile, "--drain", "0s",
+		"gate", "--plan", g.plan, "--listen", "127.0.0.1:0", "--metrics-listen", g.metrics, "--tls-cert", certFile, "--tls-key", keyFile, "--drain", "0s",
 	}, args...)
 	g.process = exec.CommandContext(context.WithoutCancel(t.Context()), coamingBinary(t), args...)
 	g.process.Env = append(os.Environ(), "HOME="+dir)
@@ -83,24 +83,14 @@ func startGate(t *testing.T, s *sandbox, plan string, args ...string) *runningGa
 // selfSigned is a certificate for this machine that is its own authority.
 func selfSigned(t *testing.T) (certificate, key []byte) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c, err := loopback.New()
+	if err == nil {
+		certificate, key, err = c.PEM()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "gate"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	return certificate, key
 }
 
 // replan gives the gate another plan while it runs.

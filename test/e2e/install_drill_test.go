@@ -58,6 +58,7 @@ func TestGateDrills(t *testing.T) {
 	step("least privilege", d.unprivileged)
 	step("both replicas are gone", d.killed)
 	step("the certificate ends and is not replaced", d.expired)
+	step("edits are repaired where that was asked for", d.repaired)
 	step("uninstall without pods", d.uninstalled)
 	t.Logf("%s in all", time.Since(begun).Round(time.Second))
 }
@@ -167,6 +168,7 @@ func (d *drill) edited(t *testing.T) {
 	d.kubectl(t, "patch", configuration, "--type=json", "-p", `[{"op":"add","path":"/webhooks/0/objectSelector/matchLabels","value":{"judge":"me"}}]`)
 	d.status(t, 1, "was edited: webhooks[0].objectSelector")
 	d.told(t, "Drift")
+	d.counted(t, "coaming_keeper_drifting 1")
 	d.install(t)
 	d.status(t, 0, "")
 	d.kubectl(t, "delete", configuration)
@@ -176,10 +178,53 @@ func (d *drill) edited(t *testing.T) {
 	d.holds(t, "webhook", "webhook")
 }
 
+// repaired edits and deletes the webhook configuration of a gate that was told to repair: it is restored without anybody's doing.
+func (d *drill) repaired(t *testing.T) {
+	const configuration = "validatingwebhookconfiguration/coaming-gate"
+	whole := d.kubectl(t, "get", configuration, "-o", "jsonpath={.webhooks}")
+	restored := func(what string) {
+		t.Helper()
+		begun := time.Now()
+		within(t, 30*time.Second, what+" is taken back", func() bool {
+			out, _, err := d.Kubectl(t, "", "--kubeconfig="+d.Kubeconfig, "get", configuration, "-o", "jsonpath={.webhooks}")
+			return err == nil && out == whole
+		})
+		t.Logf("%s was taken back within %s", what, time.Since(begun).Round(100*time.Millisecond))
+	}
+	d.kubectl(t, "patch", configuration, "--type=json", "-p", `[{"op":"add","path":"/webhooks/0/objectSelector/matchLabels","value":{"judge":"me"}}]`)
+	restored("an edit")
+	d.kubectl(t, "patch", configuration, "--type=json", "-p", `[{"op":"remove","path":"/webhooks/1"}]`)
+	restored("the removal of a webhook")
+	d.kubectl(t, "delete", configuration)
+	restored("the deletion")
+	d.told(t, "Restored")
+	d.counted(t, `coaming_keeper_restored_total{kind="ValidatingWebhookConfiguration"} `)
+	within(t, 60*time.Second, "it is asked again", func() bool { return d.tried(t, "open", false) == "webhook" })
+	d.holds(t, "webhook", "webhook")
+	d.status(t, 0, "")
+	d.may(t, "yes", "update", "validatingwebhookconfigurations/coaming-gate")
+	d.may(t, "no", "update", "validatingwebhookconfigurations/others")
+	d.may(t, "no", "update", "mutatingwebhookconfigurations/coaming-gate")
+}
+
+// counted waits until one of the replicas has a figure.
+func (d *drill) counted(t *testing.T, figure string) {
+	t.Helper()
+	within(t, 30*time.Second, "a replica tells "+figure, func() bool {
+		for _, pod := range strings.Fields(d.kubectl(t, "get", "pods", "-n", "coaming-system", "-l", "app.kubernetes.io/name=coaming-gate", "-o", "jsonpath={.items[*].metadata.name}")) {
+			text, _, err := d.Kubectl(t, "", "--kubeconfig="+d.Kubeconfig, "get", "--raw", "/api/v1/namespaces/coaming-system/pods/"+pod+":8080/proxy/metrics")
+			if err == nil && strings.Contains(text, "\n"+figure) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // told waits for an Event of that reason.
 func (d *drill) told(t *testing.T, reason string) {
 	t.Helper()
-	within(t, 20*time.Second, "an Event "+reason, func() bool {
+	within(t, 60*time.Second, "an Event "+reason, func() bool {
 		return strings.Contains(d.kubectl(t, "get", "events", "-n", "coaming-system", "--field-selector", "reason="+reason, "-o", "name"), "event/")
 	})
 }
@@ -193,7 +238,7 @@ func (d *drill) restored(t *testing.T) {
 	for _, name := range names {
 		d.kubectl(t, "delete", name)
 	}
-	within(t, 20*time.Second, "the bindings are there again", func() bool {
+	within(t, 60*time.Second, "the bindings are there again", func() bool {
 		return len(strings.Fields(d.kubectl(t, "get", policy, "-l", "app.kubernetes.io/managed-by=coaming", "-o", "name"))) == len(names)
 	})
 	d.status(t, 0, "")
@@ -248,10 +293,16 @@ func (d *drill) unprivileged(t *testing.T) {
 		{"create", "validatingadmissionpolicies/others"},
 		{"create", "pods"},
 	} {
-		out, _, _ := d.Kubectl(t, "", append([]string{"--kubeconfig=" + d.Kubeconfig, "auth", "can-i", "--as=" + gateUser}, question...)...)
-		if strings.TrimSpace(out) != "no" {
-			t.Errorf("may the gate %s? %s", strings.Join(question, " "), out)
-		}
+		d.may(t, "no", question...)
+	}
+}
+
+// may asks the API server whether the gate may do something.
+func (d *drill) may(t *testing.T, want string, question ...string) {
+	t.Helper()
+	out, _, _ := d.Kubectl(t, "", append([]string{"--kubeconfig=" + d.Kubeconfig, "auth", "can-i", "--as=" + gateUser}, question...)...)
+	if strings.TrimSpace(out) != want {
+		t.Errorf("may the gate %s? %s", strings.Join(question, " "), out)
 	}
 }
 
@@ -259,21 +310,21 @@ func (d *drill) unprivileged(t *testing.T) {
 func (d *drill) killed(t *testing.T) {
 	d.kubectl(t, "scale", "deployment/coaming-gate", "-n", "coaming-system", "--replicas=0")
 	d.kubectl(t, "delete", "pods", "-n", "coaming-system", "--all", "--force", "--grace-period=0", "--wait=false")
-	within(t, 20*time.Second, "no pod of the gate is left", func() bool {
+	within(t, 60*time.Second, "no pod of the gate is left", func() bool {
 		return d.kubectl(t, "get", "pods", "-n", "coaming-system", "-o", "name") == ""
 	})
 	d.status(t, 1, "0 of 0 replicas")
-	within(t, 20*time.Second, "nobody answers", func() bool { return d.tried(t, "open", false) == "" })
+	within(t, 60*time.Second, "nobody answers", func() bool { return d.tried(t, "open", false) == "" })
 	d.holds(t, "", "no answer")
 	d.install(t)
 	d.status(t, 0, "")
-	within(t, 20*time.Second, "it answers again", func() bool { return d.tried(t, "open", false) == "webhook" })
+	within(t, 60*time.Second, "it answers again", func() bool { return d.tried(t, "open", false) == "webhook" })
 	d.holds(t, "webhook", "webhook")
 }
 
 // expired gives the gate an authority that ends within seconds, which is as if nobody could replace its certificates.
 func (d *drill) expired(t *testing.T) {
-	const life = 25 * time.Second
+	const life = 15 * time.Second
 	short, err := certificate.NewAuthority([]string{"coaming-gate.coaming-system.svc"}, time.Now(), life)
 	if err != nil {
 		t.Fatal(err)
@@ -291,14 +342,14 @@ func (d *drill) expired(t *testing.T) {
 	d.believe(t, certificatePEM)
 	d.kubectl(t, "delete", "pods", "-n", "coaming-system", "--all", "--force", "--grace-period=0", "--wait=false")
 	within(t, 60*time.Second, "the certificate has ended", func() bool { return time.Now().After(short.Certificate.NotAfter.Add(2 * time.Second)) })
-	within(t, 20*time.Second, "nobody is believed", func() bool { return d.tried(t, "open", false) == "" })
+	within(t, 60*time.Second, "nobody is believed", func() bool { return d.tried(t, "open", false) == "" })
 	d.holds(t, "", "no answer")
 	d.status(t, 1, "it ended on")
-	// The next installation makes another authority; pods that start with it are believed at once.
-	wantCode(t, d.coaming(t, "install", "--wait=false"), 0)
+	// The next installation makes another authority; pods that start with it are believed at once. It has them repair from now on.
+	wantCode(t, d.coaming(t, "install", "--wait=false", "--repair"), 0)
 	d.kubectl(t, "delete", "pods", "-n", "coaming-system", "--all", "--force", "--grace-period=0", "--wait=false")
 	d.install(t)
-	within(t, 30*time.Second, "it is believed again", func() bool { return d.tried(t, "open", false) == "webhook" })
+	within(t, 60*time.Second, "it is believed again", func() bool { return d.tried(t, "open", false) == "webhook" })
 	d.holds(t, "webhook", "webhook")
 }
 
@@ -343,7 +394,7 @@ func (d *drill) uninstalled(t *testing.T) {
 // free shows that nothing is refused any more.
 func (d *drill) free(t *testing.T) {
 	t.Helper()
-	within(t, 20*time.Second, "the API server has heard that the policies are gone", func() bool { return d.tried(t, "open", true) == "" })
+	within(t, 60*time.Second, "the API server has heard that the policies are gone", func() bool { return d.tried(t, "open", true) == "" })
 	if got := d.tried(t, "shut", false); got != "" {
 		t.Errorf("a pod in shut is refused by %q", got)
 	}

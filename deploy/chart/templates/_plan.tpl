@@ -29,29 +29,19 @@
 {{- end -}}
 {{- end }}
 
-{{/* "true" where the plan refuses something (mode enforce), and so forgets it while a webhook that fails open is down. */}}
-{{- define "coaming.refuses" -}}
-{{- $spec := .Values.plan.spec | default dict -}}
-{{- $refuses := eq ($spec.mode | default "audit") "enforce" -}}
-{{- range concat ($spec.rules | default list) ($spec.images | default list) -}}
-{{- if eq (.mode | default "") "enforce" }}{{ $refuses = true }}{{ end -}}
-{{- end -}}
-{{- if $refuses }}true{{ end -}}
-{{- end }}
-
-{{/* "true" where the plan looks into images, which are fetched from registries. */}}
+{{/* "true" where the gate looks into images, which are fetched from registries. */}}
 {{- define "coaming.images" -}}
 {{- $spec := .Values.plan.spec | default dict -}}
-{{- if $spec.images }}true{{ end -}}
+{{- if or (eq .Values.images.enabled "always") (and $spec.images (eq .Values.images.enabled "auto")) }}true{{ end -}}
 {{- end }}
 
-{{/* "true" where objects are changed by the webhook: pinned images, and what a cluster before 1.36 has no policies for. */}}
+{{/* "true" where objects are changed by the webhook: pinned images, and mutations, unless it is known that policies do them all. */}}
 {{- define "coaming.mutates" -}}
 {{- $spec := .Values.plan.spec | default dict -}}
 {{- $mutates := false -}}
 {{- range $spec.images }}{{ if .pin }}{{ $mutates = true }}{{ end }}{{ end -}}
 {{- $m := $spec.mutations | default dict -}}
-{{- if and (or $m.defaults $m.resources $m.sidecars) (semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version) }}{{ $mutates = true }}{{ end -}}
+{{- if or $m.defaults $m.resources $m.sidecars }}{{ $mutates = true }}{{ end -}}
 {{- if or (eq .Values.webhooks.mutating "always") (and $mutates (eq .Values.webhooks.mutating "auto")) }}true{{ end -}}
 {{- end }}
 

@@ -40,16 +40,9 @@ metadata:
   name: {{ include "coaming.name" . }}
   labels:
     {{- include "coaming.labels" . | nindent 4 }}
-  {{- $annotations := dict }}
   {{- if .Values.certificates.certManager.enabled }}
-  {{- $_ := set $annotations "cert-manager.io/inject-ca-from" (printf "%s/coaming-gate-tls" (include "coaming.namespace" .)) }}
-  {{- end }}
-  {{- if not (include "coaming.refuses" .) }}
-  {{- $_ := set $annotations "coaming.dev/refuses" "nothing" }}
-  {{- end }}
-  {{- with $annotations }}
   annotations:
-    {{- toYaml . | nindent 4 }}
+    cert-manager.io/inject-ca-from: {{ printf "%s/coaming-gate-tls" (include "coaming.namespace" .) }}
   {{- end }}
 {{- end }}
 {{- define "coaming.webhooks" -}}

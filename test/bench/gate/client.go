@@ -26,6 +26,21 @@ var podText string
 
 var kinds = []string{"Deployment", "Pod"}
 
+// places are the namespaces of the reviews, by turns: in each all rules hold, audited, warned of and enforced.
+var places = []string{"quayside-shop", "quayside-web", "quayside-bank"}
+
+const benchPlan = `apiVersion: coaming.dev/v1alpha1
+kind: Enforcement
+spec:
+  mode: audit
+  rules:
+  - {namespaces: [quayside-web], mode: warn}
+  - {namespaces: [quayside-bank], mode: enforce}
+`
+
+// answers is what must stand in the answer to a review in each of them: nobody measures a gate that lets through what it is to refuse.
+var answers = [][]byte{[]byte(`"allowed":true`), []byte(`"warnings":[`), []byte(`"allowed":false`)}
+
 // client asks as an API server does: over one connection of HTTP/2.
 type client struct {
 	url    string
@@ -34,7 +49,7 @@ type client struct {
 }
 
 // variants is how many different objects of a kind are sent by turns.
-const variants = 500
+const variants = 501
 
 func newClient(s *server) *client {
 	pool := s.pool()
@@ -52,11 +67,12 @@ func (c *client) size(kind int) int { return len(c.bodies[kind][0]) }
 
 // reviewOf is the review of an object with a name and an image of its own.
 func reviewOf(object, group, kind, resource string, n int) []byte {
-	object = strings.NewReplacer("checkout", fmt.Sprintf("checkout-%d", n), "6.1.3@", fmt.Sprintf("6.1.%d@", n)).Replace(object)
+	place := places[n%len(places)]
+	object = strings.NewReplacer("quayside-shop", place, "checkout", fmt.Sprintf("checkout-%d", n), "6.1.3@", fmt.Sprintf("6.1.%d@", n)).Replace(object)
 	return fmt.Appendf(nil, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"%08d-0000-4000-8000-000000000000",`+
-		`"kind":{"group":%q,"version":"v1","kind":%q},"resource":{"group":%[2]q,"version":"v1","resource":%[4]q},"name":"checkout-%[1]d","namespace":"quayside-shop",`+
+		`"kind":{"group":%q,"version":"v1","kind":%q},"resource":{"group":%[2]q,"version":"v1","resource":%[4]q},"name":"checkout-%[1]d","namespace":%[6]q,`+
 		`"operation":"CREATE","userInfo":{"username":"admin","groups":["system:masters","system:authenticated"]},"object":%[5]s,"oldObject":null,"dryRun":false,`+
-		`"options":{"kind":"CreateOptions","apiVersion":"meta.k8s.io/v1"}}}`, n, group, kind, resource, object)
+		`"options":{"kind":"CreateOptions","apiVersion":"meta.k8s.io/v1"}}}`, n, group, kind, resource, object, place)
 }
 
 // ask sends one review.
@@ -72,14 +88,14 @@ func (c *client) ask(kind, n int) error {
 	}
 	text, err := io.ReadAll(response.Body)
 	err = errors.Join(err, response.Body.Close())
-	if err == nil && (response.StatusCode != http.StatusOK || !bytes.Contains(text, []byte(`"allowed":true`))) {
+	if err == nil && (response.StatusCode != http.StatusOK || !bytes.Contains(text, answers[n%variants%len(places)])) {
 		err = fmt.Errorf("%s: %s", response.Status, text)
 	}
 	return err
 }
 
 // steady asks at a rate, whether or not the answers come: a trip begins when it is due, not when there is room for it.
-func (c *client) steady(kind, rate int, over time.Duration) (trips []time.Duration, refused int) {
+func (c *client) steady(kind, rate int, over time.Duration) (trips []time.Duration, failed int) {
 	count := int(over.Seconds()) * rate
 	trips = make([]time.Duration, count)
 	var unanswered atomic.Int64

@@ -1,8 +1,9 @@
 // Command gate measures the admission server: a process that serves, and this one, which asks it over TLS as an API server
 // does. The reviews are of a Deployment and a Pod that a real API server gave out (testdata, made of examples/shop), each with
-// names and an image of its own; the plan audits the whole catalogue.
+// names and an image of its own, in three namespaces by turns: the plan audits the whole catalogue in one, warns of it in the
+// second, and enforces it in the third, where each is refused.
 //
-//	go run ./test/bench/gate [-seconds 20] [-growth 100000] [-native FILE]
+//	go run ./test/bench/gate [-seconds 20] [-growth 100000] [-native FILE] [-profile FILE]
 package main
 
 import (
@@ -19,12 +20,13 @@ func main() {
 	seconds := flag.Int("seconds", 20, "how long each rate is held")
 	growth := flag.Int("growth", 100_000, "how many reviews tell whether memory grows")
 	native := flag.String("native", "", "a file with what native policies cost, as make bench-native measured it in the same run")
+	profile := flag.String("profile", "", "a file to write the server's processor profile to")
 	flag.Parse()
 	var err error
 	if *serve {
-		err = serveGate(context.Background(), os.Stdin, os.Stdout)
+		err = serveGate(context.Background(), os.Stdin, os.Stdout, *profile)
 	} else {
-		err = measure(*seconds, *growth, *native)
+		err = measure(*seconds, *growth, *native, *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -32,8 +34,8 @@ func main() {
 	}
 }
 
-func measure(seconds, growth int, native string) error {
-	s, err := startServer()
+func measure(seconds, growth int, native, profile string) error {
+	s, err := startServer(profile)
 	if err != nil {
 		return err
 	}
@@ -48,15 +50,15 @@ func measure(seconds, growth int, native string) error {
 		return err
 	}
 	fmt.Printf("Rules judged: %d of %d; bytes of a review: Deployment %d, Pod %d; RSS %d MB.\n\n", first.Judged, first.Rules, c.size(0), c.size(1), first.RSS>>20)
-	fmt.Printf("%-12s %6s %8s %8s | %-31s | %s\n", "reviews", "a s", "count", "refused", "handler p50     p99      max", "round trip p50     p99      max")
+	fmt.Printf("%-12s %6s %8s %8s | %-31s | %s\n", "reviews", "a s", "count", "failed", "handler p50     p99      max", "round trip p50     p99      max")
 	for kind, name := range kinds {
 		for _, rate := range []int{1, 100, 500} {
-			trips, refused := c.steady(kind, rate, time.Duration(seconds)*time.Second)
+			trips, failed := c.steady(kind, rate, time.Duration(seconds)*time.Second)
 			p, err := s.phase()
 			if err != nil {
 				return err
 			}
-			fmt.Printf("%-12s %6d %8d %8d | %9v %9v %9v | %12v %9v %9v\n", name, rate, p.Count, refused, short(p.P50), short(p.P99), short(p.Max),
+			fmt.Printf("%-12s %6d %8d %8d | %9v %9v %9v | %12v %9v %9v\n", name, rate, p.Count, failed, short(p.P50), short(p.P99), short(p.Max),
 				short(quantile(trips, .5)), short(quantile(trips, .99)), short(quantile(trips, 1)))
 		}
 	}

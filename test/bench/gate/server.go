@@ -3,20 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +28,7 @@ import (
 	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/heap"
 	"github.com/coaming/coaming/internal/judge"
+	"github.com/coaming/coaming/test/loopback"
 )
 
 // server is the process that serves, as the one that asks sees it.
@@ -52,12 +49,12 @@ type phase struct {
 	RSS, Peak                        int64
 }
 
-func startServer() (*server, error) {
+func startServer(profile string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	s := &server{process: exec.CommandContext(context.Background(), self, "-serve")}
+	s := &server{process: exec.CommandContext(context.Background(), self, "-serve", "-profile", profile)}
 	s.process.Env = append(os.Environ(), "GOMAXPROCS=2")
 	s.process.Stderr = os.Stderr
 	out, err := s.process.StdoutPipe()
@@ -124,19 +121,25 @@ func (t *took) take() []time.Duration {
 }
 
 // serveGate serves, and tells of each phase when it is asked, until its input ends.
-func serveGate(ctx context.Context, in io.Reader, out io.Writer) error {
+func serveGate(ctx context.Context, in io.Reader, out io.Writer, profile string) error {
 	heap.Early()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	desk, rules, judged, err := auditingDesk()
+	stop, err := profiled(profile)
 	if err != nil {
 		return err
 	}
+	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	desk, rules, judged, err := benchDesk()
+	if err != nil {
+		return err
+	}
+	heap.Settle()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	pair, err := certificate()
+	pair, err := loopback.New()
 	if err != nil {
 		return err
 	}
@@ -163,6 +166,24 @@ func serveGate(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	cancel()
 	return <-served
+}
+
+// profiled writes where the processor's time went into a file, until it is stopped; "" for none.
+func profiled(file string) (stop func(), err error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, fmt.Errorf("write the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close() // a profile that is cut short does not open
+	}, nil
 }
 
 func phaseOf(list []time.Duration) *phase {
@@ -195,8 +216,8 @@ func resident(key string) int64 {
 	return 0
 }
 
-// auditingDesk audits every rule, beside a namespace's usual objects.
-func auditingDesk() (desk *admission.Desk, rules, judged int, err error) {
+// benchDesk decides by every rule, beside a namespace's usual objects.
+func benchDesk() (desk *admission.Desk, rules, judged int, err error) {
 	brief, err := catalog.Brief()
 	if err != nil {
 		return nil, 0, 0, err
@@ -205,7 +226,7 @@ func auditingDesk() (desk *admission.Desk, rules, judged int, err error) {
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	plan, err := enforcement.Read("plan", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nspec: {mode: audit}\n")
+	plan, err := enforcement.Read("plan", benchPlan)
 	if err != nil {
 		return nil, 0, 0, err
 	}
@@ -219,65 +240,52 @@ func auditingDesk() (desk *admission.Desk, rules, judged int, err error) {
 		}
 	}
 	return admission.New(admission.Options{
-		Plan: plan, Rules: compiled, Version: catalog.Newest, Now: time.Now, Width: runtime.GOMAXPROCS(0), Surroundings: around,
+		Plan: plan, Rules: compiled, Version: catalog.Newest, Now: time.Now, Width: 4 * runtime.GOMAXPROCS(0), Surroundings: around,
 	}), len(compiled), judged, nil
 }
 
-// standing is what a watch knows of one namespace, and of what belongs to none, while nothing of it changes.
-type standing struct{ among *judge.Among }
+// standing is what a watch knows of each namespace, and of what belongs to none, while nothing of it changes.
+type standing map[string]*judge.Among
 
-func (s *standing) Among(string) *judge.Among { return s.among }
+func (s standing) Among(namespace string) *judge.Among { return s[namespace] }
 
-func (*standing) Labels(string) (map[string]string, bool) { return nil, true }
+func (standing) Labels(string) (map[string]string, bool) { return nil, true }
 
-// surroundings are those of a namespace with twenty applications in a cluster with the roles that it ships.
-func surroundings() (*standing, error) {
+// surroundings are those of namespaces with twenty applications each, in a cluster with the roles that it ships.
+func surroundings() (standing, error) {
+	all := standing{}
+	for _, namespace := range places {
+		list, err := applications(namespace)
+		if err != nil {
+			return nil, err
+		}
+		all[namespace] = judge.NewAmong(slices.Concat(catalog.Shipped(), list), nil)
+	}
+	return all, nil
+}
+
+func applications(namespace string) ([]*fact.Object, error) {
 	var text strings.Builder
 	for i := range 20 {
-		fmt.Fprintf(&text, `{apiVersion: v1, kind: Service, metadata: {name: a%[1]d, namespace: quayside-shop}, spec: {selector: {app: a%[1]d}, ports: [{port: 80}]}}
+		fmt.Fprintf(&text, `{apiVersion: v1, kind: Service, metadata: {name: a%[1]d, namespace: %[2]s}, spec: {selector: {app: a%[1]d}, ports: [{port: 80}]}}
 ---
-{apiVersion: v1, kind: ServiceAccount, metadata: {name: a%[1]d, namespace: quayside-shop}, automountServiceAccountToken: false}
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: a%[1]d, namespace: %[2]s}, automountServiceAccountToken: false}
 ---
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a%[1]d, namespace: quayside-shop}, spec: {podSelector: {matchLabels: {app: a%[1]d}}, policyTypes: [Ingress]}}
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a%[1]d, namespace: %[2]s}, spec: {podSelector: {matchLabels: {app: a%[1]d}}, policyTypes: [Ingress]}}
 ---
-{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: a%[1]d, namespace: quayside-shop}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: a%[1]d}}}}
+{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: a%[1]d, namespace: %[2]s}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: a%[1]d}}}}
 ---
-{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: a%[1]d, namespace: quayside-shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{kind: ServiceAccount, name: a%[1]d}]}
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: a%[1]d, namespace: %[2]s}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{kind: ServiceAccount, name: a%[1]d}]}
 ---
-`, i)
+`, i, namespace)
 	}
 	docs, errs := document.Read(document.NewText(text.String()), 1)
 	if len(errs) > 0 {
 		return nil, errs[0]
 	}
-	list := slices.Clip(catalog.Shipped())
+	var list []*fact.Object
 	for _, d := range docs {
 		list = append(list, fact.NewObject(d.Root(), &fact.Origin{Source: "cluster", Served: true}))
 	}
-	return &standing{judge.NewAmong(list, nil)}, nil
-}
-
-// pair is a certificate that stays as it is.
-type pair struct{ tls.Certificate }
-
-func (p *pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return &p.Certificate, nil
-}
-func (p *pair) Ready() error            { return nil }
-func (p *pair) Run(ctx context.Context) { <-ctx.Done() }
-
-func certificate() (*pair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, errors.Join(errors.New("make a certificate"), err)
-	}
-	return &pair{tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}}, nil
+	return list, nil
 }

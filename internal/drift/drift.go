@@ -1,4 +1,6 @@
-package install
+// Package drift tells where an object that a server has is not as it was written: a pure comparison, in which what the API server
+// fills in by itself is no difference. It knows neither servers nor who wrote what; whoever keeps objects asks it.
+package drift
 
 import (
 	"fmt"
@@ -8,6 +10,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // Difference is one field in which what is there is not what was installed.
@@ -17,36 +20,47 @@ type Difference struct {
 }
 
 // filled are the values that the API server gives to fields that nobody wrote (k8s.io/api admissionregistration/v1, rbac/v1 and
-// networking/v1, by their defaults). Where something else stands in such a field somebody wrote it.
+// networking/v1, by their defaults; k8s.io/kubernetes pkg/apis/admissionregistration/v1/defaults.go). Where something else stands in
+// such a field somebody wrote it.
 var filled = map[string]any{
 	"matchPolicy": "Equivalent", "scope": "*", "failurePolicy": "Fail", "reinvocationPolicy": "Never",
 	"timeoutSeconds": int64(10), "port": int64(443), "protocol": "TCP", "parameterNotFoundAction": "Allow",
 }
 
-// differences are the fields in which an object is not as it was installed. Of kinds that are compared strictly a
-// field that was added counts, too, unless it says nothing (an empty selector); elsewhere the API server and controllers fill in much.
-func differences(k *kind, want, found *Object) []Difference {
-	c := &comparison{strict: k.strict}
-	for _, part := range slices.Sorted(maps.Keys(want.Object)) {
-		switch part {
-		case "apiVersion", "kind", "metadata", "status":
-		default:
-			c.compare(part, want.Object[part], found.Object[part])
-		}
-	}
-	if k.strict {
-		for _, part := range slices.Sorted(maps.Keys(found.Object)) {
-			if _, there := want.Object[part]; !there && !slices.Contains([]string{"apiVersion", "kind", "metadata", "status"}, part) {
-				c.added(part, part, found.Object[part])
+// Of are the fields in which what is found is not what is wanted; of metadata only the wanted labels and annotations count, and
+// status does not. Compared strictly a field that was added counts, too, unless it says nothing (an empty selector):
+// in policies, webhooks and roles what is added changes what they hold. Elsewhere the API server and controllers fill in much.
+func Of(want, found *unstructured.Unstructured, strict bool) []Difference {
+	c := &comparison{strict: strict}
+	for _, set := range []struct {
+		name        string
+		want, found map[string]string
+	}{{"labels", want.GetLabels(), found.GetLabels()}, {"annotations", want.GetAnnotations(), found.GetAnnotations()}} {
+		for _, name := range slices.Sorted(maps.Keys(set.want)) {
+			if got, there := set.found[name]; !there || got != set.want[name] {
+				c.note("metadata."+set.name+"["+name+"]", set.want[name], got)
 			}
 		}
 	}
-	for name, value := range want.GetLabels() {
-		if got, there := found.GetLabels()[name]; !there || got != value {
-			c.note("metadata.labels["+name+"]", value, got)
-		}
-	}
+	c.compareMaps("", content(want.Object), content(found.Object))
 	return c.list
+}
+
+// First is the path of the first field in which they differ, compared strictly; "" where there is none.
+func First(want, found *unstructured.Unstructured) string {
+	if list := Of(want, found, true); len(list) > 0 {
+		return list[0].Path
+	}
+	return ""
+}
+
+// content is an object without what tells it apart and what happened to it.
+func content(object map[string]any) map[string]any {
+	own := maps.Clone(object)
+	for _, key := range []string{"apiVersion", "kind", "metadata", "status"} {
+		delete(own, key)
+	}
+	return own
 }
 
 type comparison struct {
@@ -62,20 +76,11 @@ func (c *comparison) compare(path string, want, found any) {
 	switch w := want.(type) {
 	case map[string]any:
 		f, ok := found.(map[string]any)
-		if !ok && len(w) > 0 {
+		if !ok && !empty(w) {
 			c.note(path, want, found)
 			return
 		}
-		for _, name := range slices.Sorted(maps.Keys(w)) {
-			c.compare(path+"."+name, w[name], f[name])
-		}
-		if c.strict {
-			for _, name := range slices.Sorted(maps.Keys(f)) {
-				if _, there := w[name]; !there {
-					c.added(path+"."+name, name, f[name])
-				}
-			}
-		}
+		c.compareMaps(path, w, f)
 	case []any:
 		f, _ := found.([]any)
 		if len(w) != len(f) {
@@ -92,9 +97,24 @@ func (c *comparison) compare(path string, want, found any) {
 	}
 }
 
+func (c *comparison) compareMaps(path string, want, found map[string]any) {
+	below := func(name string) string { return strings.TrimPrefix(path+"."+name, ".") }
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		c.compare(below(name), want[name], found[name])
+	}
+	if !c.strict {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if _, there := want[name]; !there {
+			c.added(below(name), name, found[name])
+		}
+	}
+}
+
 // added looks at a field that was not installed.
 func (c *comparison) added(path, name string, found any) {
-	if name == "caBundle" || empty(found) || reflect.DeepEqual(filled[name], found) {
+	if name == "caBundle" || empty(found) || filled[name] != nil && same(filled[name], found) {
 		return // the bundle is written by cert-manager where it was not installed
 	}
 	c.note(path, nil, found)
@@ -139,21 +159,4 @@ func short(v any) string {
 		text = text[:longest] + "…"
 	}
 	return text
-}
-
-// editor is who wrote to an object last, beside those that may: by the names that clients give themselves.
-func editor(o *Object, may ...string) string {
-	who, when := "", ""
-	for _, f := range o.GetManagedFields() {
-		if slices.Contains(may, f.Manager) || f.Subresource != "" || f.Time == nil {
-			continue
-		}
-		if at := f.Time.UTC().Format("2006-01-02T15:04:05Z"); at >= when {
-			who, when = f.Manager, at
-		}
-	}
-	if who == "" {
-		return ""
-	}
-	return who + ", " + when
 }

@@ -6,18 +6,18 @@ import (
 	"github.com/coaming/coaming/internal/policy"
 )
 
-// Rights are the RBAC rules that a reconciler needs, and no more: everywhere, and in single namespaces.
-type Rights struct {
+// granted are the RBAC rules that a reconciler needs, and no more: everywhere, and in single namespaces.
+type granted struct {
 	Everywhere []rbacv1.PolicyRule
 	In         map[string][]rbacv1.PolicyRule
 }
 
-// RightsOf are the rights of a reconciler in a namespace. Guarded names the objects that it is told of (resource -> names);
+// rightsOf are the rights of a reconciler in a namespace. Guarded names the objects that it is told of (resource -> names);
 // with repair it may write those, which is a way to become administrator: whoever may write a webhook's configuration may have
 // the API server send it every request.
-func RightsOf(namespace string, guarded map[string][]string, repair bool) Rights {
+func rightsOf(namespace string, guarded map[string][]string, repair bool) granted {
 	all := []string{"get", "list", "watch", "create", "update", "patch", "delete"}
-	r := Rights{
+	r := granted{
 		Everywhere: []rbacv1.PolicyRule{
 			{APIGroups: []string{policies.Group}, Resources: []string{policies.Resource, bindings.Resource}, Verbs: all},
 			{APIGroups: []string{""}, Resources: []string{quotas.Resource, limitRanges.Resource}, Verbs: all},
