@@ -107,7 +107,7 @@ bench-image: build ## Measure looking into images beside only decompressing them
 bench-gate: ## Measure the admission server over TLS: latency at 1, 100 and 500 reviews a second, throughput, memory
 	@go run ./test/bench/gate
 
-bench-native: bin/sandbox build ## Measure what the whole catalogue as native policies adds to making a pod, through a real API server: 1,000 with and without
+bench-native: bin/sandbox build ## Measure what the whole catalogue as native policies adds to making a pod, through a real API server, as a plan groups it, rule by rule, and without: 1,000 each
 	@COAMING_BIN=$(CURDIR)/bin/coaming SANDBOX_BIN=$(CURDIR)/bin/sandbox go test -run='^$$' -bench=NativePolicies -benchtime=1x -timeout 30m ./test/bench
 
 bench-rejudge: ## Judge 10,000 stored images anew, by the index of advisories that COAMING_BENCH_DB names or a small one

@@ -146,11 +146,9 @@ func objectsOf(list []policy.Manifest) ([]*install.Object, error) {
 func (e *enforced) native(version string, places []enforcement.Place) ([]*install.Object, error) {
 	options := policy.Options{Version: version, Settings: e.settings, Exempted: policy.Exempt(e.exceptions, e.now, judge.DefaultLifetime)}
 	var list []policy.Manifest
-	for _, r := range e.rules {
-		more, err := policy.Planned(r.Rule, e.plan, options)
-		if err == nil {
-			list = append(list, more...)
-		}
+	planned, _ := policy.Planned(plain(e.rules), e.plan, options) // what is refused, the gate judges
+	for _, held := range planned {
+		list = append(list, held.Manifests...)
 	}
 	for _, at := range places {
 		quotas, _ := policy.Quotas(e.plan, at) // labels are known of namespaces that were listed

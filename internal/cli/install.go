@@ -319,6 +319,10 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if word, _, _ := unstructured.NestedString(values, "mutations", "native"); word == "never" {
 		offered = ""
 	}
-	o.Mutating, o.Webhook, err = e.mutations(cluster.Version, offered)
+	if o.Mutating, o.Webhook, err = e.mutations(cluster.Version, offered); err != nil || len(e.exceptions) == 0 {
+		return o, err
+	}
+	e.exceptions = nil
+	o.Later, err = e.native(cluster.Version, places)
 	return o, err
 }

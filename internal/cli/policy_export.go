@@ -187,8 +187,8 @@ func (o *policyExportOptions) run(ctx context.Context, env *Env, flags *pflag.Fl
 	if err := o.exempt(env); err != nil {
 		return err
 	}
-	if o.enforced != nil && !o.list {
-		rules = o.asked(env, rules)
+	if o.enforced != nil {
+		return o.writePlanned(env, rules)
 	}
 	var all []exported
 	for _, r := range rules {
@@ -200,39 +200,11 @@ func (o *policyExportOptions) run(ctx context.Context, env *Env, flags *pflag.Fl
 	return o.write(env, all)
 }
 
-// errOff is why a rule that could be exported is not.
-var errOff = errors.New("the plan has it off everywhere")
-
-// asked are the rules that the plan does not have off everywhere; how many it has is told in one line.
-func (o *policyExportOptions) asked(env *Env, rules []*rule.Compiled) []*rule.Compiled {
-	var list []*rule.Compiled
-	for _, r := range rules {
-		if o.enforced.Asks(r.Rule) {
-			list = append(list, r)
-		}
-	}
-	if off := len(rules) - len(list); off > 0 {
-		_, _ = fmt.Fprintf(env.Stderr, "%d rules are off everywhere by the plan\n", off)
-	}
-	return list
-}
-
 // export is what becomes of a rule.
 func (o *policyExportOptions) export(r *rule.Rule) exported {
 	e := exported{rule: r}
-	if o.enforced == nil {
-		e.validating, e.why = policy.Validating(r, o.options)
-		e.mutated, e.whyNoMutation = policy.Mutating(r, o.options)
-		return e
-	}
-	e.whyNoMutation = errors.New("a plan's mutations are applied by 'coaming install'")
-	list, err := policy.Planned(r, o.enforced, o.options)
-	if err == nil && len(list) == 0 {
-		err = errOff
-	}
-	if e.why = err; err == nil {
-		e.validating, e.why = policy.YAML(list...)
-	}
+	e.validating, e.why = policy.Validating(r, o.options)
+	e.mutated, e.whyNoMutation = policy.Mutating(r, o.options)
 	return e
 }
 
@@ -300,8 +272,6 @@ func listExports(w io.Writer, all []exported) error {
 	for _, e := range all {
 		word, why := "exported", ""
 		switch {
-		case errors.Is(e.why, errOff):
-			word, why = "off", e.why.Error()
 		case e.why != nil:
 			word, why = "not exported", e.why.Error()
 		case e.whyNoMutation == nil:

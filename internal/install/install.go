@@ -22,6 +22,8 @@ type Options struct {
 	Version string // of the program
 	// Native are the objects that enforce the plan without the gate, for the cluster's version: nil where there are none.
 	Native []*Object
+	// Later are those that do once all exceptions have ended, which the gate is to make by itself.
+	Later []*Object
 	// Mutating are the mutating policies that change objects as the plan asks; Webhook says that something is left that the gate's
 	// webhook must change.
 	Mutating []*Object
@@ -95,7 +97,7 @@ func (c *Cluster) Prepare(ctx context.Context, o Options) (*Plan, error) {
 
 // computed are the values that an installation knows by itself.
 func (o *Options) computed() (map[string]any, error) {
-	values := map[string]any{"namespace": map[string]any{"create": true}, "rights": rights(slices.Concat(o.Native, o.Mutating))}
+	values := map[string]any{"namespace": map[string]any{"create": true}, "rights": rights(slices.Concat(o.Native, o.Later, o.Mutating))}
 	if len(o.Mutating) > 0 {
 		var text strings.Builder
 		if err := YAML(&text, o.Mutating); err != nil {
@@ -180,7 +182,8 @@ func (c *Cluster) ports(ctx context.Context) []any {
 	return ports
 }
 
-// rights are the names by which the gate's account may write what refuses natively: those of the plan, and no other.
+// rights are the names by which the gate's account may write what refuses natively: those of the plan, now and when exceptions have ended, and
+// no other.
 func rights(native []*Object) map[string]any {
 	names := map[string]any{}
 	for _, o := range native {

@@ -35,7 +35,11 @@ type budget struct {
 // are two passes, one for the verdict and one for the message, which may take a million more where the faults are made of long texts.
 func (b budget) Cost() int { return b.cost }
 
-// tooLarge says what is refused.
+// refusal refuses what is not within the rule's bounds, which the variable of that name tells.
+func (p *compiled) refusal(bounded string) validation {
+	return validation{Expression: "variables." + bounded, Message: tooLarge(p.rule.ID), Reason: "Forbidden"}
+}
+
 func tooLarge(id string) string {
 	return id + ": the object is too large to be judged: what this rule reads of it has too many entries, or texts too long"
 }
@@ -169,7 +173,10 @@ func (p *compiled) boundedFirst(condition string) (string, error) {
 		return condition, err
 	}
 	at := slices.IndexFunc(p.variables, func(v Condition) bool { return v.Name == "faults" || v.Name == "message" })
-	p.variables = slices.Insert(p.variables, max(at, 0), Condition{boundedName, p.budget.guard})
+	if at < 0 {
+		at = len(p.variables)
+	}
+	p.variables = slices.Insert(p.variables, at, Condition{boundedName, p.budget.guard})
 	for i := range p.variables {
 		switch v := &p.variables[i]; v.Name {
 		case "faults":

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coaming/coaming/internal/rule"
 )
 
 // all has each place of each example enlarged to what etcd takes, for minutes; without it a sample is.
@@ -24,7 +23,7 @@ func eachPolicy(t *testing.T, do func(id string, p *compiled, spec policySpec)) 
 		if err != nil {
 			continue // Native tells why
 		}
-		spec, err := p.spec(everywhere)
+		spec, err := p.spec()
 		if err != nil {
 			t.Errorf("%s: %v", r.ID, err)
 			continue
@@ -253,5 +252,3 @@ func TestBoundsAreForNobody(t *testing.T) {
 	})
 	t.Logf("%d objects", asked)
 }
-
-func isWorkload(m rule.Match) bool { return m.Fact == "container" || m.Fact == "workload" }

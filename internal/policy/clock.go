@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/coaming/coaming/internal/rule"
 )
 
 // A policy has no clock, and yet its exceptions end by themselves:
@@ -51,36 +49,32 @@ type variant struct {
 }
 
 // spec is the policy of the rule but for what exceptions and a plan make of it.
-func (p *compiled) spec(o Options) (policySpec, error) {
-	spec := policySpec{MatchConstraints: constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(p.rule.Match, o.Version, false)}}
-	if p.rule.Match.Fact == "object" {
-		spec.MatchConstraints.ExcludeResourceRules = unheard
-	}
+func (p *compiled) spec() (policySpec, error) {
+	spec := policySpec{MatchConstraints: p.constraints()}
 	v, err := p.validation()
 	if err != nil {
 		return policySpec{}, err
 	}
 	spec.Validations, spec.Variables, spec.MatchConditions = []validation{v}, p.variables, p.conditions()
 	if p.budget.guard != "" {
-		spec.Validations = append(spec.Validations, validation{Expression: "variables." + boundedName, Message: tooLarge(p.rule.ID), Reason: "Forbidden"})
+		spec.Validations = append(spec.Validations, p.refusal(boundedName))
 	}
 	return spec, nil
 }
 
-// variants are the policies of a rule: one, or two where something is excused and the leases tell when that ends.
-func variants(r *rule.Rule, base policySpec, o Options, failurePolicy string, further []Condition) []variant {
-	excused := o.Exempted.of(r.ID)
+// variants are the policies of a rule or a group: one, or two where something is excused and the leases tell when that ends.
+func variants(about Metadata, excused []exemption, base policySpec, o Options, failurePolicy string, further []Condition) []variant {
 	base.FailurePolicy = failurePolicy
 	spec := base
 	spec.MatchConditions = slices.Concat(base.MatchConditions, further, making(excused))
-	list := []variant{{policy: Manifest{policyVersion, "ValidatingAdmissionPolicy", describe(r), spec}}}
+	list := []variant{{policy: Manifest{policyVersion, "ValidatingAdmissionPolicy", about, spec}}}
 	if len(excused) == 0 || o.NoLeases {
 		return list
 	}
 	late := base
 	late.ParamKind = &paramKind{"coordination.k8s.io/v1", "Lease"}
 	late.MatchConditions = slices.Concat(base.MatchConditions, further, changing(excused))
-	changed := describe(r)
+	changed := about
 	changed.Name += lateSuffix
 	return append(list, variant{Manifest{policyVersion, "ValidatingAdmissionPolicy", changed, late}, true})
 }

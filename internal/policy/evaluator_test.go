@@ -19,7 +19,7 @@ import (
 // expression costs, up to what one may; and what all may (k8s.io/apiserver pkg/admission/plugin/cel and policy/validating).
 type evaluator struct {
 	conditions, variables, validations, messages []named
-	texts                                        []string
+	texts, expressions                           []string
 	ignores                                      bool
 }
 
@@ -74,7 +74,7 @@ func newEvaluator(t testing.TB, spec policySpec) *evaluator {
 		id, _, _ := strings.Cut(v.Message, ":")
 		e.validations = append(e.validations, compiled(id, v.Expression))
 		e.messages = append(e.messages, compiled(id, v.MessageExpression))
-		e.texts = append(e.texts, v.Message)
+		e.texts, e.expressions = append(e.texts, v.Message), append(e.expressions, v.Expression)
 	}
 	return e
 }

@@ -43,12 +43,12 @@ func Validating(r *rule.Rule, o Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	spec, err := p.spec(o)
+	spec, err := p.spec()
 	if err != nil {
 		return "", err
 	}
 	var list []Manifest
-	made := variants(r, spec, o, "Fail", nil) // what cannot be decided is not let in
+	made := variants(describe(r), o.Exempted.of(r.ID), spec, o, "Fail", nil) // what cannot be decided is not let in
 	for _, v := range made {
 		list = append(list, v.policy)
 	}
@@ -101,7 +101,10 @@ type compiled struct {
 	budget    budget // once validation() has been asked
 }
 
-func compile(r *rule.Rule, o Options) (*compiled, error) {
+func compile(r *rule.Rule, o Options) (*compiled, error) { return compileFor(r, o, false) }
+
+// compileFor compiles a rule, for a policy of its own or for one of a group.
+func compileFor(r *rule.Rule, o Options, grouped bool) (*compiled, error) {
 	if !catalog.Reached(o.Version, Oldest) {
 		return nil, fmt.Errorf("no ValidatingAdmissionPolicy v1 in Kubernetes %s: it is there since %s", o.Version, Oldest)
 	}
@@ -111,7 +114,7 @@ func compile(r *rule.Rule, o Options) (*compiled, error) {
 	if shown, why := seen(r.Match.Kinds); len(shown) == 0 && why != "" {
 		return nil, errors.New(why)
 	}
-	n := &native{rule: r, version: o.Version, settings: o.Settings, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
+	n := &native{rule: r, grouped: grouped, version: o.Version, settings: o.Settings, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
 	p := &compiled{native: n, when: boolean(true)}
 	var err, whenErr error
 	if p.assert, err = n.translate(r.Assert); r.When != "" {
@@ -171,33 +174,34 @@ func (p *compiled) add(name string, e ast.Expr) error {
 	return err
 }
 
-// list gives the variables that hold what is at fault, and the message about all of it.
-func (p *compiled) faults() (message ast.Expr, err error) {
+// faults are what is at fault, as a list, and the message about such a list; without a list where the rule judges the whole. It adds the
+// variables that the list needs.
+func (p *compiled) faults() (list ast.Expr, message func(of ast.Expr) ast.Expr) {
+	item := ident(p.rule.EachName)
 	if p.rule.Match.Fact != "container" {
-		if err := p.add("items", p.items(p.base())); err != nil {
-			return nil, err
+		if p.rule.EachName == "" {
+			return nil, nil
 		}
-		item := ident(p.rule.EachName)
-		err := p.add("faults", member(variable("items"), "filter", item, p.fault()))
-		return joined(member(variable("faults"), "map", item, p.says)), err
+		return member(p.items(p.base()), "filter", item, p.fault()), func(of ast.Expr) ast.Expr { return joined(member(of, "map", item, p.says)) }
 	}
 	containers, one, names := containersText, ident("container"), map[string]ast.Expr{}
-	if p.role {
+	if p.role || p.imaged {
 		containers, one = roledText, ident("_one")
-		names = map[string]ast.Expr{"container": field(one, "container"), "role": field(one, "role")}
+		names = map[string]ast.Expr{"container": field(one, "container"), "role": field(one, "role"), imageName: field(one, "image")}
+		if p.imaged {
+			containers = apartText
+		}
 	}
 	p.variables = append(p.variables, Condition{"containers", containers})
 	if p.rule.EachName == "" {
-		err := p.add("faults", member(variable("containers"), "filter", one, replaceNames(p.fault(), names)))
-		return joined(member(variable("faults"), "map", one, replaceNames(p.says, names))), err
+		return member(variable("containers"), "filter", one, replaceNames(p.fault(), names)),
+			func(of ast.Expr) ast.Expr { return joined(member(of, "map", one, replaceNames(p.says, names))) }
 	}
-	item, fault := ident(p.rule.EachName), ident("_fault")
 	faulty := replaceNames(member(p.items(p.base()), "filter", item, p.fault()), names)
-	err = p.add("faults", snippet(`variables.containers.map(_c, {"of": dyn(_c), "items": dyn(_items)}).filter(_f, size(_f.items) > 0)`,
-		map[string]ast.Expr{"_items": replaceNames(faulty, map[string]ast.Expr{one.AsIdent(): ident("_c")})}))
-	of := map[string]ast.Expr{one.AsIdent(): field(fault, "of")}
-	each := member(field(fault, "items"), "map", item, replaceNames(replaceNames(p.says, names), of))
-	return joined(member(variable("faults"), "map", fault, joined(each))), err
+	list = member(variable("containers"), "filter", one, snippet(`size(_items) > 0`, map[string]ast.Expr{"_items": faulty}))
+	return list, func(of ast.Expr) ast.Expr {
+		return joined(member(of, "map", one, joined(member(faulty, "map", item, replaceNames(p.says, names)))))
+	}
 }
 
 // items are the items that a rule with an each judges one by one, none where the list is missing.
@@ -251,42 +255,61 @@ const longestMessage = 1000
 
 // validation is the one validation of the policy; its variables are complete after it.
 func (p *compiled) validation() (validation, error) {
-	condition, message := choose(p.when, p.assert, boolean(true)), p.says
-	if isBool(p.when, true) {
-		condition = p.assert
-	}
-	if p.rule.EachName != "" || p.rule.Match.Fact == "container" {
-		var err error
-		if message, err = p.faults(); err != nil {
+	list, about := p.faults()
+	condition, message := p.holds(), p.says
+	if list != nil {
+		if err := p.add("faults", list); err != nil {
 			return validation{}, err
 		}
-		condition = snippet(`size(variables.faults) == 0`, nil)
+		condition, message = snippet(`size(variables.faults) == 0`, nil), about(variable("faults"))
 	}
-	if err := p.add("message", sum(text(p.rule.ID+": "), message)); err != nil {
-		return validation{}, err
+	v, known := p.saying(message)
+	if !known {
+		if err := p.add("message", sum(text(p.rule.ID+": "), message)); err != nil {
+			return validation{}, err
+		}
+		v.MessageExpression = fmt.Sprintf("size(variables.message) > %[1]d ? variables.message.substring(0, %[1]d) : variables.message", longestMessage)
 	}
+	var err error
+	v.Expression, err = p.checked(condition)
+	return v, err
+}
+
+// holds is the condition of a rule that judges the whole.
+func (p *compiled) holds() ast.Expr {
+	if isBool(p.when, true) {
+		return p.assert
+	}
+	return choose(p.when, p.assert, boolean(true))
+}
+
+// saying is the validation with its message, but for one that is not known before; an expression would be evaluated of every object,
+// whether it is at fault or not.
+func (p *compiled) saying(message ast.Expr) (v validation, known bool) {
+	v = validation{Message: p.rule.ID + ": " + p.rule.Title, Reason: "Forbidden"}
+	said, known := quoted(message)
+	if known = known && said != "" && len(said) <= longestMessage && !strings.ContainsAny(said, "\r\n"); known {
+		v.Message = p.rule.ID + ": " + said
+	}
+	return v, known
+}
+
+// checked is a condition as a validation writes it: the API server has compiled it, with all variables.
+func (p *compiled) checked(condition ast.Expr) (string, error) {
 	written, err := printed(condition)
 	if err != nil {
-		return validation{}, err
+		return "", err
 	}
-	if written, err = p.boundedFirst(written); err != nil {
-		return validation{}, err
+	if !p.grouped || !isWorkload(p.rule.Match) { // a group of those bounds the whole pod
+		if written, err = p.boundedFirst(written); err != nil {
+			return "", err
+		}
 	}
 	if err := p.checker.declare(p.variables); err != nil {
-		return validation{}, err
+		return "", err
 	}
 	// On one line: a warning about an expression with line breaks would get lost in its header.
-	written, err = p.checker.exactly(strings.ReplaceAll(written, "\n", " "), types.BoolType)
-	if err != nil {
-		return validation{}, err
-	}
-	return validation{
-		Expression: written,
-		Message:    p.rule.ID + ": " + p.rule.Title,
-		MessageExpression: fmt.Sprintf("size(variables.message) > %[1]d ? variables.message.substring(0, %[1]d) : variables.message",
-			longestMessage),
-		Reason: "Forbidden",
-	}, nil
+	return p.checker.exactly(strings.ReplaceAll(written, "\n", " "), types.BoolType)
 }
 
 // Actions reads modes: deny, or any of warn and audit; deny and audit go together too.

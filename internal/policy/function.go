@@ -36,6 +36,20 @@ var imageParts = func() map[string]string {
 	}
 }()
 
+// imageName stands for what is known of a container's image.
+const imageName = "_image"
+
+// referenceParts are the parts of image references that referenceText gives: those of imageParts but whether it is one.
+var referenceParts = []string{"registry", "repository", "tag", "digest", "publisher"}
+
+// referenceText are the parts of the reference of the container c, which other parts follow from, each once; nothing where it has none.
+const referenceText = `c.?image.optMap(_s, [_s.split("@")[0]].map(_n, [_n.find(":[^/:]*$")].map(_t, [_n.substring(0, size(_n) - size(_t))].map(_p, ` +
+	`[_p.contains("/") && _p.split("/")[0].matches("[.:A-Z]|^localhost$")].map(_h, ` +
+	`[_h ? (_p.split("/")[0] == "index.docker.io" ? "docker.io" : _p.split("/")[0]) : "docker.io"].map(_g, ` +
+	`[_h ? _p.substring(_p.indexOf("/") + 1) : _p].map(_e, [_g == "docker.io" && !_e.contains("/") ? "library/" + _e : _e].map(_r, ` +
+	`dyn({"registry": _g, "repository": _r, "tag": _t.replace(":", ""), "digest": _s.find("(?s)@.*").replace("@", "", 1), ` +
+	`"publisher": _g + (_r.contains("/") ? "/" + _r.split("/")[0] : "")}))[0])[0])[0])[0])[0])[0])[0])`
+
 // imagePart is one part of the reference that an expression gives; the expression stands in it once.
 func imagePart(reference ast.Expr, part string) (ast.Expr, error) {
 	text, found := imageParts[part]

@@ -39,6 +39,10 @@ variables.template.spec.?ephemeralContainers.orValue([])`
 	roledText = `variables.template.spec.?initContainers.orValue([]).map(c, {"container": dyn(c), "role": dyn(` + initRole + `)}) +
 variables.template.spec.containers.map(c, {"container": dyn(c), "role": dyn("app")}) +
 variables.template.spec.?ephemeralContainers.orValue([]).map(c, {"container": dyn(c), "role": dyn("ephemeral")})`
+	// apartText is each container with what it is for and what its image's reference says, which many rules of a group read.
+	apartText = `variables.template.spec.?initContainers.orValue([]).map(c, {"container": dyn(c), "role": dyn(` + initRole + `), ?"image": ` + referenceText + `}) +
+variables.template.spec.containers.map(c, {"container": dyn(c), "role": dyn("app"), ?"image": ` + referenceText + `}) +
+variables.template.spec.?ephemeralContainers.orValue([]).map(c, {"container": dyn(c), "role": dyn("ephemeral"), ?"image": ` + referenceText + `})`
 	initRole = `c.?restartPolicy.orValue("") == "Always" ? "sidecar" : "init"`
 )
 
@@ -81,6 +85,15 @@ func resourceRules(r rule.Match, version string, mutating bool) []resourceRule {
 		rules = append(rules, resourceRule{APIGroups: []string{group}, APIVersions: []string{"*"}, Operations: operations, Resources: slices.Compact(resources)})
 	}
 	return rules
+}
+
+// constraints are what the rule's policy is asked about.
+func (n *native) constraints() constraints {
+	c := constraints{MatchPolicy: "Equivalent", ResourceRules: resourceRules(n.rule.Match, n.version, false)}
+	if n.rule.Match.Fact == "object" {
+		c.ExcludeResourceRules = unheard
+	}
+	return c
 }
 
 func workloadRules(version string, mutating bool) []resourceRule {
@@ -154,7 +167,15 @@ func (n *native) conditions() []Condition {
 		}
 		list = append(list, Condition{"kind", `request.kind.kind in [` + strings.Join(names, ", ") + `]`})
 	}
-	return append(list, Condition{"changed", `oldObject == null || ` + strings.Join(n.changes(), " ||\n")})
+	return append(list, changed(n.changes()))
+}
+
+// changedName is the name of the condition that a change matters.
+const changedName = "changed"
+
+// changed holds for what is made, and for changes of which one of the parts of changes holds.
+func changed(parts []string) Condition {
+	return Condition{changedName, `oldObject == null || ` + strings.Join(parts, " ||\n")}
 }
 
 func (n *native) changes() []string {

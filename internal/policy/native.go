@@ -75,6 +75,9 @@ type native struct {
 	// judged are the object's own parts that are judged: "spec", "metadata.labels"; "" is the whole.
 	judged map[string]bool
 	role   bool
+	// grouped is set where other rules' validations stand in the same policy; imaged where the rule then reads what is known of each
+	// container's image.
+	grouped, imaged bool
 }
 
 // translate rewrites one expression into one of the API server's.
@@ -111,6 +114,10 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 	}
 	if (name == "presence" || name == "leadsTo") && n.reads["binding"] != nil {
 		return nil, errors.New("whether an account or a role is there, and what it leads to, other objects than the one that is sent tell")
+	}
+	if n.readsImage(of, name, free) {
+		n.imaged = true
+		return field(ident(imageName), name), nil
 	}
 	if of.Kind() == ast.CallKind && of.AsCall().FunctionName() == "image" && !of.AsCall().IsMemberFunction() {
 		reference, err := n.inner(of.AsCall().Args()[0], free)
@@ -149,6 +156,16 @@ func (n *native) replaceRead(e ast.Expr, free func(string) bool) (ast.Expr, erro
 		return nil, err
 	}
 	return n.step(e, inner, name), nil
+}
+
+// readsImage says whether a part of a container's image is read that a group's variables know.
+func (n *native) readsImage(of ast.Expr, part string, free func(string) bool) bool {
+	if !n.grouped || n.rule.Match.Fact != "container" || !slices.Contains(referenceParts, part) ||
+		of.Kind() != ast.CallKind || of.AsCall().FunctionName() != "image" || len(of.AsCall().Args()) != 1 {
+		return false
+	}
+	root, path := rootOf(of.AsCall().Args()[0])
+	return root == "container" && free(root) && slices.Equal(path, []string{"image"})
 }
 
 // isGiven says whether a path is one that the server gives a value when the object is made, before

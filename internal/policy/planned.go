@@ -13,39 +13,61 @@ import (
 	"github.com/coaming/coaming/internal/rule"
 )
 
-// Planned is a rule as the ValidatingAdmissionPolicies and bindings that a plan asks for: each request is judged by exactly
-// one binding, in the mode that Plan.Of gives, and by none where the rule is off. There are none where it is off everywhere.
-// The error is why the rule cannot be a policy. Actions and NamespaceSelector of the options are not asked.
+// Held is what a plan makes of rules: a rule's own policies, or those of a group of rules, with their bindings.
+type Held struct {
+	// Name is what the names of all of it begin with.
+	Name string
+	// Rules are the ids of the rules, sorted.
+	Rules     []string
+	Manifests []Manifest
+}
+
+// Planned are rules as the ValidatingAdmissionPolicies and bindings that a plan asks for: of each rule, each request is judged by
+// exactly one binding, in the mode that Plan.Of gives, and by none where the rule is off. Rules that hold alike are validations of one
+// policy, see groups; one of which something is excused has its own. Refused is why a rule cannot be a policy, by its id; what is off
+// everywhere is in neither. Actions and NamespaceSelector of the options are not asked.
 //
 // What errors come to is the policy's, globs are its match conditions: what differs in these is a policy of its own.
-func Planned(r *rule.Rule, plan *enforcement.Plan, o Options) ([]Manifest, error) {
-	p, err := compile(r, o)
-	if err != nil {
-		return nil, err
+func Planned(rules []*rule.Rule, plan *enforcement.Plan, o Options) (list []Held, refused map[string]error) {
+	refused = map[string]error{}
+	g := groups{options: o, byKey: map[string]*group{}}
+	for _, r := range rules {
+		bounds, err := bound(r, plan)
+		if err == nil && len(bounds) > 0 {
+			err = g.add(r, bounds)
+		}
+		if err != nil {
+			refused[r.ID] = err
+		}
 	}
-	regions, err := holdings(plan, r)
-	if err != nil {
-		return nil, err
+	for _, m := range g.members() {
+		held, err := m.held(o)
+		if err != nil {
+			for _, id := range m.ids() {
+				refused[id] = err
+			}
+			continue
+		}
+		list = append(list, held...)
 	}
-	spec, err := p.spec(o)
-	if err != nil {
-		return nil, err
-	}
-	w := planned{rule: r, spec: spec, options: o, counts: map[string]int{}}
-	bounds := w.bound(regions, plan.Of(r, enforcement.Place{LabelsKnown: true}))
+	return list, refused
+}
+
+// bind makes the manifests of a policy by its bindings.
+func (w *planned) bind(bounds []bounded) ([]Manifest, error) {
 	for _, b := range bounds {
 		w.mixed = w.mixed || b.Fail != bounds[0].Fail
 	}
 	for _, b := range bounds {
-		if err := w.bind(b); err != nil {
+		if err := w.bindOne(b); err != nil {
 			return nil, err
 		}
 	}
 	return append(w.policies, w.bindings...), nil
 }
 
-// bound is one binding: how a rule holds in one region, or for what belongs to no namespace.
-type bound struct {
+// bounded is one binding: how a rule holds in one region, or for what belongs to no namespace.
+type bounded struct {
 	holding
 	scope scope
 }
@@ -59,9 +81,10 @@ const (
 	clusterly               // what belongs to no namespace, but the namespaces
 )
 
-// planned collects the manifests of one rule.
+// planned collects the manifests of one policy.
 type planned struct {
-	rule               *rule.Rule
+	about              Metadata // of the policy
+	excused            []exemption
 	spec               policySpec
 	options            Options
 	classes            []string       // the distinct policies, by what they differ in
@@ -71,26 +94,31 @@ type planned struct {
 	policies, bindings []Manifest
 }
 
-// bound are the bindings of a rule: those of its regions, and the one of what belongs to no namespace. The API server asks
-// every binding about what belongs to no namespace, whatever its selector, so these say which of the two they are for.
-func (w *planned) bound(regions []holding, wide enforcement.Setting) []bound {
-	inside, outside := reach(w.rule.Match)
-	var list []bound
+// bound are the bindings of a rule, none where it is off everywhere: those of its regions, and the one of what belongs to no namespace. The API
+// server asks every binding about what belongs to no namespace, whatever its selector, so these say which of the two they are for.
+func bound(r *rule.Rule, plan *enforcement.Plan) ([]bounded, error) {
+	regions, err := holdings(plan, r)
+	if err != nil {
+		return nil, err
+	}
+	wide := plan.Of(r, enforcement.Place{LabelsKnown: true})
+	inside, outside := reach(r.Match)
+	var list []bounded
 	if !outside || len(regions) == 1 && regions[0].Setting == wide && len(regions[0].patterns) == 0 {
 		for _, h := range regions {
-			list = append(list, bound{h, anywhere})
+			list = append(list, bounded{h, anywhere})
 		}
-		return list
+		return list, nil
 	}
 	if inside {
 		for _, h := range regions {
-			list = append(list, bound{h, namespaced})
+			list = append(list, bounded{h, namespaced})
 		}
 	}
 	if wide.Mode != enforcement.Off {
-		list = append(list, bound{holding{region{}, wide}, clusterly})
+		list = append(list, bounded{holding{region{}, wide}, clusterly})
 	}
-	return list
+	return list, nil
 }
 
 // reach says whether a rule judges what is in a namespace, or is one, and what belongs to none.
@@ -118,15 +146,15 @@ func reach(m rule.Match) (inside, outside bool) {
 	return inside, outside
 }
 
-// bind adds a binding, with the policies that it binds where they are not there yet.
-func (w *planned) bind(b bound) error {
+// bindOne adds a binding, with the policies that it binds where they are not there yet.
+func (w *planned) bindOne(b bounded) error {
 	match, err := b.match()
 	if err != nil {
 		return err
 	}
 	mode := b.Mode.String()
 	w.counts[mode]++
-	name := nameOf(w.rule) + "-" + mode
+	name := w.about.Name + "-" + mode
 	if n := w.counts[mode]; n > 1 {
 		name = fmt.Sprintf("%s-%d", name, n)
 	}
@@ -142,7 +170,7 @@ var actionsOf = map[enforcement.Mode][]string{
 }
 
 // policiesOf are the policies for a binding: one or two for each set of patterns and each failure policy.
-func (w *planned) policiesOf(b bound) []variant {
+func (w *planned) policiesOf(b bounded) []variant {
 	class := fmt.Sprint(b.Fail, b.patterns)
 	if i := slices.Index(w.classes, class); i >= 0 {
 		return w.made[i]
@@ -155,11 +183,11 @@ func (w *planned) policiesOf(b bound) []variant {
 	if b.Fail {
 		failurePolicy = "Fail"
 	}
-	list := variants(w.rule, w.spec, w.options, failurePolicy, further)
+	about := w.about
+	about.Name = w.nameOf(b)
+	list := variants(about, w.excused, w.spec, w.options, failurePolicy, further)
 	w.classes = append(w.classes, class)
 	for i := range list {
-		m := &list[i].policy.Metadata
-		m.Name = strings.Replace(m.Name, nameOf(w.rule), w.nameOf(b), 1)
 		w.policies = append(w.policies, list[i].policy)
 	}
 	w.made = append(w.made, list)
@@ -167,7 +195,7 @@ func (w *planned) policiesOf(b bound) []variant {
 }
 
 // match is which requests the binding is for.
-func (b bound) match() (*matchResources, error) {
+func (b bounded) match() (*matchResources, error) {
 	selector, err := b.selector()
 	if err != nil {
 		return nil, err
@@ -192,8 +220,8 @@ func (b bound) match() (*matchResources, error) {
 
 // nameOf is the name of the policy for a binding. It follows from what the policy is, not from what else the plan says, so
 // that a policy never comes to mean another region by a change of the plan.
-func (w *planned) nameOf(b bound) string {
-	name := nameOf(w.rule)
+func (w *planned) nameOf(b bounded) string {
+	name := w.about.Name
 	if len(b.patterns) > 0 {
 		sum := sha256.Sum256(fmt.Append(nil, b.patterns))
 		name += "." + hex.EncodeToString(sum[:4])

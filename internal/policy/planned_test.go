@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -29,7 +30,7 @@ func ruleOf(t *testing.T, id string) *rule.Rule {
 	return nil
 }
 
-func planOf(t *testing.T, spec string) *enforcement.Plan {
+func planOf(t testing.TB, spec string) *enforcement.Plan {
 	t.Helper()
 	plan, err := enforcement.Read("plan.yaml", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nmetadata: {name: default}\nspec:\n"+spec)
 	if err != nil {
@@ -174,9 +175,13 @@ func TestBindingsPartitionNamespaces(t *testing.T) {
 		spec := randomPlan(random)
 		plan := planOf(t, spec)
 		for _, r := range rules {
-			list, err := Planned(r, plan, o)
-			if err != nil {
-				t.Fatalf("%s: %v\n%s", r.ID, err, spec)
+			held, refused := Planned([]*rule.Rule{r}, plan, o)
+			if len(refused) > 0 {
+				t.Fatalf("%s: %v\n%s", r.ID, refused, spec)
+			}
+			var list []Manifest
+			for _, h := range held {
+				list = append(list, h.Manifests...)
 			}
 			for _, q := range requests {
 				if r.ID == "host-pid" && q.kind != "Pod" {
@@ -210,27 +215,9 @@ func TestPlanOfManyParts(t *testing.T) {
 	for i := range 9 {
 		fmt.Fprintf(&b, "  - {onError: fail, namespaces: [\"*-%d\"]}\n  - {mode: %s, namespaces: [\"%d-*\"]}\n", i, []string{"warn", "enforce"}[i%2], i)
 	}
-	_, err := Planned(ruleOf(t, "host-pid"), planOf(t, b.String()), Options{Version: catalog.Newest})
-	if err == nil || !strings.Contains(err.Error(), "64 parts") {
-		t.Errorf("%v", err)
-	}
-}
-
-// TestDefaultPlan demands of a plan without entries one policy and one binding a rule.
-func TestDefaultPlan(t *testing.T) {
-	plan := planOf(t, "  mode: enforce\n  onError: fail\n")
-	for _, r := range catalogue(t) {
-		list, err := Planned(r, plan, everywhere)
-		if _, why := Validating(r, everywhere); (why == nil) != (err == nil) {
-			t.Errorf("%s: %v, without a plan %v", r.ID, err, why)
-		}
-		if err != nil {
-			continue
-		}
-		if len(list) != 2 || list[0].Metadata.Name != "coaming-"+r.ID || list[1].Metadata.Name != "coaming-"+r.ID+"-enforce" {
-			text, _ := YAML(list...)
-			t.Errorf("%s\n%s", r.ID, text)
-		}
+	list, refused := Planned([]*rule.Rule{ruleOf(t, "host-pid")}, planOf(t, b.String()), Options{Version: catalog.Newest})
+	if len(list) > 0 || !errors.Is(refused["host-pid"], ErrParts) {
+		t.Errorf("%v %v", list, refused)
 	}
 }
 

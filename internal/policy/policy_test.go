@@ -15,7 +15,7 @@ import (
 
 var everywhere = Options{Version: catalog.Newest, Actions: []string{"Deny"}}
 
-func catalogue(t *testing.T) []*rule.Rule {
+func catalogue(t testing.TB) []*rule.Rule {
 	t.Helper()
 	rules, err := catalog.Rules()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/coaming/coaming/internal/drift"
+	"github.com/coaming/coaming/internal/policy"
 )
 
 // applied is what was made of an object that is kept.
@@ -49,6 +50,15 @@ func (t *term) pass(ctx context.Context) (next time.Duration, err error) {
 		byResource[resource] = append(byResource[resource], o)
 	}
 	t.state.wants(len(list))
+	keep := func(o *unstructured.Unstructured) {
+		wait, err := t.keep(ctx, resourceOf[o.GetKind()], o)
+		errs = append(errs, err)
+		if wait > 0 {
+			next = min(next, wait)
+		}
+	}
+	// A rule that moves from one policy to another is to be in both for a moment rather than in none.
+	var late []*unstructured.Unstructured
 	for _, resource := range kept {
 		if !t.stores[resource].HasSynced() {
 			errs = append(errs, fmt.Errorf("%s have not been listed", resource.Resource))
@@ -56,18 +66,31 @@ func (t *term) pass(ctx context.Context) (next time.Duration, err error) {
 			continue
 		}
 		for _, o := range byResource[resource] {
-			wait, err := t.keep(ctx, resource, o)
-			errs = append(errs, err)
-			if wait > 0 {
-				next = min(next, wait)
+			if t.loses(resource, o) {
+				late = append(late, o)
+				continue
 			}
+			keep(o)
 		}
+	}
+	for _, o := range late {
+		keep(o)
 	}
 	if err := errors.Join(errs...); whole && err == nil {
 		errs = append(errs, t.prune(ctx, want))
 	}
 	errs = append(errs, t.guard(ctx, w))
 	return next, errors.Join(errs...)
+}
+
+// loses says whether a policy is to hold fewer rules than it does.
+func (t *term) loses(resource schema.GroupVersionResource, want *unstructured.Unstructured) bool {
+	live := t.live(resource, want)
+	if resource != policies || live == nil {
+		return false
+	}
+	has := strings.Split(want.GetAnnotations()[policy.RulesOf], ",")
+	return slices.ContainsFunc(strings.Split(live.GetAnnotations()[policy.RulesOf], ","), func(id string) bool { return id != "" && !slices.Contains(has, id) })
 }
 
 // allowed are the objects that may be written. The others, and what else only who installs can do, are told once for each change of what they are.

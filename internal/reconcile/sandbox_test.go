@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/coaming/coaming/internal/catalog"
 	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
 	"github.com/coaming/coaming/internal/verdict"
 	"github.com/coaming/coaming/test/apiserver"
@@ -192,12 +194,25 @@ func (c *cluster) eventually(what string, done func() bool) time.Duration {
 
 const (
 	hostile = `{apiVersion: v1, kind: Pod, metadata: {name: hostile, namespace: shop}, spec: {hostPID: true, containers: [{name: a, image: a}]}}`
-	refusal = "coaming-host-pid"
+	refusal = "host-pid: "
 	enforce = "  mode: enforce\n  onError: fail\n  quotas: [{namespaces: [shop, \"team-*\"], hard: {pods: 20}, limitRange: {default: {cpu: 500m}}}]\n"
 )
 
 func (c *cluster) refuses() bool {
 	return strings.Contains(c.try(hostile, "create", "--dry-run=server", "-f", "-"), refusal)
+}
+
+// policyOf is the name of the policy that a rule is in.
+func (c *cluster) policyOf(rule string) string {
+	c.t.Helper()
+	list, _ := policy.Planned(c.wanted.Rules, c.wanted.Plan, policy.Options{Version: catalog.Newest})
+	for _, held := range list {
+		if slices.Contains(held.Rules, rule) {
+			return held.Name
+		}
+	}
+	c.t.Fatalf("%s is in no policy", rule)
+	return ""
 }
 
 // TestReconcile keeps a real API server's objects through what happens to them.
@@ -206,6 +221,10 @@ func TestReconcile(t *testing.T) {
 	c.wanted = &Wanted{Rules: rules(t, "host-pid", "privileged-container", "binding-everyone"), Plan: plan(t, enforce), Lifetime: 24 * time.Hour}
 	c.kubectl("", "create", "namespace", "shop")
 	c.kubectl(`{apiVersion: v1, kind: ResourceQuota, metadata: {name: own, namespace: shop, labels: {app.kubernetes.io/managed-by: coaming}}, spec: {hard: {pods: "9"}}}`, "apply", "-f", "-")
+	hostPID, everyone := c.policyOf("host-pid"), c.policyOf("binding-everyone")
+	if hostPID != c.policyOf("privileged-container") {
+		t.Error("rules that hold alike are in several policies")
+	}
 	r, stop := c.run("one", false)
 	c.eventually("what is wanted is enforced", func() bool { return c.refuses() })
 	c.eventually("quotas are there", func() bool {
@@ -213,18 +232,18 @@ func TestReconcile(t *testing.T) {
 	})
 
 	t.Run("deleted", func(t *testing.T) {
-		c.kubectl("", "delete", "validatingadmissionpolicybinding", "coaming-host-pid-enforce")
+		c.kubectl("", "delete", "validatingadmissionpolicybinding", hostPID+"-enforce")
 		took := c.eventually("the binding is back", func() bool {
-			return !strings.Contains(c.try("", "get", "validatingadmissionpolicybinding", "coaming-host-pid-enforce"), "NotFound")
+			return !strings.Contains(c.try("", "get", "validatingadmissionpolicybinding", hostPID+"-enforce"), "NotFound")
 		})
 		t.Logf("restored in %s", took.Round(100*time.Millisecond))
 	})
 	t.Run("edited", func(t *testing.T) {
 		for name, edit := range map[string][]string{
-			"a condition that never holds": {"validatingadmissionpolicy", "coaming-host-pid", `{"spec":{"matchConditions":[{"name":"never","expression":"false"}]}}`},
-			"warns only":                   {"validatingadmissionpolicybinding", "coaming-host-pid-enforce", `{"spec":{"validationActions":["Warn"]}}`},
-			"its label":                    {"validatingadmissionpolicybinding", "coaming-host-pid-enforce", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"me","coaming.dev/kept-by":null}}}`},
-			"an object selector":           {"validatingadmissionpolicybinding", "coaming-privileged-container-enforce", `{"spec":{"matchResources":{"objectSelector":{"matchLabels":{"a":"b"}}}}}`},
+			"a condition that never holds": {"validatingadmissionpolicy", hostPID, `{"spec":{"matchConditions":[{"name":"never","expression":"false"}]}}`},
+			"warns only":                   {"validatingadmissionpolicybinding", hostPID + "-enforce", `{"spec":{"validationActions":["Warn"]}}`},
+			"its label":                    {"validatingadmissionpolicybinding", hostPID + "-enforce", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"me","coaming.dev/kept-by":null}}}`},
+			"an object selector":           {"validatingadmissionpolicybinding", everyone + "-enforce", `{"spec":{"matchResources":{"objectSelector":{"matchLabels":{"a":"b"}}}}}`},
 		} {
 			before := r.Counts()
 			c.kubectl("", "patch", edit[0], edit[1], "--type=merge", "-p", edit[2])
@@ -237,10 +256,10 @@ func TestReconcile(t *testing.T) {
 		})
 		c.eventually("it refuses", c.refuses)
 		// What another has added by server-side apply, which our own applying leaves alone.
-		c.kubectl(`{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: coaming-host-pid}, spec: {matchConditions: [{name: sneaky, expression: "false"}]}}`,
+		c.kubectl(`{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: `+hostPID+`}, spec: {matchConditions: [{name: sneaky, expression: "false"}]}}`,
 			"apply", "--server-side", "--field-manager=sneaky", "-f", "-")
 		c.eventually("what was added is gone", func() bool {
-			return !strings.Contains(c.kubectl("", "get", "validatingadmissionpolicy", "coaming-host-pid", "-o", "yaml"), `expression: "false"`)
+			return !strings.Contains(c.kubectl("", "get", "validatingadmissionpolicy", hostPID, "-o", "yaml"), `expression: "false"`)
 		})
 		c.eventually("it refuses", c.refuses)
 	})
@@ -257,7 +276,7 @@ func TestReconcile(t *testing.T) {
 		})
 		c.eventually("what is off is gone", func() bool {
 			list := c.kubectl("", "get", "validatingadmissionpolicies,validatingadmissionpolicybindings,resourcequotas,limitranges", "-A", "-o", "name")
-			return !strings.Contains(list, "binding-everyone") && !strings.Contains(list, "privileged-container-enforce") && strings.Contains(list, "privileged-container-warn") &&
+			return !strings.Contains(list, everyone) && strings.Contains(list, hostPID+"-enforce") && strings.Contains(list, c.policyOf("privileged-container")+"-warn") &&
 				!strings.Contains(list, "/coaming\n") && strings.Contains(list, "resourcequota/own")
 		})
 	})
@@ -294,11 +313,11 @@ func TestReconcile(t *testing.T) {
 	})
 	t.Run("the server goes away", func(t *testing.T) {
 		c.wire.cut()
-		c.kubectl("", "delete", "validatingadmissionpolicybinding", "coaming-host-pid-enforce")
+		c.kubectl("", "delete", "validatingadmissionpolicybinding", hostPID+"-enforce")
 		c.eventually("it notices", func() bool { return !r.Counts().Leading })
 		c.wire.mend()
 		took := c.eventually("the binding is back", func() bool {
-			return !strings.Contains(c.try("", "get", "validatingadmissionpolicybinding", "coaming-host-pid-enforce"), "NotFound")
+			return !strings.Contains(c.try("", "get", "validatingadmissionpolicybinding", hostPID+"-enforce"), "NotFound")
 		})
 		t.Logf("restored %s after the server was back", took.Round(100*time.Millisecond))
 	})

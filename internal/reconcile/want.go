@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,12 +106,14 @@ func (t *term) compile(ctx context.Context, w *Wanted) error {
 		return err
 	}
 	o := policy.Options{Version: next.version, Settings: w.Settings, NoLeases: next.noLeases, Exempted: policy.Exempt(w.Exceptions, now, w.Lifetime)}
-	for _, r := range w.Rules {
-		manifests, err := policy.Planned(r, w.Plan, o)
-		if errors.Is(err, policy.ErrParts) {
-			next.faults = errors.Join(next.faults, fmt.Errorf("rule %s: %w", r.ID, err))
+	list, refused := policy.Planned(w.Rules, w.Plan, o)
+	for _, rule := range slices.Sorted(maps.Keys(refused)) {
+		if errors.Is(refused[rule], policy.ErrParts) {
+			next.faults = errors.Join(next.faults, fmt.Errorf("rule %s: %w", rule, refused[rule]))
 		}
-		for _, m := range manifests {
+	}
+	for _, held := range list {
+		for _, m := range held.Manifests {
 			one, err := t.object(m)
 			if err != nil {
 				return err

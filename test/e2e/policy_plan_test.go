@@ -86,7 +86,7 @@ func TestPlannedPolicies(t *testing.T) {
 	ask := func(q placed, id string) (told string, warnings int) {
 		result := client.RESTClient().Post().AbsPath(q.path).Param("dryRun", "All").SetHeader("Content-Type", "application/json").Body([]byte(strings.ReplaceAll(q.body, "@", id))).Do(t.Context())
 		for _, w := range result.Warnings() {
-			if strings.Contains(w.Text, "coaming-"+q.rule) {
+			if strings.Contains(w.Text, ": "+q.rule+": ") {
 				warnings++
 			}
 		}
@@ -109,7 +109,7 @@ func TestPlannedPolicies(t *testing.T) {
 		told, warnings := ask(q, id)
 		want := plan.Of(rules[q.rule], q.at)
 		modes[want.Mode]++
-		if denied := strings.Contains(told, "coaming-"+q.rule); denied != (want.Mode == enforcement.Enforce) || told != "" && !denied {
+		if denied := strings.Contains(told, "denied request: "+q.rule+": "); denied != (want.Mode == enforcement.Enforce) || told != "" && !denied {
 			t.Errorf("%s in %+v: told %q, want %s", q.rule, q.at, told, want.Mode)
 		}
 		if (warnings > 0) != (want.Mode == enforcement.Warn) || warnings > 1 {
@@ -151,7 +151,7 @@ func (s *sandbox) noted(t *testing.T, name, rule string) bool {
 	}
 	for line := range strings.Lines(string(log)) {
 		if strings.Contains(line, `"`+name+`"`) {
-			if strings.Contains(line, "validation.policy.admission.k8s.io/validation_failure") && strings.Contains(line, "coaming-"+rule) {
+			if strings.Contains(line, "validation.policy.admission.k8s.io/validation_failure") && strings.Contains(line, `message\":\"`+rule+": ") {
 				return true
 			}
 		}

@@ -22,6 +22,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/coaming/coaming/internal/catalog"
+	"github.com/coaming/coaming/internal/enforcement"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
@@ -43,6 +44,10 @@ type policyJudges struct {
 	rules    []*rule.Compiled // the exported ones
 	accounts sync.Map         // namespaces and service accounts that were made
 	home     string           // the namespace of objects that name none
+	// export writes the policies that warn, or refuse.
+	export func(t *testing.T, mode string) string
+	// policies is how many there are at least.
+	policies int
 
 	counts map[string]int
 }
@@ -53,6 +58,12 @@ type policyJudges struct {
 func TestPolicyExport(t *testing.T) {
 	s := startSandbox(t)
 	j := newPolicyJudges(t, s)
+	j.export = func(t *testing.T, mode string) string {
+		out := coaming(t, "policy", "export", "--namespace-selector", "", "--mode", mode)
+		wantCode(t, out, verdict.ExitClean)
+		return out.stdout
+	}
+	j.policies = len(j.rules)
 	j.install(t, s)
 	examples := j.examples(t)
 	fixtures := securityFixtures(t)
@@ -64,6 +75,27 @@ func TestPolicyExport(t *testing.T) {
 	if len(fixtures) < 140 {
 		t.Errorf("%d fixtures: they have moved", len(fixtures))
 	}
+}
+
+// TestPlannedExport installs the policies that a plan gives, of which one holds many rules, and sends every example of every exported rule to the API
+// server: it warns of, and refuses, what a scan fails or cannot decide, rule by rule.
+func TestPlannedExport(t *testing.T) {
+	s := startSandbox(t)
+	j := newPolicyJudges(t, s)
+	j.export = func(t *testing.T, mode string) string {
+		word := map[string]string{"warn": "warn", "deny": "enforce"}[mode]
+		out := coaming(t, "policy", "export", "--plan", writeFile(t, "plan.yaml", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nspec: {mode: "+word+", onError: fail}\n"))
+		wantCode(t, out, verdict.ExitClean)
+		return out.stdout
+	}
+	j.policies = 30
+	j.install(t, s)
+	examples := slices.DeleteFunc(j.examples(t), func(s sent) bool { // a plan holds nowhere there
+		return slices.Contains(enforcement.SystemNamespaces, s.object.Namespace) || s.object.Kind == "Namespace" && slices.Contains(enforcement.SystemNamespaces, s.object.Name)
+	})
+	j.compareAll(t, examples)
+	j.enforce(t, s, examples)
+	j.tell(t)
 }
 
 func newPolicyJudges(t *testing.T, s *sandbox) *policyJudges {
@@ -95,9 +127,7 @@ func newPolicyJudges(t *testing.T, s *sandbox) *policyJudges {
 func (j *policyJudges) install(t *testing.T, s *sandbox) {
 	t.Helper()
 	s.apply(t, strings.Join(j.definitions(), "---\n"))
-	out := coaming(t, "policy", "export", "--namespace-selector", "", "--mode", "warn")
-	wantCode(t, out, verdict.ExitClean)
-	s.apply(t, out.stdout)
+	s.apply(t, j.export(t, "warn"))
 	eventually(t, "custom kinds are served", func() bool {
 		j.discover(t)
 		for _, r := range j.rules {
@@ -147,7 +177,7 @@ func (j *policyJudges) typesChecked(t *testing.T, s *sandbox) bool {
 			t.Errorf("%s: %s: %s", item.Metadata.Name, w.FieldRef, w.Warning)
 		}
 	}
-	return len(list.Items) >= len(j.rules)
+	return len(list.Items) >= j.policies
 }
 
 // definitions are definitions of the kinds that are not Kubernetes' own, without a schema: the
@@ -287,8 +317,25 @@ type answer struct {
 	refused  string            // why the server refuses it
 }
 
-// warned takes apart a warning: of a policy of ours the rule, of another its name, and the message.
-var warned = regexp.MustCompile(`(?s)^Validation failed for ValidatingAdmissionPolicy '(?:coaming-([a-z0-9-]+)[a-z0-9.]*|([a-z0-9.-]+))' with binding '[^']*': (.*)$`)
+var (
+	// warned takes apart a warning: the policy and the message.
+	warned = regexp.MustCompile(`(?s)^Validation failed for ValidatingAdmissionPolicy '([a-z0-9.-]+)' with binding '[^']*': (.*)$`)
+	// saying finds the rule in a message, or in the expression that an error tells.
+	saying = regexp.MustCompile(`^([a-z][a-z0-9-]*): |^expression '[^"]*"([a-z][a-z0-9-]*)" == "" `)
+)
+
+// ruleOf is the rule that a message of a policy of ours is of: that of the policy's name where the message names none. Of others' it is the policy.
+func ruleOf(policy, message string) string {
+	policy, ours := strings.CutPrefix(policy, "coaming-")
+	if !ours {
+		return policy
+	}
+	if match := saying.FindStringSubmatch(message); match != nil {
+		return match[1] + match[2]
+	}
+	name, _, _ := strings.Cut(policy, ".")
+	return name
+}
 
 // mostWarned is about how many characters of warnings the API server tells (k8s.io/apiserver
 // pkg/endpoints/filters/warning.go); past it, each is cut short and the last are left out.
@@ -329,7 +376,7 @@ func (j *policyJudges) postAs(t *testing.T, user, path, plural string, body []by
 	for _, w := range result.Warnings() {
 		length += len(w.Text)
 		if match := warned.FindStringSubmatch(w.Text); match != nil {
-			a.violated[match[1]+match[2]] = match[3]
+			a.violated[ruleOf(match[1], match[2])] = match[2]
 		}
 	}
 	a.cut = length > mostWarned-300
@@ -394,9 +441,7 @@ func (j *policyJudges) compareAll(t *testing.T, objects []sent) {
 // enforce has the policies refuse, and demands that they refuse exactly what a scan fails.
 func (j *policyJudges) enforce(t *testing.T, s *sandbox, objects []sent) {
 	t.Helper()
-	out := coaming(t, "policy", "export", "--namespace-selector", "")
-	wantCode(t, out, verdict.ExitClean)
-	s.apply(t, out.stdout)
+	s.apply(t, j.export(t, "deny"))
 	bad := parseObject(t, `{apiVersion: v1, kind: Pod, metadata: {name: canary}, spec: {hostPID: true, containers: [{name: a, image: a}]}}`)
 	eventually(t, "the policies refuse", func() bool { return strings.Contains(j.dryRun(t, bad).refused, "denied request") })
 	time.Sleep(3 * time.Second) //nolint:forbidigo // bindings are taken up once a second, and nothing tells of the last
@@ -459,10 +504,10 @@ func (j *policyJudges) compare(t *testing.T, s sent, ours map[string]string, got
 	}
 }
 
-// denying is the rule whose policy a refusal names.
+// denying is the rule whose violation a refusal tells.
 func denying(refusal string) string {
-	if match := regexp.MustCompile(`ValidatingAdmissionPolicy 'coaming-([a-z0-9-]+)'`).FindStringSubmatch(refusal); match != nil {
-		return match[1]
+	if match := regexp.MustCompile(`(?s)ValidatingAdmissionPolicy '(coaming-[a-z0-9.-]+)' with binding '[^']*' denied request: (.*)$`).FindStringSubmatch(refusal); match != nil {
+		return ruleOf(match[1], match[2])
 	}
 	return ""
 }
