@@ -26,7 +26,7 @@ spec:
   - {rules: [privileged-container, host-pid], namespaces: [shop], mode: enforce}
   - {rules: [host-network], namespaces: [shop], mode: warn}
   mutations:
-    sidecars: [{template: audit-forwarder, namespaces: [shop], workloadSelector: {matchLabels: {audit: "on"}}}]
+    sidecars: [{template: audit-forwarder, namespaces: [shop], workloadSelector: {matchLabels: {audit: "on"}}, values: {image: "example.test/fluent-bit:3"}}]
   quotas: [{namespaces: [shop], hard: {pods: 20}, limitRange: {default: {cpu: 500m}}}]
 `
 	rightsImages     = "  images: [{namespaces: [shop], mode: enforce, failOn: critical, unseen: deny, pin: true}]\n"
@@ -132,8 +132,10 @@ func (s *sandbox) namedRights(t *testing.T, list []listedRight, only []string) f
 		kept[resource] = strings.Fields(s.kubectl(t, "get", resource, "-l", "app.kubernetes.io/managed-by=coaming", "-o", "jsonpath={.items[*].metadata.name}"))
 		t.Logf("%d %s are ours", len(kept[resource]), resource)
 	}
-	if len(kept["validatingadmissionpolicies"]) == 0 {
-		t.Error("no policy is ours: nothing is by name")
+	for resource, names := range kept {
+		if len(names) == 0 {
+			t.Errorf("no %s are ours: nothing is by name", resource)
+		}
 	}
 	for _, resource := range []string{"resourcequotas", "limitranges"} {
 		kept[resource] = strings.Fields(s.kubectl(t, "get", resource, "-n", "shop", "-l", "app.kubernetes.io/managed-by=coaming", "-o", "jsonpath={.items[*].metadata.name}"))
