@@ -19,7 +19,7 @@ type courts struct {
 	byRoll   map[string]*court   // by how all rules hold there
 	prepared map[string]*bench   // by which rules they are
 	whole    [Failing + 1]*bench // all rules that hold anywhere, by class: for courts that find no bench of their own
-	kept     int // settings of all courts
+	kept     int                 // settings of all courts
 	clock    uint64
 }
 

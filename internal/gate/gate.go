@@ -187,7 +187,7 @@ func (g *Gate) server(h http.Handler, config *tls.Config) *http.Server {
 			// Bodies that wait for room must not fill the window of a connection, which all reviews of an API server share.
 			MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: 2 * mostQueueing * streamBuffer,
 		},
-		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // handshakes that strangers break off
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // handshakes that strangers break off
 	}
 }
 

@@ -39,15 +39,15 @@ func TestOwnDoing(t *testing.T) {
 	}
 	few := `{"containers":[` + many.String()
 	for name, c := range map[string]struct{ body, says string }{
-		"deep managedFields":              {reviewWith(managed, privileged), "runs privileged"},
-		"deep managedFields, well":        {reviewWith(managed, plain), ""},
+		"deep managedFields":               {reviewWith(managed, privileged), "runs privileged"},
+		"deep managedFields, well":         {reviewWith(managed, plain), ""},
 		"600 KB of letters that count six": {reviewWith(letters, privileged), "runs privileged"},
-		"the same, well":                  {reviewWith(letters, plain), ""},
-		"400 containers":                  {reviewOf(few + privileged[len(`{"containers":[`):]), "runs privileged"},
-		"400 containers, well":            {reviewOf(few + plain[len(`{"containers":[`):]), ""},
-		"80,000 words":                    {reviewOf(`{"containers":[{"name":"a","image":"a","securityContext":{"privileged":true},"args":["a"` + strings.Repeat(`,"a"`, 80_000) + `]}]}`), `"allowed":false`},
-		"larger than anything":            {reviewWith(`,"x":"`+strings.Repeat("x", 20<<20)+`"`, plain), "over 20 MiB"},
-		"a depth of its own":              {reviewOf(`{"x":` + deep + privileged[1:]), "cannot be read"},
+		"the same, well":                   {reviewWith(letters, plain), ""},
+		"400 containers":                   {reviewOf(few + privileged[len(`{"containers":[`):]), "runs privileged"},
+		"400 containers, well":             {reviewOf(few + plain[len(`{"containers":[`):]), ""},
+		"80,000 words":                     {reviewOf(`{"containers":[{"name":"a","image":"a","securityContext":{"privileged":true},"args":["a"` + strings.Repeat(`,"a"`, 80_000) + `]}]}`), `"allowed":false`},
+		"larger than anything":             {reviewWith(`,"x":"`+strings.Repeat("x", 20<<20)+`"`, plain), "over 20 MiB"},
+		"a depth of its own":               {reviewOf(`{"x":` + deep + privileged[1:]), "cannot be read"},
 	} {
 		path := "/validate/ignore"
 		if name == "80,000 words" {
