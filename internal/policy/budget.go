@@ -57,6 +57,9 @@ func budgetOf(variables []Condition, further ...ast.Expr) (budget, error) {
 	for _, e := range further {
 		m.base += m.walk(e, nil)
 	}
+	if m.unknown { // no bound can be given; the rule shares its policy with none
+		return budget{cost: policyBudget}, m.err
+	}
 	depth := m.root.depth()
 	if m.err != nil || depth == 0 && len(m.root.texts) == 0 && len(m.root.below) == 0 {
 		return budget{cost: int(m.base)}, m.err
@@ -122,7 +125,7 @@ func (s *step) sum(level int) ast.Expr {
 		if s.list.Kind() == ast.ListKind {
 			return number(s.list.AsList().Size() * s.each())
 		}
-		return call(operators.Multiply, call("size", s.list), number(s.each()))
+		return call(operators.Multiply, call("size", totalList(s.list)), number(s.each()))
 	}
 	parts := []ast.Expr{number(s.each())}
 	for _, t := range s.texts {
@@ -140,7 +143,7 @@ func (s *step) sum(level int) ast.Expr {
 	whole := sum(parts...)
 	switch {
 	case s.list != nil:
-		return member(member(s.list, "map", ident(s.name), whole), "sum")
+		return member(member(totalList(s.list), "map", ident(s.name), whole), "sum")
 	case s.condition == nil:
 		return whole
 	case s.want:

@@ -101,10 +101,16 @@ type compiled struct {
 	budget    budget // once validation() has been asked
 }
 
-func compile(r *rule.Rule, o Options) (*compiled, error) { return compileFor(r, o, false) }
+// purpose is what policy a rule is compiled for.
+type purpose struct {
+	grouped bool // one of several rules
+	// open says that what cannot be decided is let in, so that nothing may cost more than the API server spends.
+	open bool
+}
 
-// compileFor compiles a rule, for a policy of its own or for one of a group.
-func compileFor(r *rule.Rule, o Options, grouped bool) (*compiled, error) {
+func compile(r *rule.Rule, o Options) (*compiled, error) { return compileFor(r, o, purpose{}) }
+
+func compileFor(r *rule.Rule, o Options, of purpose) (*compiled, error) {
 	if !catalog.Reached(o.Version, Oldest) {
 		return nil, fmt.Errorf("no ValidatingAdmissionPolicy v1 in Kubernetes %s: it is there since %s", o.Version, Oldest)
 	}
@@ -114,7 +120,7 @@ func compileFor(r *rule.Rule, o Options, grouped bool) (*compiled, error) {
 	if shown, why := seen(r.Match.Kinds); len(shown) == 0 && why != "" {
 		return nil, errors.New(why)
 	}
-	n := &native{rule: r, grouped: grouped, version: o.Version, settings: o.Settings, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
+	n := &native{rule: r, purpose: of, version: o.Version, settings: o.Settings, custom: r.Match.Fact == "object" || keepsNulls(r.Match.Kinds), reads: map[string]map[string]bool{}, judged: map[string]bool{}}
 	p := &compiled{native: n, when: boolean(true)}
 	var err, whenErr error
 	if p.assert, err = n.translate(r.Assert); r.When != "" {
@@ -300,7 +306,7 @@ func (p *compiled) checked(condition ast.Expr) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !p.grouped || !isWorkload(p.rule.Match) { // a group of those bounds the whole pod
+	if p.open && !(p.grouped && isWorkload(p.rule.Match)) { // a group of those bounds the whole pod
 		if written, err = p.boundedFirst(written); err != nil {
 			return "", err
 		}

@@ -86,19 +86,59 @@ func totalTexts(e ast.Expr, _ func(string) bool) (ast.Expr, error) {
 
 // total is a read that gives "" where there is nothing to read.
 func total(e ast.Expr) ast.Expr {
-	from, path := e, []string(nil)
-	for {
-		of, name, ok := read(from)
-		if !ok || of.Kind() == ast.IdentKind && of.AsIdent() == "variables" {
-			break
-		}
-		from, path = of, append(path, name)
-	}
+	from, path := fieldsOf(e)
 	if len(path) == 0 {
 		return e
 	}
-	slices.Reverse(path)
 	return member(below(from, path), "orValue", text(""))
+}
+
+// fieldsOf are the fields that an expression reads, and of what: a variable of the policy, a name, what a function gives.
+func fieldsOf(e ast.Expr) (from ast.Expr, path []string) {
+	for from = e; ; {
+		of, name, ok := read(from)
+		if !ok || of.Kind() == ast.IdentKind && of.AsIdent() == "variables" {
+			slices.Reverse(path)
+			return from, path
+		}
+		from, path = of, append(path, name)
+	}
+}
+
+// totalList is a list that is empty where it, or what it stands in, is not there: the rule may ask first, at some cost, whether it is.
+func totalList(e ast.Expr) ast.Expr {
+	none := factory.NewList(0, nil, nil)
+	if e.Kind() == ast.SelectKind {
+		if whole := optionally(e); whole != e {
+			return member(whole, "orValue", none)
+		}
+		return e
+	}
+	if e.Kind() != ast.CallKind {
+		return e
+	}
+	switch c := e.AsCall(); {
+	case c.FunctionName() == operators.Add:
+		return call(operators.Add, totalList(c.Args()[0]), totalList(c.Args()[1]))
+	case c.FunctionName() == "value" && c.IsMemberFunction():
+		return member(optionally(c.Target()), "orValue", none)
+	case c.FunctionName() == "orValue":
+		return member(optionally(c.Target()), "orValue", c.Args()...)
+	}
+	return e
+}
+
+// optionally reads all fields on the way as ones that may not be there.
+func optionally(e ast.Expr) ast.Expr {
+	if e.Kind() == ast.CallKind && e.AsCall().IsMemberFunction() && slices.Contains([]string{"optMap", "optFlatMap"}, e.AsCall().FunctionName()) {
+		c := e.AsCall()
+		return member(optionally(c.Target()), c.FunctionName(), c.Args()...)
+	}
+	from, path := fieldsOf(e)
+	if len(path) == 0 {
+		return e
+	}
+	return below(from, path)
 }
 
 // texts charges for the characters of all texts of a list.

@@ -56,7 +56,8 @@ type piece struct {
 func (g *groups) add(r *rule.Rule, bounds []bounded) error {
 	p := piece{}
 	var err error
-	if p.compiled, err = compileFor(r, g.options, true); err != nil {
+	open := slices.ContainsFunc(bounds, func(b bounded) bool { return !b.Fail })
+	if p.compiled, err = compileFor(r, g.options, purpose{grouped: true, open: open}); err != nil {
 		return err
 	}
 	if p.validation, err = p.among(); err != nil {
@@ -67,7 +68,7 @@ func (g *groups) add(r *rule.Rule, bounds []bounded) error {
 		return err
 	}
 	if len(g.options.Exempted.of(r.ID)) > 0 {
-		alone, err := compile(r, g.options)
+		alone, err := compileFor(r, g.options, purpose{open: open})
 		if err != nil {
 			return err
 		}

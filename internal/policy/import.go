@@ -221,7 +221,8 @@ func (in *importer) validation(p, v input, t *translator, when ast.Expr, id stri
 	if isBool(assert, true) {
 		return v, errors.New("it holds for every object at rest: what it judges is the request")
 	}
-	says := text(cmp.Or(oneLine(v.value.Get("message").Str()), "failed expression: "+oneLine(v.value.Get("expression").Str())))
+	short := text(cmp.Or(oneLine(v.value.Get("message").Str()), "failed expression: "+oneLine(v.value.Get("expression").Str())))
+	says := short
 	if v.value.Get("messageExpression").Str() != "" {
 		if e, err := t.translate(v.get("messageExpression")); err == nil {
 			says = e
@@ -237,6 +238,11 @@ func (in *importer) validation(p, v input, t *translator, when ast.Expr, id stri
 			continue
 		}
 		if *part.to, err = printed(part.e); err != nil {
+			return v, err
+		}
+	}
+	if len(f.Says) > rule.LongestExpression { // with its variables written out
+		if f.Says, err = printed(short); err != nil {
 			return v, err
 		}
 	}

@@ -24,7 +24,9 @@ type meter struct {
 	walked    map[string]bool
 	root      *step
 	base      float64 // what does not depend on the object
-	err       error
+	// unknown is set where what an expression costs does not follow from what it reads.
+	unknown bool
+	err     error
 }
 
 // at is the step of a nest.
@@ -161,7 +163,7 @@ func (m *meter) member(e ast.Expr, nest []frame) float64 {
 	switch name := c.FunctionName(); name {
 	case "matches", "find", "findAll":
 		if _, known := quoted(c.Args()[0]); !known {
-			m.err = fmt.Errorf("%s() of an expression that the object gives: what it costs is not known", name)
+			m.unknown = true // a pattern that the object gives
 		}
 		fixed, _ := length(c.Args()[0])
 		each := math.Ceil(fixed * 0.25)
@@ -203,11 +205,11 @@ func (m *meter) loop(c ast.CallExpr, names int, nest []frame) float64 {
 		value := member(member(c.Target(), "optMap", ident("_o"), factory.NewList(0, []ast.Expr{ident("_o")}, nil)), "orValue", factory.NewList(0, nil, nil))
 		return cost + m.walk(c.Target(), nest) + 15 + m.walk(bodies[0], append(slices.Clip(nest), frame{list: value, name: name}))
 	case "sortBy", "transformList", "transformMap", "transformMapEntry":
-		m.err = fmt.Errorf("%s(): what it costs is not known", c.FunctionName())
+		m.unknown = true
 		return cost
 	}
 	if names > 1 {
-		m.err = fmt.Errorf("%s() with two names: what it costs is not known", c.FunctionName())
+		m.unknown = true
 		return cost
 	}
 	inner := m.elements(c.Target(), name, nest)

@@ -75,9 +75,9 @@ type native struct {
 	// judged are the object's own parts that are judged: "spec", "metadata.labels"; "" is the whole.
 	judged map[string]bool
 	role   bool
-	// grouped is set where other rules' validations stand in the same policy; imaged where the rule then reads what is known of each
-	// container's image.
-	grouped, imaged bool
+	purpose
+	// imaged is set where a rule of a group reads what is known of each container's image.
+	imaged bool
 }
 
 // translate rewrites one expression into one of the API server's.

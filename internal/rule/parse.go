@@ -58,14 +58,14 @@ func (p *parser) text(v document.Value, key string) string {
 	return strings.TrimRight(s, "\n")
 }
 
-// longestExpression is how long an expression may be, in bytes: to check one takes time in proportion
+// LongestExpression is how long an expression may be, in bytes: to check one takes time in proportion
 // to the square of its length.
-const longestExpression = 32 << 10
+const LongestExpression = 32 << 10
 
 func (p *parser) expression(v document.Value, key string) string {
 	s := p.text(v, key)
-	if len(s) > longestExpression {
-		p.fault(v, "%s has %d bytes, over %d; make several rules of it", key, len(s), longestExpression)
+	if len(s) > LongestExpression {
+		p.fault(v, "%s has %d bytes, over %d; make several rules of it", key, len(s), LongestExpression)
 	}
 	return s
 }
