@@ -211,7 +211,7 @@ func (d *drill) repaired(t *testing.T) {
 func (d *drill) counted(t *testing.T, figure string) {
 	t.Helper()
 	within(t, 30*time.Second, "a replica tells "+figure, func() bool {
-		for _, pod := range strings.Fields(d.kubectl(t, "get", "pods", "-n", "coaming-system", "-l", "app.kubernetes.io/name=coaming-gate", "-o", "jsonpath={.items[*].metadata.name}")) {
+		for pod := range strings.FieldsSeq(d.kubectl(t, "get", "pods", "-n", "coaming-system", "-l", "app.kubernetes.io/name=coaming-gate", "-o", "jsonpath={.items[*].metadata.name}")) {
 			text, _, err := d.Kubectl(t, "", "--kubeconfig="+d.Kubeconfig, "get", "--raw", "/api/v1/namespaces/coaming-system/pods/"+pod+":8080/proxy/metrics")
 			if err == nil && strings.Contains(text, "\n"+figure) {
 				return true
