@@ -207,8 +207,10 @@ func TestDecisions(t *testing.T) {
 func TestStoodBefore(t *testing.T) {
 	d := desk(t, "  mode: off\n  rules: [{rules: [privileged-container], mode: enforce}, {rules: [host-network], mode: warn}]\n")
 	const old = `{hostNetwork: true, containers: [{name: app, image: "a:1", securityContext: {privileged: true}}]}`
-	for name, next := range map[string]string{"another image": strings.Replace(old, "a:1", "a:2", 1), "nothing": old} {
-		got := ask(t, d, admission.Everything, asked{"UPDATE", "", "shop", deployment(next), deployment(old)}).Response
+	for name, next := range map[string]string{
+		"another image": deployment(strings.Replace(old, "a:1", "a:2", 1)), "a label": strings.Replace(deployment(old), "name: a", "labels: {b: c}, name: a", 1),
+	} {
+		got := ask(t, d, admission.Everything, asked{"UPDATE", "", "shop", next, deployment(old)}).Response
 		if !got.Allowed || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "pods above all, is refused") || !strings.Contains(got.Warnings[0], "privileged") {
 			t.Errorf("%s: %+v", name, got)
 		}
