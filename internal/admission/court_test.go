@@ -2,6 +2,7 @@ package admission_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -52,7 +53,7 @@ func BenchmarkTeams(b *testing.B) {
 		for i := range bodies {
 			bodies[i] = review(b, asked{"CREATE", "", fmt.Sprintf("t%d", i), pod("shop", plain), ""})
 		}
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for k := 0; b.Loop(); k++ {
 				if _, _, err := d.Validate(b.Context(), admission.Ignoring, bodies[k%n]); err != nil {

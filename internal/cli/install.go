@@ -171,7 +171,7 @@ func (o *installOptions) given(ctx context.Context, env *Env) (map[string]any, e
 		})
 		lay(map[string]any{"templates": map[string]any{name: more["template"]}}, err)
 	}
-	if len(o.customFlags.from) > 0 {
+	if len(o.from) > 0 {
 		lay(o.ruleValues(ctx, env))
 	}
 	lay(o.images.given())
@@ -199,7 +199,7 @@ func (o *installOptions) planValues(ctx context.Context, env *Env) (map[string]a
 	}
 	if _, err := enforcement.Read(filepath.ToSlash(file), text); err != nil {
 		// What it says of rules is told with the rest; a plan of which that alone is wrong may speak of rules of the earlier installation.
-		if rules, unread := o.customFlags.all(ctx, env, nil, catalog.Brief); unread == nil {
+		if rules, unread := o.all(ctx, env, nil, catalog.Brief); unread == nil {
 			_, err = enforcement.ReadFor(filepath.ToSlash(file), text, plain(rules))
 		}
 		return nil, err

@@ -149,7 +149,8 @@ func (g *Gate) judge(ctx context.Context, ruling *Ruling, b *body, by reviewer) 
 		return nil, nil, crowded("too many requests wait")
 	}
 	defer turn.end()
-	defer context.AfterFunc(ctx, turn.end)() // when its time is over, others have theirs
+	stop := context.AfterFunc(ctx, turn.end) // when its time is over, others have theirs
+	defer stop()
 	inner := admission.WithRest(ctx, func() (func(), bool) { return turn.rest(ctx) })
 	answer, out, err = by.decide(inner, ruling, b.text)
 	if admission.IsRefused(err) {

@@ -94,11 +94,11 @@ func (in *Injector) entriesOf(r *rule.Rule) ([]*enforcement.Selection, error) {
 
 // within holds in the namespaces of any of the selections that are not excluded.
 func (n *natively) within(where []*enforcement.Selection) string {
-	var any []string
+	var alternatives []string
 	for _, w := range where {
-		any = append(any, "("+conjunction(n.places(w))+")")
+		alternatives = append(alternatives, "("+conjunction(n.places(w))+")")
 	}
-	return conjunction(append(n.notExcluded(), "("+strings.Join(any, " || ")+")"))
+	return conjunction(append(n.notExcluded(), "("+strings.Join(alternatives, " || ")+")"))
 }
 
 // given holds for a container of a pod that one of the plan's templates gave it; "" where the plan has no sidecars.

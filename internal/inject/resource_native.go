@@ -149,20 +149,20 @@ func (n *natively) resources(amounts []amount) string {
 // contained gives the containers of one list what they lack, in maps that are made where there are none.
 func (n *natively) contained(list, field string, amounts []amount) string {
 	at := `variables.place + "/spec/` + field + `/" + string(i) + "/resources`
-	var any []string
+	var lacking []string
 	bySide := map[string][]string{}
 	for _, a := range amounts {
-		any = append(any, `[`+list+`[i]].exists(c, `+a.lacking+`)`)
-		bySide[a.side] = append(bySide[a.side], any[len(any)-1])
+		lacking = append(lacking, `[`+list+`[i]].exists(c, `+a.lacking+`)`)
+		bySide[a.side] = append(bySide[a.side], lacking[len(lacking)-1])
 	}
-	parts := []string{`((` + strings.Join(any, " || ") + `) && !has(` + list + `[i].resources) ? [JSONPatch{op: "add", path: ` + at + `", value: {}}] : [])`}
+	parts := []string{`((` + strings.Join(lacking, " || ") + `) && !has(` + list + `[i].resources) ? [JSONPatch{op: "add", path: ` + at + `", value: {}}] : [])`}
 	for _, side := range sides {
 		if len(bySide[side]) > 0 {
 			parts = append(parts, `((`+strings.Join(bySide[side], " || ")+`) && !`+list+`[i].?resources[?"`+side+`"].hasValue() ? [JSONPatch{op: "add", path: `+at+`/`+side+`", value: {}}] : [])`)
 		}
 	}
 	for i, a := range amounts {
-		parts = append(parts, `(`+any[i]+` ? [JSONPatch{op: "add", path: `+at+`/`+a.side+`/`+escape(a.name)+`", value: `+a.variable+`}] : [])`)
+		parts = append(parts, `(`+lacking[i]+` ? [JSONPatch{op: "add", path: `+at+`/`+a.side+`/`+escape(a.name)+`", value: `+a.variable+`}] : [])`)
 	}
 	return `lists.range(size(` + list + `)).map(i, ` + strings.Join(parts, " +\n") + `).flatten()`
 }

@@ -21,6 +21,7 @@ type evaluator struct {
 	conditions, variables, validations, messages []named
 	texts, expressions                           []string
 	ignores                                      bool
+	ends                                         context.Context //nolint:containedctx // the test's
 }
 
 type named struct {
@@ -63,7 +64,7 @@ func newEvaluator(t testing.TB, spec policySpec) *evaluator {
 		}
 		return named{name, program}
 	}
-	e := &evaluator{ignores: spec.FailurePolicy == "Ignore"}
+	e := &evaluator{ignores: spec.FailurePolicy == "Ignore", ends: t.Context()}
 	for _, v := range spec.MatchConditions {
 		e.conditions = append(e.conditions, compiled(v.Name, v.Expression))
 	}
@@ -87,7 +88,7 @@ func (e *evaluator) pass(list []named, object, old any, budget int64) (values []
 	variables := lazy.NewMapValue(types.NewObjectType("kubernetes.variables"))
 	activation := map[string]any{"object": object, "oldObject": old, "variables": variables, "request": map[string]any{}, "namespaceObject": nil, "params": nil}
 	run := func(p cel.Program) (ref.Val, error) {
-		v, details, err := p.ContextEval(context.Background(), activation)
+		v, details, err := p.ContextEval(e.ends, activation)
 		if details != nil && details.ActualCost() != nil {
 			cost += int64(min(*details.ActualCost(), math.MaxInt64/4))
 		}

@@ -306,7 +306,7 @@ func (p *compiled) checked(condition ast.Expr) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p.open && !(p.grouped && isWorkload(p.rule.Match)) { // a group of those bounds the whole pod
+	if p.open && (!p.grouped || !isWorkload(p.rule.Match)) { // a group of those bounds the whole pod
 		if written, err = p.boundedFirst(written); err != nil {
 			return "", err
 		}

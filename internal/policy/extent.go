@@ -234,6 +234,7 @@ func length(e ast.Expr) (n float64, known bool) {
 		return float64(e.AsList().Size()), true
 	case ast.MapKind:
 		return float64(e.AsMap().Size()), true
+	default:
 	}
 	return 0, false
 }

@@ -322,7 +322,7 @@ func TestHostileObjects(t *testing.T) {
 		if s.kind != "Pod" {
 			continue
 		}
-		inflate(s.content, s.content, "", blown, func(path string) bool { return !asked[path] }, func(path string) {
+		inflate(s.content, "", blown, func(path string) bool { return !asked[path] }, func(path string) {
 			asked[path] = true
 			for _, e := range groups {
 				got, took, spent := e.judge(s.content, nil)
@@ -342,8 +342,8 @@ func TestHostileObjects(t *testing.T) {
 	}
 }
 
-// inflate calls f with the object, each of whose wanted parts is blown up in turn to a size.
-func inflate(object map[string]any, at any, path string, size int, wanted func(string) bool, f func(path string)) {
+// inflate calls f when each wanted part in turn of what stands at a path is blown up to a size.
+func inflate(at any, path string, size int, wanted func(string) bool, f func(path string)) {
 	long := func(s string) string { return strings.Repeat(s+"a", size/(len(s)+1)) }
 	switch v := at.(type) {
 	case map[string]any:
@@ -362,7 +362,7 @@ func inflate(object map[string]any, at any, path string, size int, wanted func(s
 				}
 			}
 			v[key] = value
-			inflate(object, value, below, size, wanted, f)
+			inflate(value, below, size, wanted, f)
 		}
 		if own := maps.Clone(v); wanted(path + "{}") {
 			for i := range size / 40 {
@@ -379,7 +379,7 @@ func inflate(object map[string]any, at any, path string, size int, wanted func(s
 				f(path + "[text]")
 				v[i] = s
 			}
-			inflate(object, item, path+"[]", size, wanted, f)
+			inflate(item, path+"[]", size, wanted, f)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (m *meter) at(nest []frame) *step {
 	here := m.root
 	for _, f := range nest {
 		var key strings.Builder
-		key.WriteString(fmt.Sprint(f.name, f.want))
+		_, _ = fmt.Fprint(&key, f.name, f.want)
 		for _, part := range []ast.Expr{f.list, f.condition} {
 			if part != nil {
 				text, err := printed(part)

@@ -28,15 +28,6 @@ type Mutation struct {
 	Templates bool
 }
 
-// YAML is the policy with its binding, in YAML.
-func (m *Mutation) YAML(version string) (string, error) {
-	list, err := m.Manifests(version)
-	if err != nil {
-		return "", err
-	}
-	return YAML(list...)
-}
-
 // Manifests are the policy and its binding, in the version that a Kubernetes version serves. Its conditions and variables are
 // compiled as that server compiles them.
 func (m *Mutation) Manifests(version string) ([]Manifest, error) {

@@ -44,7 +44,7 @@ func TestDoor(t *testing.T) {
 // TestFollowInside: an address in a redirect is looked at before anything is asked, for a proxy would ask in our place.
 func TestFollowInside(t *testing.T) {
 	for named, refused := range map[string]bool{"registry.example.com": true, "10.0.0.5:5000": false} {
-		r, _ := http.NewRequest(http.MethodGet, "https://10.1.2.3/internal", http.NoBody)
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://10.1.2.3/internal", http.NoBody)
 		if err := follow(false, named)(r, nil); (err != nil) != refused {
 			t.Errorf("%s sends inside: %v, want refused %v", named, err, refused)
 		}

@@ -66,7 +66,7 @@ func TestGateFloodOfImages(t *testing.T) {
 	go func() {
 		defer close(probing)
 		for ctx.Err() == nil {
-			beside.join(f.probe(t, 1))
+			beside.join(f.probe(t, 1)) //nolint:contextcheck // a probe that was begun is not broken off
 		}
 	}()
 	f.run(t)

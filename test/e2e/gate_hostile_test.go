@@ -275,10 +275,10 @@ func (h *hostile) drip(t *testing.T) {
 		group.Go(func() {
 			defer func() { _ = c.Close() }()
 			_, _ = io.WriteString(c, text)
-			closed := make(chan error, 1)
+			closed := make(chan struct{})
 			go func() {
-				_, err := io.Copy(io.Discard, c)
-				closed <- err
+				defer close(closed)
+				_, _ = io.Copy(io.Discard, c)
 			}()
 			tick := time.NewTicker(200 * time.Millisecond)
 			defer tick.Stop()
