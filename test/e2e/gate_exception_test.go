@@ -46,7 +46,8 @@ func TestExceptionsOfTheCluster(t *testing.T) {
 		return fmt.Sprint(err)
 	}
 	refused := func(namespace, name string) bool {
-		return strings.Contains(native(namespace, name), "coaming-host-pid") && strings.Contains(webhook(namespace, name), "memory-limit-missing")
+		policy := native(namespace, name)
+		return strings.Contains(policy, "ValidatingAdmissionPolicy") && strings.Contains(policy, "host-pid: ") && strings.Contains(webhook(namespace, name), "memory-limit-missing")
 	}
 	eventually(t, "both refuse", func() bool { return refused("shop", "agent") && refused("other", "agent") })
 
