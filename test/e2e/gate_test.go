@@ -195,8 +195,8 @@ func TestGate(t *testing.T) {
 	taken("what is plain", "", deployment("shop", "plain", plainPod), create...)
 
 	// What was there before may be changed, where the change is not about what the rule judges.
-	taken("a label of an old one", "", "", "-n", "shop", "label", "deployment", "old", "x=y")
-	taken("an image of an old one", "", "", "-n", "shop", "set", "image", "deployment/old", "app=b:2")
+	taken("a label of an old one", "pods above all, is refused: container app runs privileged", "", "-n", "shop", "label", "deployment", "old", "x=y")
+	taken("an image of an old one", "pods above all, is refused: container app runs privileged", "", "-n", "shop", "set", "image", "deployment/old", "app=b:2")
 	taken("the scale of an old one", "", "", "-n", "shop", "scale", "deployment", "old", "--replicas=2")
 	refused("worse than before", "container second runs privileged", "", "-n", "shop", "patch", "deployment", "old", "--type=json", "-p",
 		`[{"op":"add","path":"/spec/template/spec/containers/-","value":{"name":"second","image":"a","securityContext":{"privileged":true}}}]`)

@@ -170,12 +170,18 @@ func (d *drill) edited(t *testing.T) {
 	d.told(t, "Drift")
 	d.counted(t, "coaming_keeper_drifting 1")
 	d.install(t)
-	d.status(t, 0, "")
+	d.well(t)
 	d.kubectl(t, "delete", configuration)
 	d.status(t, 1, "ValidatingWebhookConfiguration coaming-gate was deleted")
 	d.install(t)
-	d.status(t, 0, "")
+	d.well(t)
 	d.holds(t, "webhook", "webhook")
+}
+
+// well waits until the replicas, too, have seen that all is as it was installed.
+func (d *drill) well(t *testing.T) {
+	t.Helper()
+	within(t, 30*time.Second, "status finds nothing", func() bool { return d.coaming(t, "status").code == 0 })
 }
 
 // repaired edits and deletes the webhook configuration of a gate that was told to repair: it is restored without anybody's doing.
