@@ -45,7 +45,27 @@ func (c *Cluster) Uninstall(ctx context.Context, keepPolicies bool, wait time.Du
 	if err := c.removeNamespace(ctx, wait, r); err != nil {
 		errs = append(errs, err)
 	}
+	if err := c.removeRestored(ctx); err != nil {
+		errs = append(errs, err)
+	}
 	return r, errors.Join(errs...)
+}
+
+// removeRestored removes what sends requests to the gate once more: a gate that repairs may have restored it before it and its rights were gone.
+func (c *Cluster) removeRestored(ctx context.Context) error {
+	var errs []error
+	for i := range c.kinds {
+		k := &c.kinds[i]
+		if !k.webhook() {
+			continue
+		}
+		objects, err := c.own(ctx, k)
+		errs = append(errs, err)
+		for _, o := range objects {
+			errs = append(errs, c.remove(ctx, k, o))
+		}
+	}
+	return firstOf(errs)
 }
 
 func (c *Cluster) uninstallKind(ctx context.Context, k *kind, keepPolicies bool, r *Removal) error {

@@ -128,42 +128,42 @@ func TestGateImages(t *testing.T) {
 	g := startGate(t, s, gateImagesPlan, "--images", "--db", index, "--store", filepath.Join(dir, "store"))
 	g.register(t, s, "Fail")
 	g.registerMutation(t, s)
-	dry := []string{"create", "--dry-run=server", "-f", "-"}
+	create := []string{"create", "-f", "-"} // a dry run has nobody look into an image
 	eventually(t, "the API server asks the gate", func() bool {
-		message, err := s.try(t, podOf("denying", "canary", host+"/shop/canary:1"), dry...)
+		message, err := s.try(t, podOf("denying", "canary", host+"/shop/canary:1"), create...)
 		return err != nil && strings.Contains(message, "denied the request")
 	})
 
-	message, err := s.try(t, podOf("denying", "unseen", host+"/shop/unknown:1"), dry...)
+	message, err := s.try(t, podOf("denying", "unseen", host+"/shop/unknown:1"), create...)
 	if err == nil || !strings.Contains(message, "was not looked at") {
 		t.Errorf("an image that nobody looked into, where that is denied: %v\n%s", err, message)
 	}
 	eventually(t, "what a pod ran before is known", func() bool {
-		_, err := s.try(t, podOf("denying", "again", host+"/shop/known:1"), dry...)
+		_, err := s.try(t, podOf("denying", "again", host+"/shop/known:1"), create...)
 		return err == nil
 	})
 	eventually(t, "the image that was refused is known", func() bool {
-		_, err := s.try(t, podOf("denying", "seen", host+"/shop/unknown:1"), dry...)
+		_, err := s.try(t, podOf("denying", "seen", host+"/shop/unknown:1"), create...)
 		return err == nil
 	})
-	if message, err := s.try(t, podOf("auditing", "unseen", host+"/shop/nobody:1"), dry...); err != nil {
+	if message, err := s.try(t, podOf("auditing", "unseen", host+"/shop/nobody:1"), create...); err != nil {
 		t.Errorf("an image that nobody looked into, where that is audited: %v\n%s", err, message)
 	}
 	eventually(t, "a request waits for its image", func() bool {
-		message, err := s.try(t, podOf("waiting", "wanted", host+"/shop/wanted:1"), dry...)
+		message, err := s.try(t, podOf("waiting", "wanted", host+"/shop/wanted:1"), create...)
 		if err != nil {
 			t.Logf("the machine is slow: %s", message)
 		}
 		return err == nil
 	})
 	eventually(t, "a critical vulnerability is refused", func() bool {
-		message, err := s.try(t, podOf("waiting", "bad", host+"/shop/bad:1"), dry...)
+		message, err := s.try(t, podOf("waiting", "bad", host+"/shop/bad:1"), create...)
 		if err == nil {
 			t.Fatal("an image with a critical vulnerability was let in")
 		}
 		return strings.Contains(message, "left 1.0.0 has CVE-2026-1, fixed in 2.0.0")
 	})
-	if message, err := s.try(t, podOf("waiting", "missing", host+"/shop/missing:1"), dry...); err == nil {
+	if message, err := s.try(t, podOf("waiting", "missing", host+"/shop/missing:1"), create...); err == nil {
 		t.Errorf("an image that does not exist was let in: %s", message)
 	}
 
