@@ -13,10 +13,7 @@ import (
 
 // writePlanned writes the policies that a plan asks for, or with --list which policy each rule is in.
 func (o *policyExportOptions) writePlanned(env *Env, rules []*rule.Compiled) error {
-	all := make([]*rule.Rule, 0, len(rules))
-	for _, r := range rules {
-		all = append(all, r.Rule)
-	}
+	all := plain(rules)
 	list, refused := policy.Planned(all, o.enforced, o.options)
 	in := map[string]string{}
 	for _, held := range list {
@@ -27,13 +24,17 @@ func (o *policyExportOptions) writePlanned(env *Env, rules []*rule.Compiled) err
 	if o.list {
 		return listPlanned(env.Stdout, all, in, refused)
 	}
+	off := 0
 	for _, r := range all {
 		switch why := refused[r.ID]; {
 		case why != nil:
 			_, _ = fmt.Fprintf(env.Stderr, "not exported: %s: %v\n", r.ID, why)
 		case in[r.ID] == "":
-			_, _ = fmt.Fprintf(env.Stderr, "not exported: %s: %s\n", r.ID, offEverywhere)
+			off++
 		}
+	}
+	if off > 0 {
+		_, _ = fmt.Fprintf(env.Stderr, "%d rules are off everywhere by the plan\n", off)
 	}
 	_, _ = fmt.Fprintf(env.Stderr, "%d of %d rules exported for Kubernetes %s\n", len(in), len(all), o.options.Version)
 	if len(list) == 0 {

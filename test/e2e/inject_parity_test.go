@@ -137,15 +137,16 @@ func (j *policyJudges) hold(t *testing.T, in *inject.Injector, o *fact.Object, c
 	}
 }
 
-// madeIn is what the API server makes of a pod in a namespace, without what it makes anew for each; "" where it refuses.
+// madeIn is what the API server makes of a pod, or of what carries one, in a namespace, without what it makes anew for each; "" where it refuses.
 func (j *policyJudges) madeIn(t *testing.T, namespace string, o *fact.Object) string {
 	t.Helper()
 	body := o.Root.AppendJSON(nil)
-	result := j.client.RESTClient().Post().AbsPath("/api/v1/namespaces", namespace, "pods").Param("dryRun", "All").
+	at := map[string]string{"Pod": "/api/v1", "PodTemplate": "/api/v1", "Deployment": "/apis/apps/v1", "CronJob": "/apis/batch/v1"}[o.Kind]
+	result := j.client.RESTClient().Post().AbsPath(at, "namespaces", namespace, strings.ToLower(o.Kind)+"s").Param("dryRun", "All").
 		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body).Do(t.Context())
 	raw, err := result.Raw()
 	if err != nil {
-		t.Logf("%s in %s: %.400s", o.Name, namespace, result.Error())
+		t.Logf("%s %s in %s: %.400s", o.Kind, o.Name, namespace, result.Error())
 		return ""
 	}
 	var object map[string]any

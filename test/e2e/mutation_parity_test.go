@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -51,7 +49,7 @@ func TestMutationParity(t *testing.T) {
 	s.apply(t, strings.ReplaceAll(out.stdout, "- coaming-system", "- coaming-system\n        - plain"))
 	in := changingInjector(t)
 	eventually(t, "the policies hold", func() bool {
-		made := j.madeAt(t, "native", parityPod(t, "", "", `containers: [{name: web, image: a}]`))
+		made := j.madeIn(t, "native", parityPod(t, "", "", `containers: [{name: web, image: a}]`))
 		return strings.Contains(made, "75m") && strings.Contains(made, "RuntimeDefault") && strings.Contains(made, `"drop"`) && strings.Contains(made, `"allowPrivilegeEscalation":false`)
 	})
 	time.Sleep(2 * time.Second) //nolint:forbidigo // policies are taken up once a second, and nothing tells of the last
@@ -99,7 +97,7 @@ func (j *policyJudges) holdChange(t *testing.T, in *inject.Injector, o *fact.Obj
 		if change != nil {
 			patched = fact.NewObject(change.After, &fact.Origin{})
 		}
-		want, got := j.madeAt(t, "plain", patched), j.madeAt(t, "native", o)
+		want, got := j.madeIn(t, "plain", patched), j.madeIn(t, "native", o)
 		if want != got {
 			t.Errorf("the policies give (+) and the patch gives (-)\n%s\nof\n%s", cmp.Diff(unfolded(want), unfolded(got)), o.Root.AppendJSON(nil))
 			return
@@ -115,37 +113,6 @@ func (j *policyJudges) holdChange(t *testing.T, in *inject.Injector, o *fact.Obj
 		}
 		o = parseObject(t, want)
 	}
-}
-
-// madeAt is madeIn of any kind that carries pods.
-func (j *policyJudges) madeAt(t *testing.T, namespace string, o *fact.Object) string {
-	t.Helper()
-	if o.Kind == "Pod" {
-		return j.madeIn(t, namespace, o)
-	}
-	at := map[string]string{"Deployment": "/apis/apps/v1", "CronJob": "/apis/batch/v1", "PodTemplate": "/api/v1"}[o.Kind]
-	raw, err := j.client.RESTClient().Post().AbsPath(at, "namespaces", namespace, strings.ToLower(o.Kind)+"s").Param("dryRun", "All").
-		SetHeader("Content-Type", "application/json").Body(o.Root.AppendJSON(nil)).Do(t.Context()).Raw()
-	if err != nil {
-		t.Logf("%s %s in %s: %.400s", o.Kind, o.Name, namespace, raw)
-		return ""
-	}
-	var object map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	if err := decoder.Decode(&object); err != nil {
-		t.Fatal(err)
-	}
-	metadata := object["metadata"].(map[string]any)
-	for _, key := range []string{"uid", "creationTimestamp", "managedFields", "generation", "namespace"} {
-		delete(metadata, key)
-	}
-	delete(object, "status")
-	text, err := json.Marshal(object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // changingObjects are pods, deployments, cron jobs and pod templates with and without what the plan gives, made up at random.
