@@ -23,9 +23,13 @@ const (
 	undone         = "coaming_keeper_undone"
 )
 
+// hearsay is how long a replica may take to hear of what happened to an object: a watch, and what gathers its changes.
+const hearsay = 5 * time.Second
+
 // running asks each running replica for its figures, through the API server: a broken plan, what it may not read, and how many
-// images wait. A replica that cannot be asked makes it unknown.
-func (c *Cluster) running(ctx context.Context) Standing {
+// images wait. A replica that cannot be asked makes it unknown. whole says that every object was found as it was installed: a replica
+// that says otherwise has yet to hear of what was restored a moment ago, and is given time to.
+func (c *Cluster) running(ctx context.Context, whole bool) Standing {
 	s := Standing{Subject: "figures", State: OK}
 	pods, err := c.list(ctx, &kind{name: "Pod", version: "v1", resource: "pods"}, Namespace, "app.kubernetes.io/name="+gateName)
 	if err != nil {
@@ -40,6 +44,9 @@ func (c *Cluster) running(ctx context.Context) Standing {
 			continue
 		}
 		figures, err := c.figures(ctx, pod.GetName())
+		if whole && figures[drifting] > 0 {
+			figures, err = c.laterFigures(ctx, pod.GetName())
+		}
 		if err != nil {
 			s.State = Unknown
 			s.Details = append(s.Details, fmt.Sprintf("%s: %v", pod.GetName(), err))
@@ -74,6 +81,22 @@ func (c *Cluster) running(ctx context.Context) Standing {
 		}
 	}
 	return s
+}
+
+// laterFigures are a replica's once it says that nothing was edited, or those of when it has had time enough to hear of it.
+func (c *Cluster) laterFigures(ctx context.Context, pod string) (map[string]float64, error) {
+	within, cancel := context.WithTimeout(ctx, hearsay)
+	defer cancel()
+	for {
+		select {
+		case <-within.Done():
+			return c.figures(ctx, pod)
+		case <-time.After(300 * time.Millisecond):
+			if figures, err := c.figures(ctx, pod); err != nil || figures[drifting] == 0 {
+				return figures, err
+			}
+		}
+	}
 }
 
 // figures are a replica's, by name, without those that have labels.

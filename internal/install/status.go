@@ -42,7 +42,7 @@ const (
 // o.Values are those that were kept, o.Native what the plan enforces without the gate.
 func (c *Cluster) Status(ctx context.Context, o Options) ([]Standing, error) {
 	var list []Standing
-	list = append(list, c.replicas(ctx), c.running(ctx), c.bundleEnds(ctx, o.Now))
+	list = append(list, c.replicas(ctx), Standing{}, c.bundleEnds(ctx, o.Now))
 	plan, err := c.Prepare(ctx, o)
 	if err != nil {
 		return nil, err
@@ -60,6 +60,8 @@ func (c *Cluster) Status(ctx context.Context, o Options) ([]Standing, error) {
 	} {
 		list = append(list, c.compared(ctx, group.subject, plan.Objects, group.is))
 	}
+	whole := !slices.ContainsFunc(list[2:], func(s Standing) bool { return s.State != OK })
+	list[1] = c.running(ctx, whole)
 	return list, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,10 @@ import (
 
 	"github.com/coaming/coaming/internal/drift"
 )
+
+// arriving is how long after its beginning a term says nothing of a guarded object that it never saw: who installs starts the
+// gate first, and writes what asks it once it answers.
+const arriving = 15 * time.Second
 
 // guard looks at the objects that who installs keeps: it is told when one is missing or edited, and with Repair it is restored.
 func (t *term) guard(ctx context.Context, w *Wanted) error {
@@ -33,7 +38,13 @@ func (t *term) guard(ctx context.Context, w *Wanted) error {
 			continue // a pass follows once it has
 		}
 		how := "missing"
-		if item, found, _ := store.GetStore().GetByKey(want.GetName()); found {
+		item, found, _ := store.GetStore().GetByKey(want.GetName())
+		if wait := t.begun.Add(arriving).Sub(t.Now()); !found && !t.seen[key] && wait > 0 {
+			t.queue.AddAfter(everything, wait)
+			continue
+		}
+		if found {
+			t.seen[key] = true
 			live, _ := item.(*unstructured.Unstructured)
 			how = drift.First(want, live)
 			if how != "" {

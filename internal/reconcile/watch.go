@@ -57,8 +57,10 @@ type term struct {
 	done    map[id]applied // what was written, as the API server stores it
 	made    compiledPolicies
 	restore map[id][]time.Time // when each was restored of late
-	told    map[id]string      // how guarded objects differ, as it was told
-	undone  string             // what is left to who installs, as it was told
+	begun   time.Time
+	seen    map[id]bool   // guarded objects that were there once
+	told    map[id]string // how guarded objects differ, as it was told
+	undone  string        // what is left to who installs, as it was told
 }
 
 // lead keeps the cluster until the term ends.
@@ -68,7 +70,7 @@ func (r *Reconciler) lead(ctx context.Context) {
 	t := &term{
 		Reconciler: r, ctx: ctx, stores: map[schema.GroupVersionResource]cache.SharedIndexInformer{}, guarded: map[string]cache.SharedIndexInformer{},
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](sooner, later)),
-		done:  map[id]applied{}, restore: map[id][]time.Time{}, told: map[id]string{},
+		done:  map[id]applied{}, restore: map[id][]time.Time{}, told: map[id]string{}, begun: r.Now(), seen: map[id]bool{},
 	}
 	stop := r.recordEvents()
 	defer stop()

@@ -114,7 +114,8 @@ func (d *drill) status(t *testing.T, code int, says string) {
 	t.Helper()
 	o := d.coaming(t, "status")
 	if o.code != code || !strings.Contains(o.stdout, says) {
-		t.Errorf("status: exit code %d, want %d and %q\n%s%s", o.code, code, says, o.stdout, o.stderr)
+		events := d.kubectl(t, "get", "events", "-n", "coaming-system", "--sort-by=.lastTimestamp", "-o", `jsonpath={range .items[*]}{.lastTimestamp} {.reason}: {.message}{"\n"}{end}`)
+		t.Errorf("status: exit code %d, want %d and %q\n%s%s\n%s", o.code, code, says, o.stdout, o.stderr, events)
 	}
 }
 
