@@ -319,10 +319,24 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if word, _, _ := unstructured.NestedString(values, "mutations", "native"); word == "never" {
 		offered = ""
 	}
-	if o.Mutating, o.Webhook, err = e.mutations(cluster.Version, offered); err != nil || len(e.exceptions) == 0 {
+	if o.Mutating, o.Webhook, err = e.mutations(cluster.Version, offered); err != nil {
 		return o, err
 	}
+	objects, _, err := unstructured.NestedBool(values, "exceptionObjects")
+	if err != nil {
+		return o, fmt.Errorf("exceptionObjects: %w", err)
+	}
+	if objects {
+		// Any rule may come to be excused, and then has a policy of its own.
+		e.exceptions = e.anywhere()
+		if o.Later, err = e.native(cluster.Version, places); err != nil {
+			return o, err
+		}
+	} else if len(e.exceptions) == 0 {
+		return o, nil
+	}
 	e.exceptions = nil
-	o.Later, err = e.native(cluster.Version, places)
+	bare, err := e.native(cluster.Version, places)
+	o.Later = append(o.Later, bare...)
 	return o, err
 }
