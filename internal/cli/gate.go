@@ -72,7 +72,7 @@ Paths: /validate for all rules, /validate/ignore and /validate/fail for those of
 	o.clusterFlags.register(flags)
 	o.look.register(flags)
 	flags.BoolVar(&o.offline, "offline", false, "ask no cluster: rules that want other objects, and labels of namespaces, are then unknown")
-	flags.StringVar(&o.kubeVersion, "kubernetes-version", "", "the Kubernetes `VERSION` to judge for (the cluster's own otherwise; "+catalog.Newest+" with --offline)")
+	flags.Var((*versionFlag)(&o.kubeVersion), "kubernetes-version", "the Kubernetes `VERSION` to judge for (the cluster's own otherwise; "+catalog.Newest+" with --offline)")
 	flags.StringVar(&o.listen, "listen", ":8443", "take the API server's requests at this `ADDRESS`")
 	flags.StringVar(&o.metrics, "metrics-listen", "", "serve /metrics at this `ADDRESS`, without TLS (\"\" for nowhere)")
 	flags.StringVar(&o.cert, "tls-cert", "", "the server's certificate with its chain, in PEM: `FILE`")

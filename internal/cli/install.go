@@ -83,7 +83,7 @@ once and kept.`,
 	flags.BoolVar(&o.repair, "repair", false, "let the gate restore its webhook configurations by itself: whoever takes it over may then become cluster-admin")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would change, and change nothing")
 	flags.StringVarP(&o.output, "output", "o", "", "with yaml: print the objects, but for the authority's Secret, and apply nothing (`FORMAT`)")
-	flags.StringVar(&o.kubeVersion, "kubernetes-version", "", "with --output yaml: the Kubernetes `VERSION` to write for; no cluster is asked")
+	flags.Var((*versionFlag)(&o.kubeVersion), "kubernetes-version", "with --output yaml: the Kubernetes `VERSION` to write for; no cluster is asked")
 	flags.BoolVar(&o.wait, "wait", true, "set the webhooks when the gate answers; false sets them at once")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "how long the gate may take to answer")
 	completeFlag(cmd, "output", "yaml")
