@@ -54,11 +54,11 @@ func (in *Injector) defaults(ctx context.Context, o *fact.Object, at enforcement
 	// The proof is by every rule: nothing new may come of it.
 	before := b.found(o)
 	proposals = slices.DeleteFunc(proposals, func(p fix.Proposal) bool { return excused(before, &p.Finding) || in.injects(o, p.Changes) })
-	cases := fix.Collect(proposals, func(o *fact.Object, changes []rule.Change) ([]fix.Route, string) {
-		place, err := fix.ServedPlace(o)
-		if err != nil {
-			return nil, err.Error()
-		}
+	place, err := fix.ServedPlace(o)
+	if err != nil {
+		return o.Root, nil, fmt.Errorf("prove defaults: %w", err)
+	}
+	cases := fix.Collect(proposals, func(_ *fact.Object, changes []rule.Change) ([]fix.Route, string) {
 		return []fix.Route{{Edits: []fix.Edit{{Place: place, Changes: changes}}}}, ""
 	})
 	agree := func(c *fix.Case, candidates []fix.Candidate) int {

@@ -173,9 +173,7 @@ func (in *Injector) changed(ctx context.Context, o *fact.Object, at enforcement.
 		why = map[string]string{}
 	}
 	if len(why) > 0 {
-		if err := p.become(o.Root, after); err != nil {
-			return nil, nil, errors.Join(append(errs, err)...)
-		}
+		p.become(o.Root, after)
 	}
 	if !refused.has("resources") && !in.elsewhere(ResourcePolicyName) {
 		line, err := in.giveResources(p, at)
