@@ -108,6 +108,15 @@ func (p *prover) run() error {
 			plain = append(plain, it)
 		}
 	}
+	if p.Agreed != nil {
+		done, rest, err := p.together(plain, choices)
+		if err != nil {
+			return err
+		}
+		if done {
+			plain, choices = nil, rest
+		}
+	}
 	if err := p.routes(plain); err != nil {
 		return err
 	}

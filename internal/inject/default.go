@@ -99,14 +99,19 @@ func (b *bench) prove(ctx context.Context, proposals []fix.Proposal, named map[s
 	cases := fix.Collect(proposals, func(_ *fact.Object, changes []rule.Change) ([]fix.Route, string) {
 		return []fix.Route{{Edits: []fix.Edit{{Place: place, Changes: changes}}}}, ""
 	})
-	agree := func(c *fix.Case, candidates []fix.Candidate) int {
-		isChoice := slices.ContainsFunc(c.Changes, func(c rule.Change) bool { return c.Op == rule.FixChoose })
-		if isChoice || !named[c.Finding.Rule] || len(candidates) == 0 || !candidates[0].Proved {
+	agreed := func(c *fix.Case) int {
+		if named[c.Finding.Rule] && !slices.ContainsFunc(c.Changes, func(c rule.Change) bool { return c.Op == rule.FixChoose }) {
+			return 0
+		}
+		return -1
+	}
+	choose := func(c *fix.Case, candidates []fix.Candidate) int {
+		if len(candidates) == 0 || !candidates[0].Proved {
 			return -1
 		}
-		return 0
+		return agreed(c)
 	}
-	return fix.Prove(ctx, cases, before, b, fix.Options{Choose: agree})
+	return fix.Prove(ctx, cases, before, b, fix.Options{Choose: choose, Agreed: agreed})
 }
 
 // made is the object with the fixes that were proved, and why each was made.
