@@ -90,6 +90,10 @@ func (t *reach) holds(keys []string) bool {
 			return true
 		case keys[1] == "spec":
 			return t.holdsSpec(keys[2:])
+		case keys[1] == "volumes":
+			return t.spec["volumes"]
+		case keys[1] == "mounts":
+			return t.container["volumeMounts"]
 		}
 		return !slices.Contains([]string{"kind", "name", "namespace", "labels", "annotations", "metadata"}, keys[1])
 	case "object":
