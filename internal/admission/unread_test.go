@@ -140,6 +140,46 @@ func TestTimeOfLarge(t *testing.T) {
 	}
 }
 
+// patience is a context whose time is over when it was asked so often.
+type patience struct {
+	context.Context //nolint:containedctx // it is one
+	left            *int
+}
+
+func (p patience) Err() error {
+	if *p.left--; *p.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// TestTimeOfHeavy demands that a small object that asks for more work than anybody's is refused where there is no time for it, after the
+// same work on every machine, and that nothing is refused for what the machine has no time for.
+func TestTimeOfHeavy(t *testing.T) {
+	d := desk(t, alsoAudited)
+	var volumes, mounts strings.Builder
+	for i := range 700 {
+		fmt.Fprintf(&volumes, `,{"name":"v%d","hostPath":{"path":"/opt/%[1]d"}}`, i)
+		fmt.Fprintf(&mounts, `,{"name":"v%d","mountPath":"/m%[1]d"}`, i)
+	}
+	many := `{"volumes":[` + volumes.String()[1:] + `],"containers":[{"name":"app","image":"a:1","volumeMounts":[` + mounts.String()[1:] + `]}]}`
+	for name, c := range map[string]struct {
+		spec    string
+		asked   int
+		allowed bool
+	}{
+		"a plain pod":                       {plainSpec, 10, true},
+		"700 volumes, and no time from the beginning": {many, 10, true},
+		"700 volumes":                       {many, 1500, false},
+		"700 volumes, and all the time":     {many, 1 << 30, true},
+	} {
+		text, _, err := d.Validate(patience{t.Context(), &c.asked}, admission.Everything, asServed("CREATE", "shop", "Pod", podWith("", c.spec), ""))
+		if got := parse(t, text).Response; err != nil || got.Allowed != c.allowed || !c.allowed && !strings.Contains(got.Status.Message, "takes too long") {
+			t.Errorf("%s: %v %.300s", name, err, text)
+		}
+	}
+}
+
 // TestBeginning decides by the beginning of a review.
 func TestBeginning(t *testing.T) {
 	d := desk(t, onlyPrivileged)
