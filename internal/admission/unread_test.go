@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -176,6 +177,54 @@ func TestTimeOfHeavy(t *testing.T) {
 		text, _, err := d.Validate(patience{t.Context(), &c.asked}, admission.Everything, asServed("CREATE", "shop", "Pod", podWith("", c.spec), ""))
 		if got := parse(t, text).Response; err != nil || got.Allowed != c.allowed || !c.allowed && !strings.Contains(got.Status.Message, "takes too long") {
 			t.Errorf("%s: %v %.300s", name, err, text)
+		}
+	}
+}
+
+// TestSmallAndDear demands that four times the items cost about four times the work: what walks all of one list for each item of another
+// uses up the time of a review with an object of some KB.
+func TestSmallAndDear(t *testing.T) {
+	d := desk(t, "  mode: audit\n")
+	listed := func(n int, item string) string {
+		var list strings.Builder
+		for i := range n {
+			list.WriteString("," + strings.ReplaceAll(item, "#", strconv.Itoa(i)))
+		}
+		return "[" + list.String()[1:] + "]"
+	}
+	mounting := func(volume, mount string) func(int) string {
+		return func(n int) string {
+			return `{"volumes":` + listed(n, volume) + `,"containers":[{"name":"a","image":"a:1","volumeMounts":` + listed(n, mount) + `}]}`
+		}
+	}
+	of := func(field, item string) func(int) string {
+		return func(n int) string { return `{"containers":[{"name":"a","image":"a:1",` + strings.Replace(field, "LIST", listed(n, item), 1) + `}]}` }
+	}
+	for name, spec := range map[string]func(int) string{
+		"folders of the node":  mounting(`{"name":"v#","hostPath":{"path":"/opt/#"}}`, `{"name":"v#","mountPath":"/m#"}`),
+		"read-only folders":    mounting(`{"name":"v#","hostPath":{"path":"/opt/#"}}`, `{"name":"v#","mountPath":"/m#","readOnly":true}`),
+		"Secrets by subPath":   mounting(`{"name":"v#","secret":{"secretName":"s#"}}`, `{"name":"v#","mountPath":"/m#","subPath":"x"}`),
+		"projected tokens":     mounting(`{"name":"v#","projected":{"sources":[{"serviceAccountToken":{"path":"t"}}]}}`, `{"name":"v#","mountPath":"/m#"}`),
+		"volumes and containers": func(n int) string {
+			return `{"volumes":` + listed(n, `{"name":"v#","hostPath":{"path":"/opt/#"}}`) + `,"containers":` + listed(n, `{"name":"c#","image":"a:1"}`) + `}`
+		},
+		"variables":    of(`"env":LIST`, `{"name":"V#","value":"$(V#)"}`),
+		"ports":        of(`"ports":LIST`, `{"containerPort":#,"hostPort":#}`),
+		"words":        of(`"args":LIST`, `"a#"`),
+		"capabilities": of(`"securityContext":{"capabilities":{"add":LIST}}`, `"CAP_#"`),
+	} {
+		cost := func(n int) float64 {
+			body := asServed("CREATE", "shop", "Pod", podWith("", spec(n)), "")
+			return testing.AllocsPerRun(1, func() {
+				if _, _, err := d.Validate(t.Context(), admission.Everything, body); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if few, many := cost(200), cost(800); many > 6*few {
+			t.Errorf("%s: %.0f allocations for 200, %.0f for 800", name, few, many)
+		} else {
+			t.Logf("%s: %.0f allocations for 200, %.0f for 800", name, few, many)
 		}
 	}
 }

@@ -130,12 +130,14 @@ type bench struct {
 	// by are the rules that judge the copies, fields what may be changed for these to be enough, and short whether it was not.
 	by     scope
 	fields *reach
-	before map[string]bool // what was found before, by fingerprint
+	// before is what was found of the object as it is, by fingerprint, and exempt what of it an exception excuses.
+	before, exempt map[string]bool
 	short  bool
+	ctx    context.Context //nolint:containedctx // of the one review that it lives in
 }
 
 // Judge judges the object as it would be.
-func (b *bench) Judge(_ context.Context, c fix.Copy) (*verdict.Result, []fix.Proposal, error) {
+func (b *bench) Judge(ctx context.Context, c fix.Copy) (*verdict.Result, []fix.Proposal, error) {
 	if len(c.Added) > 0 {
 		return nil, nil, errors.New("a mutation makes no other objects")
 	}
@@ -144,6 +146,9 @@ func (b *bench) Judge(_ context.Context, c fix.Copy) (*verdict.Result, []fix.Pro
 		own.Root = v
 	}
 	res, proposals := b.judge(&own, b.by)
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err // it may have been stopped before its end
+	}
 	if b.by == all {
 		return res, proposals, nil
 	}
@@ -162,9 +167,11 @@ func (b *bench) found() *verdict.Result {
 	alone := *b.object
 	alone.Twins = nil
 	res := b.in.prepare(alone.GroupKind(), b.wanted, b.by).Judge(b.input(&alone))
-	b.before = make(map[string]bool, len(res.Findings))
+	b.before, b.exempt = make(map[string]bool, len(res.Findings)), map[string]bool{}
 	for i := range res.Findings {
-		b.before[res.Findings[i].Fingerprint] = true
+		f := &res.Findings[i]
+		b.before[f.Fingerprint] = true
+		b.exempt[f.Fingerprint] = b.exempt[f.Fingerprint] || f.Verdict == verdict.Exempt
 	}
 	return res
 }
@@ -172,6 +179,7 @@ func (b *bench) found() *verdict.Result {
 func (b *bench) input(o *fact.Object) judge.Input {
 	in := b.among.Input(o, b.version)
 	in.Exceptions, in.Now, in.Terse, in.Uncounted = b.in.Exceptions, b.in.Now(), true, true
+	in.Stop = func(int) bool { return b.ctx.Err() != nil }
 	return in
 }
 

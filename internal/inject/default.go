@@ -13,7 +13,6 @@ import (
 	"github.com/coaming/coaming/internal/fix"
 	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/rule"
-	"github.com/coaming/coaming/internal/verdict"
 )
 
 // choice is the rules that an entry of the plan's defaults chooses, and whether it names each to the letter.
@@ -71,8 +70,11 @@ func (in *Injector) defaults(ctx context.Context, o *fact.Object, at enforcement
 	if len(wanted) == 0 {
 		return o.Root, nil, nil
 	}
-	b := &bench{in: in, object: o, among: in.among(at), version: server, wanted: wanted}
+	b := &bench{in: in, object: o, among: in.among(at), version: server, wanted: wanted, ctx: ctx}
 	_, proposals := b.judge(o, asked)
+	if err := ctx.Err(); err != nil {
+		return o.Root, nil, fmt.Errorf("look for defaults: %w", err)
+	}
 	if len(proposals) == 0 {
 		return o.Root, nil, nil
 	}
@@ -91,7 +93,9 @@ func (in *Injector) defaults(ctx context.Context, o *fact.Object, at enforcement
 // prove is what becomes of the fixes that are proposed, by the rules of the bench: nothing new may come of them.
 func (b *bench) prove(ctx context.Context, proposals []fix.Proposal, named map[string]bool) (*fix.Result, error) {
 	before := b.found()
-	proposals = slices.DeleteFunc(slices.Clone(proposals), func(p fix.Proposal) bool { return excused(before, &p.Finding) || b.in.injects(b.object, p.Changes) })
+	proposals = slices.DeleteFunc(slices.Clone(proposals), func(p fix.Proposal) bool { // what is excused is not fixed
+		return b.exempt[p.Finding.Fingerprint] || b.in.injects(b.object, p.Changes)
+	})
 	place, err := fix.ServedPlace(b.object)
 	if err != nil {
 		return nil, err
@@ -126,13 +130,6 @@ func (in *Injector) made(o *fact.Object, res *fix.Result) (document.Value, map[s
 		}
 	}
 	return res.Objects[0].After, why, nil
-}
-
-// excused says whether an exception excuses a finding: what is excused is not fixed.
-func excused(res *verdict.Result, f *verdict.Finding) bool {
-	return slices.ContainsFunc(res.Findings, func(other verdict.Finding) bool {
-		return other.Fingerprint == f.Fingerprint && other.Verdict == verdict.Exempt
-	})
 }
 
 // injects says whether changes are of a container that a template gave: what stands in it is the template's.
