@@ -27,6 +27,7 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/heap"
+	"github.com/coaming/coaming/internal/inject"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/test/loopback"
 )
@@ -239,7 +240,20 @@ func benchDesk() (desk *admission.Desk, rules, judged int, err error) {
 			judged++
 		}
 	}
+	in, err := inject.New(inject.Options{Plan: plan, Rules: compiled, Now: time.Now, Around: around.Among})
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	mutate := func(ctx context.Context, o *fact.Object, at enforcement.Place) ([]admission.Operation, error) {
+		patch, err := in.Patch(ctx, o, at, catalog.Newest)
+		operations := make([]admission.Operation, 0, len(patch))
+		for _, op := range patch {
+			operations = append(operations, admission.Operation{Op: op.Op, Path: op.Path, Value: op.Value})
+		}
+		return operations, err
+	}
 	return admission.New(admission.Options{
+		Mutate: mutate,
 		Plan: plan, Rules: compiled, Version: catalog.Newest, Now: time.Now, Width: 4 * runtime.GOMAXPROCS(0), Surroundings: around,
 	}), len(compiled), judged, nil
 }
