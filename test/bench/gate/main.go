@@ -4,7 +4,7 @@
 // second, and enforces it in the third, where each is refused. The same is asked of updates to another image, and of what a plan with
 // four defaults and a sidecar changes of such objects.
 //
-//	go run ./test/bench/gate [-seconds 20] [-growth 100000] [-native FILE] [-profile FILE]
+//	go run ./test/bench/gate [-seconds 20] [-growth 100000] [-native FILE] [-profile FILE] [-coaming FILE -sandbox FILE [-memory]]
 package main
 
 import (
@@ -22,12 +22,19 @@ func main() {
 	growth := flag.Int("growth", 100_000, "how many reviews tell whether memory grows")
 	native := flag.String("native", "", "a file with what native policies cost, as make bench-native measured it in the same run")
 	profile := flag.String("profile", "", "a file to write the server's processor profile to")
+	coaming := flag.String("coaming", "", "a built coaming, of which the memory is measured beside an API server")
+	sandbox := flag.String("sandbox", "", "the built sandbox that is the API server")
+	only := flag.Bool("memory", false, "measure that memory alone")
 	flag.Parse()
 	var err error
-	if *serve {
+	switch {
+	case *serve:
 		err = serveGate(context.Background(), os.Stdin, os.Stdout, *profile)
-	} else {
+	case !*only:
 		err = measure(*seconds, *growth, *native, *profile)
+	}
+	if err == nil && !*serve && *coaming != "" {
+		err = measureReal(context.Background(), *coaming, *sandbox, mostReal)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -77,6 +84,9 @@ func measure(seconds, growth int, native, profile string) error {
 	}
 	return s.endurance(c, growth, native)
 }
+
+// mostReal is how many reviews of each kind the gate that people run is asked.
+const mostReal = 3000
 
 // made are the reviews of what is made, everything all of them, by their places in the client's traffic.
 var made, everything = []int{0, 3}, []int{0, 1, 2, 3, 4, 5}

@@ -193,7 +193,7 @@ func phaseOf(list []time.Duration) *phase {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
 		p.CPU = time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 	}
-	p.RSS, p.Peak = resident("VmRSS:"), resident("VmHWM:")
+	p.RSS, p.Peak = resident("self", "VmRSS:"), resident("self", "VmHWM:")
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
@@ -202,9 +202,9 @@ func phaseOf(list []time.Duration) *phase {
 	return p
 }
 
-// resident is a line of /proc/self/status in bytes.
-func resident(key string) int64 {
-	text, err := os.ReadFile("/proc/self/status")
+// resident is a line of a process's status in bytes.
+func resident(pid, key string) int64 {
+	text, err := os.ReadFile("/proc/" + pid + "/status")
 	if err != nil {
 		return 0
 	}
