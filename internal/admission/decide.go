@@ -52,10 +52,10 @@ const (
 type trial struct {
 	*Desk
 	burden int
-	court *court
-	at    enforcement.Place
-	class Class
-	ctx   context.Context //nolint:containedctx // it lives as long as the request
+	court  *court
+	at     enforcement.Place
+	class  Class
+	ctx    context.Context //nolint:containedctx // it lives as long as the request
 }
 
 // end is how far a judgement came.

@@ -169,10 +169,10 @@ func TestTimeOfHeavy(t *testing.T) {
 		asked   int
 		allowed bool
 	}{
-		"a plain pod":                       {plainSpec, 10, true},
+		"a plain pod": {plainSpec, 10, true},
 		"700 volumes, and no time from the beginning": {many, 10, true},
-		"700 volumes":                       {many, 1500, false},
-		"700 volumes, and all the time":     {many, 1 << 30, true},
+		"700 volumes":                   {many, 1500, false},
+		"700 volumes, and all the time": {many, 1 << 30, true},
 	} {
 		text, _, err := d.Validate(patience{t.Context(), &c.asked}, admission.Everything, asServed("CREATE", "shop", "Pod", podWith("", c.spec), ""))
 		if got := parse(t, text).Response; err != nil || got.Allowed != c.allowed || !c.allowed && !strings.Contains(got.Status.Message, "takes too long") {
@@ -198,13 +198,15 @@ func TestSmallAndDear(t *testing.T) {
 		}
 	}
 	of := func(field, item string) func(int) string {
-		return func(n int) string { return `{"containers":[{"name":"a","image":"a:1",` + strings.Replace(field, "LIST", listed(n, item), 1) + `}]}` }
+		return func(n int) string {
+			return `{"containers":[{"name":"a","image":"a:1",` + strings.Replace(field, "LIST", listed(n, item), 1) + `}]}`
+		}
 	}
 	for name, spec := range map[string]func(int) string{
-		"folders of the node":  mounting(`{"name":"v#","hostPath":{"path":"/opt/#"}}`, `{"name":"v#","mountPath":"/m#"}`),
-		"read-only folders":    mounting(`{"name":"v#","hostPath":{"path":"/opt/#"}}`, `{"name":"v#","mountPath":"/m#","readOnly":true}`),
-		"Secrets by subPath":   mounting(`{"name":"v#","secret":{"secretName":"s#"}}`, `{"name":"v#","mountPath":"/m#","subPath":"x"}`),
-		"projected tokens":     mounting(`{"name":"v#","projected":{"sources":[{"serviceAccountToken":{"path":"t"}}]}}`, `{"name":"v#","mountPath":"/m#"}`),
+		"folders of the node": mounting(`{"name":"v#","hostPath":{"path":"/opt/#"}}`, `{"name":"v#","mountPath":"/m#"}`),
+		"read-only folders":   mounting(`{"name":"v#","hostPath":{"path":"/opt/#"}}`, `{"name":"v#","mountPath":"/m#","readOnly":true}`),
+		"Secrets by subPath":  mounting(`{"name":"v#","secret":{"secretName":"s#"}}`, `{"name":"v#","mountPath":"/m#","subPath":"x"}`),
+		"projected tokens":    mounting(`{"name":"v#","projected":{"sources":[{"serviceAccountToken":{"path":"t"}}]}}`, `{"name":"v#","mountPath":"/m#"}`),
 		"volumes and containers": func(n int) string {
 			return `{"volumes":` + listed(n, `{"name":"v#","hostPath":{"path":"/opt/#"}}`) + `,"containers":` + listed(n, `{"name":"c#","image":"a:1"}`) + `}`
 		},

@@ -132,8 +132,8 @@ type bench struct {
 	fields *reach
 	// before is what was found of the object as it is, by fingerprint, and exempt what of it an exception excuses.
 	before, exempt map[string]bool
-	short  bool
-	ctx    context.Context //nolint:containedctx // of the one review that it lives in
+	short          bool
+	ctx            context.Context //nolint:containedctx // of the one review that it lives in
 }
 
 // Judge judges the object as it would be.

@@ -50,7 +50,7 @@ type Options struct {
 // Injector makes mutations of a plan; safe for concurrent use.
 type Injector struct {
 	Options
-	sidecars []chosen
+	sidecars   []chosen
 	fixable    []string // ids of rules
 	defaulting []choice
 	byID       map[string]*rule.Compiled

@@ -1,10 +1,10 @@
 package inject_test
 
 import (
-	"fmt"
 	"context"
-	"errors"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"

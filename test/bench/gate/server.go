@@ -254,7 +254,7 @@ func benchDesk() (desk *admission.Desk, rules, judged int, err error) {
 	}
 	return admission.New(admission.Options{
 		Mutate: mutate,
-		Plan: plan, Rules: compiled, Version: catalog.Newest, Now: time.Now, Width: 4 * runtime.GOMAXPROCS(0), Surroundings: around,
+		Plan:   plan, Rules: compiled, Version: catalog.Newest, Now: time.Now, Width: 4 * runtime.GOMAXPROCS(0), Surroundings: around,
 	}), len(compiled), judged, nil
 }
 
