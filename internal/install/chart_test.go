@@ -54,7 +54,7 @@ var everything = map[string]any{
 	"plan.spec.images": []any{map[string]any{"pin": true}},
 	"rules":            map[string]any{"mine": "id: mine"}, "templates": map[string]any{"proxy": "kind: SidecarTemplate"},
 	"image.pullSecrets": []any{"pull"}, "gate.env": []any{map[string]any{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}},
-	"images.authSecret": "registry", "images.registryConfig": "mirrors: []", "images.vex": map[string]any{"ours": "{}"}, "images.registries": []any{"registry.example.com/*"},
+	"images.authSecret": "registry", "images.registryConfig": "registries: {}", "images.registryFiles": map[string]any{"certs/authority.pem": "PEM"}, "images.vex": map[string]any{"ours": "{}"}, "images.registries": []any{"registry.example.com/*"},
 	"images.trust":      map[string]any{"policy": "signers: {}", "files": map[string]any{"release.pub": "PEM", "notation/trustpolicy.json": "{}"}},
 	"images.index.from": "https://mirror.example.com:8443/coaming/", "images.index.key": "PEM", "images.index.port": 8443,
 	"rights": map[string]any{"validatingadmissionpolicies": []any{"coaming-a"}, "mutatingadmissionpolicies": []any{"coaming-b"}, "limitranges": []any{"coaming"}},
