@@ -95,25 +95,26 @@ func (n *native) question(e ast.Expr, free func(string) bool) (*question, error)
 	return &question{args[0], verbs, []target{{group, resources}}, rules + " " + strings.Join(verbs, " ")}, nil
 }
 
-// expression spells the question out. Groups are looked at of resources alone that are asked for.
+// expression spells the question out. Resources are looked at of those groups alone that are asked for: few of a role's rules name one.
 func (q *question) expression() ast.Expr {
 	if len(q.targets) == 1 {
 		return grants([]ast.Expr{q.rules, textList(q.verbs), text(q.targets[0].group), textList(q.targets[0].resources)})
 	}
-	var every []string
-	group := snippet(`_x == "*"`, nil)
+	groups, every := []string{"*"}, []string{}
+	found := snippet(`_x == "*"`, nil)
 	for _, t := range q.targets {
+		groups = append(groups, t.group)
 		names := granting(t.resources)
 		for _, name := range names {
 			if !slices.Contains(every, name) {
 				every = append(every, name)
 			}
 		}
-		group = either(group, snippet(`_x == _group && _v in _names`, map[string]ast.Expr{"_group": text(t.group), "_names": textList(names)}))
+		found = either(found, snippet(`_x == _group && _v in _names`, map[string]ast.Expr{"_group": text(t.group), "_names": textList(names)}))
 	}
 	return snippet(`_rules.exists(_g, size(_g.?resourceNames.orValue([])) == 0 && _g.?verbs.orValue([]).exists(_v, _v in _verbs) && `+
-		`_g.?resources.orValue([]).exists(_v, _v in _every && _g.?apiGroups.orValue([]).exists(_x, _found)))`,
-		map[string]ast.Expr{"_rules": q.rules, "_verbs": textList(append(slices.Clone(q.verbs), "*")), "_every": textList(every), "_found": group})
+		`_g.?apiGroups.orValue([]).exists(_x, _x in _groups && _g.?resources.orValue([]).exists(_v, _v in _every && _found)))`,
+		map[string]ast.Expr{"_rules": q.rules, "_verbs": textList(append(slices.Clone(q.verbs), "*")), "_groups": textList(groups), "_every": textList(every), "_found": found})
 }
 
 // granting are the names in a role's rule that stand for any of some resources.
