@@ -68,7 +68,7 @@ func budgetOf(variables []Condition, further ...ast.Expr) (budget, error) {
 	m.root.measured(max(depth, 1))
 	guard, err := boolean(true), error(nil)
 	for level := range depth + 1 {
-		guard = both(guard, call(operators.LessEquals, m.root.sum(level), number(share*scale)))
+		guard = both(guard, call(operators.LessEquals, m.sum(m.root, level), number(share*scale)))
 	}
 	if guard, err = rewrite(guard, nil, totalTexts); err != nil {
 		return budget{}, err
@@ -115,8 +115,8 @@ func (s *step) depth() int {
 	return deepest
 }
 
-// sum is what all costs, in tenths of units, down to loops that deep.
-func (s *step) sum(level int) ast.Expr {
+// sum is what all in a step costs, in tenths of units, down to loops that deep.
+func (m *meter) sum(s *step, level int) ast.Expr {
 	inner := level
 	if s.list != nil {
 		inner--
@@ -125,7 +125,7 @@ func (s *step) sum(level int) ast.Expr {
 		if s.list.Kind() == ast.ListKind {
 			return number(s.list.AsList().Size() * s.each())
 		}
-		return call(operators.Multiply, call("size", totalList(s.list)), number(s.each()))
+		return call(operators.Multiply, m.count(s.list), number(s.each()))
 	}
 	parts := []ast.Expr{number(s.each())}
 	for _, t := range s.texts {
@@ -135,7 +135,7 @@ func (s *step) sum(level int) ast.Expr {
 		parts = append(parts, call(operators.Multiply, t.size, number(int(math.Ceil(t.weight*scale)))))
 	}
 	for _, b := range s.below {
-		parts = append(parts, b.sum(inner))
+		parts = append(parts, m.sum(b, inner))
 	}
 	if len(parts) > 1 && s.each() == 0 {
 		parts = parts[1:]

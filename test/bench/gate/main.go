@@ -4,6 +4,7 @@
 // second, and enforces it in the third, where each is refused.
 //
 //	go run ./test/bench/gate [-seconds 20] [-growth 100000] [-native FILE] [-profile FILE]
+//	go run ./test/bench/gate -flood [-seconds 20]      # what large reviews take of memory
 package main
 
 import (
@@ -20,12 +21,16 @@ func main() {
 	seconds := flag.Int("seconds", 20, "how long each rate is held")
 	growth := flag.Int("growth", 100_000, "how many reviews tell whether memory grows")
 	native := flag.String("native", "", "a file with what native policies cost, as make bench-native measured it in the same run")
+	large := flag.Bool("flood", false, "measure what large reviews take of memory instead")
 	profile := flag.String("profile", "", "a file to write the server's processor profile to")
 	flag.Parse()
 	var err error
-	if *serve {
+	switch {
+	case *serve:
 		err = serveGate(context.Background(), os.Stdin, os.Stdout, *profile)
-	} else {
+	case *large:
+		err = flood(time.Duration(*seconds) * time.Second)
+	default:
 		err = measure(*seconds, *growth, *native, *profile)
 	}
 	if err != nil {
