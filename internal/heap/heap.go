@@ -71,12 +71,13 @@ func Early() {
 }
 
 // Settle is for commands that serve, once what they serve by is made: what making it took goes back to the system, and
-// from then on collections are as rare as that leaves room for.
+// from then on collections are as rare as that leaves room for, and as frequent as large requests make them.
 func Settle() {
 	if !early.Load() {
 		return
 	}
 	debug.SetGCPercent(serving)
+	bound()
 	debug.FreeOSMemory()
 	giveBack()
 }
