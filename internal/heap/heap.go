@@ -70,6 +70,13 @@ func Early() {
 	}
 }
 
+// Shed gives back between two parts of a command that called Early what of the program only the first wanted.
+func Shed() {
+	if early.Load() {
+		giveBack()
+	}
+}
+
 // Settle is for commands that serve, once what they serve by is made: what making it took goes back to the system, and
 // from then on collections are as rare as that leaves room for, and as frequent as large requests make them.
 func Settle() {

@@ -156,11 +156,25 @@ func (m *meter) sum(s *step, level int) ast.Expr {
 // within the bound.
 func (s *step) measured(times int) {
 	if s.list != nil && !s.isLeaf() {
-		s.fixed = max(s.fixed, float64(times)*(40+12*float64(len(s.texts)+len(s.below))))
+		each := 40 + 12*float64(len(s.texts)+len(s.below))
+		if isMade(s.list) {
+			each += 70 // a map of two entries for each element, and the loop that makes it
+		}
+		s.fixed = max(s.fixed, float64(times)*each)
 	}
 	for _, b := range s.below {
 		b.measured(times)
 	}
+}
+
+// isMade says whether a list is made of another one, each time that it is read.
+func isMade(list ast.Expr) bool {
+	made := false
+	_, _ = rewrite(list, nil, func(e ast.Expr, _ func(string) bool) (ast.Expr, error) {
+		made = made || e.Kind() == ast.CallKind && e.AsCall().IsMemberFunction() && e.AsCall().FunctionName() == "map"
+		return nil, nil
+	})
+	return made
 }
 
 // each is what one step costs, but for its texts and the loops in it, in tenths of units.
