@@ -20,7 +20,7 @@ func relay(address, socket string) error {
 			return fmt.Errorf("accept: %w", err)
 		}
 		go func() {
-			defer func() { _ = conn.Close() }()          // both ends see it
+			defer func() { _ = conn.Close() }()     // both ends see it
 			behind, err := net.Dial("unix", socket) //nolint:noctx // it is on this machine
 			if err != nil {
 				return
