@@ -87,6 +87,7 @@ func TestOwnManifestsPass(t *testing.T) {
 	for name, args := range map[string][]string{
 		"as it is":       {chart},
 		"with namespace": {chart, "--set", "namespace.create=true", "--set", "exceptions=[]", "--set", "rights.validatingadmissionpolicies={coaming-a}"},
+		"with images":    {chart, "--set", "plan.spec.images[0].pin=true", "--set", "images.registryConfig=registries: {}"},
 		"cert-manager":   {chart, "--set", "certificates.certManager.enabled=true"},
 	} {
 		if code, out := run("", append([]string{"scan", "--exceptions-from", "none"}, args...)...); code != 0 {

@@ -116,6 +116,7 @@ func runImageScan(ctx context.Context, env *Env, o *imageScanOptions, args []str
 	if err := o.check(args); err != nil {
 		return err
 	}
+	heap.Early() // before the rules and the index of advisories come on top of what the program's start touched
 	excuses, err := o.exceptionFlags.load()
 	if err != nil {
 		return err
@@ -201,8 +202,8 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, args [
 		return err
 	}
 	defer done()
-	heap.Early()
 	o.watch(o.progressBar(env))
+	heap.Shed()
 	store := o.store(env)
 	if k := keeper(store); k != nil {
 		o.Keeper = k
@@ -212,6 +213,7 @@ func (o *imageScanOptions) try(ctx context.Context, env *Env, b *assayed, args [
 		if err != nil {
 			return err
 		}
+		heap.Shed() // what reading wanted of the program, matching does not
 		s := &assay.Subject{
 			Image: img, Name: cmp.Or(o.name, imageName(img, arg)), Products: o.products,
 			Location: verdict.Location{Source: "image:" + img.Name, File: filepath.ToSlash(arg)},

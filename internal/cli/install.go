@@ -250,6 +250,7 @@ var replaced = []struct {
 	{[]string{"plan"}, [][]string{{"plan"}}},
 	{[]string{"rules"}, [][]string{{"rules"}}},
 	{[]string{"images", "trust"}, [][]string{{"images", "trust"}}},
+	{[]string{"images", "registryConfig"}, [][]string{{"images", "registryFiles"}}},
 	{[]string{"images", "index", "volume"}, [][]string{{"images", "index", "volume"}, {"images", "index", "from"}, {"images", "index", "key"}}},
 	{[]string{"images", "index", "from"}, [][]string{{"images", "index", "volume"}}},
 }

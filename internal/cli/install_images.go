@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/coaming/coaming/internal/bundle"
 	"github.com/coaming/coaming/internal/install"
+	"github.com/coaming/coaming/internal/registry"
 	"github.com/coaming/coaming/internal/trust"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -22,6 +25,7 @@ type installImages struct {
 	pullSecrets []string
 	authSecret  string
 	registries  []string
+	hosts       string
 	workers     int
 	trust       string
 	claim       string
@@ -33,6 +37,7 @@ func (f *installImages) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.pullSecrets, "pull-secret", nil, "the `SECRET` in "+install.Namespace+" with which nodes pull the gate's image; may be given several times")
 	flags.StringVar(&f.authSecret, "registry-secret", "", "the `SECRET` (kubernetes.io/dockerconfigjson) in "+install.Namespace+" with which the gate asks registries for images")
 	flags.StringSliceVar(&f.registries, "images-from-registry", nil, "have the gate ask these registries alone, `GLOBS` over REGISTRY/NAME")
+	flags.StringVar(&f.hosts, "registry-config", "", "mirrors, authorities and other ways of asking registries: `FILE` (docs/images.md), with the authorities beside it that it names")
 	flags.IntVar(&f.workers, "image-workers", 0, "have each replica look into so many images at a time (1)")
 	flags.StringVar(&f.trust, "trust", "", "who must vouch for which images: a policy of trust, `FILE`, with the files beside it that it names (docs/trust.md)")
 	flags.StringVar(&f.claim, "index-claim", "", "the PersistentVolumeClaim, by `NAME`, that holds the index of advisories")
@@ -50,6 +55,10 @@ func (f *installImages) given() (map[string]any, error) {
 	}
 	if len(f.registries) > 0 {
 		images["registries"] = anyOf(f.registries)
+	}
+	if f.hosts != "" {
+		text, files, err := hostValues(f.hosts)
+		images["registryConfig"], images["registryFiles"], errs = text, files, append(errs, err)
 	}
 	if f.workers < 0 || f.workers > 64 {
 		errs = append(errs, errors.New("--image-workers: want from 1 to 64"))
@@ -108,6 +117,50 @@ func (f *installImages) index(values map[string]any) error {
 		values["from"], values["key"] = f.from, text
 	}
 	return nil
+}
+
+// hostValues are a file of registries with the authorities that it names, by their paths below its folder. They go into a ConfigMap,
+// which is no place for the key of a client's certificate.
+func hostValues(file string) (text string, files map[string]any, err error) {
+	if _, err := registry.ReadHosts(file); err != nil {
+		return "", nil, fmt.Errorf("--registry-config: %w", err)
+	}
+	if text, err = readBounded(file); err != nil {
+		return "", nil, fmt.Errorf("--registry-config: %w", err)
+	}
+	var config struct {
+		Registries map[string]registry.Host `json:"registries"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
+		return "", nil, fmt.Errorf("--registry-config %s: %w", file, err)
+	}
+	files = map[string]any{}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(config.Registries)) {
+		host := config.Registries[name]
+		if host.Key != "" {
+			errs = append(errs, &verdict.RemedyError{
+				Err:    fmt.Errorf("--registry-config %s: %s is asked with a client's certificate, whose key would stand in a ConfigMap", file, name),
+				Remedy: "Have the registry ask for credentials, and name them with --registry-secret.",
+			})
+		}
+		if host.CA == "" {
+			continue
+		}
+		if !filepath.IsLocal(host.CA) {
+			errs = append(errs, &verdict.RemedyError{
+				Err:    fmt.Errorf("--registry-config %s: the authority of %s, %s, is not below the folder of that file", file, name, host.CA),
+				Remedy: "Put it there, and name it by its path from that folder: the pods have it there, too.",
+			})
+			continue
+		}
+		authority, err := readBounded(filepath.Join(filepath.Dir(file), host.CA))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--registry-config %s: read the authority of %s: %w", file, name, err))
+		}
+		files[filepath.ToSlash(filepath.Clean(host.CA))] = authority
+	}
+	return text, files, errors.Join(errs...)
 }
 
 // trustValues are a policy of trust with the files that it names, by their paths below its folder.

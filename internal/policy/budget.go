@@ -68,7 +68,7 @@ func budgetOf(variables []Condition, further ...ast.Expr) (budget, error) {
 	m.root.measured(max(depth, 1))
 	guard, err := boolean(true), error(nil)
 	for level := range depth + 1 {
-		guard = both(guard, call(operators.LessEquals, m.root.sum(level), number(share*scale)))
+		guard = both(guard, call(operators.LessEquals, m.sum(m.root, level), number(share*scale)))
 	}
 	if guard, err = rewrite(guard, nil, totalTexts); err != nil {
 		return budget{}, err
@@ -115,8 +115,8 @@ func (s *step) depth() int {
 	return deepest
 }
 
-// sum is what all costs, in tenths of units, down to loops that deep.
-func (s *step) sum(level int) ast.Expr {
+// sum is what all in a step costs, in tenths of units, down to loops that deep.
+func (m *meter) sum(s *step, level int) ast.Expr {
 	inner := level
 	if s.list != nil {
 		inner--
@@ -125,7 +125,7 @@ func (s *step) sum(level int) ast.Expr {
 		if s.list.Kind() == ast.ListKind {
 			return number(s.list.AsList().Size() * s.each())
 		}
-		return call(operators.Multiply, call("size", totalList(s.list)), number(s.each()))
+		return call(operators.Multiply, m.count(s.list), number(s.each()))
 	}
 	parts := []ast.Expr{number(s.each())}
 	for _, t := range s.texts {
@@ -135,7 +135,7 @@ func (s *step) sum(level int) ast.Expr {
 		parts = append(parts, call(operators.Multiply, t.size, number(int(math.Ceil(t.weight*scale)))))
 	}
 	for _, b := range s.below {
-		parts = append(parts, b.sum(inner))
+		parts = append(parts, m.sum(b, inner))
 	}
 	if len(parts) > 1 && s.each() == 0 {
 		parts = parts[1:]
@@ -156,11 +156,25 @@ func (s *step) sum(level int) ast.Expr {
 // within the bound.
 func (s *step) measured(times int) {
 	if s.list != nil && !s.isLeaf() {
-		s.fixed = max(s.fixed, float64(times)*(40+12*float64(len(s.texts)+len(s.below))))
+		each := 40 + 12*float64(len(s.texts)+len(s.below))
+		if isMade(s.list) {
+			each += 70 // a map of two entries for each element, and the loop that makes it
+		}
+		s.fixed = max(s.fixed, float64(times)*each)
 	}
 	for _, b := range s.below {
 		b.measured(times)
 	}
+}
+
+// isMade says whether a list is made of another one, each time that it is read.
+func isMade(list ast.Expr) bool {
+	made := false
+	_, _ = rewrite(list, nil, func(e ast.Expr, _ func(string) bool) (ast.Expr, error) {
+		made = made || e.Kind() == ast.CallKind && e.AsCall().IsMemberFunction() && e.AsCall().FunctionName() == "map"
+		return nil, nil
+	})
+	return made
 }
 
 // each is what one step costs, but for its texts and the loops in it, in tenths of units.

@@ -128,6 +128,34 @@ func totalList(e ast.Expr) ast.Expr {
 	return e
 }
 
+// count is how many elements a list has, asked of what it is made of: to make it costs by each of them, and of a list that is too long that alone
+// would spend the budget.
+func (m *meter) count(e ast.Expr) ast.Expr {
+	if e.Kind() == ast.SelectKind && e.AsSelect().Operand().Kind() == ast.IdentKind && e.AsSelect().Operand().AsIdent() == "variables" {
+		if made := m.variables[e.AsSelect().FieldName()]; made != nil && made.Kind() == ast.CallKind {
+			return m.count(made)
+		}
+	}
+	if e.Kind() == ast.ListKind {
+		return number(e.AsList().Size())
+	}
+	if e.Kind() != ast.CallKind {
+		return call("size", totalList(e))
+	}
+	switch c := e.AsCall(); {
+	case c.FunctionName() == "map" && c.IsMemberFunction() && len(c.Args()) == 2:
+		return m.count(c.Target())
+	case c.FunctionName() == operators.Add:
+		return sum(m.count(c.Args()[0]), m.count(c.Args()[1]))
+	case c.FunctionName() == operators.Conditional:
+		return choose(c.Args()[0], m.count(c.Args()[1]), m.count(c.Args()[2]))
+	case c.FunctionName() == "orValue" && c.Args()[0].Kind() == ast.ListKind && c.Target().Kind() == ast.CallKind && c.Target().AsCall().FunctionName() == "optMap":
+		of := c.Target().AsCall()
+		return member(member(optionally(of.Target()), "optMap", of.Args()[0], m.count(of.Args()[1])), "orValue", m.count(c.Args()[0]))
+	}
+	return call("size", totalList(e))
+}
+
 // optionally reads all fields on the way as ones that may not be there.
 func optionally(e ast.Expr) ast.Expr {
 	if e.Kind() == ast.CallKind && e.AsCall().IsMemberFunction() && slices.Contains([]string{"optMap", "optFlatMap"}, e.AsCall().FunctionName()) {

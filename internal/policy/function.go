@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -78,13 +77,7 @@ func grants(args []ast.Expr) ast.Expr {
 	}
 	resources := `_resources.exists(_a, _g.?resources.orValue([]).exists(_v, (_v == _a || _v == "*") || _a.contains("/") && _v == "*" + _a.substring(_a.indexOf("/"))))`
 	if known, ok := allQuoted(names["_resources"]); ok {
-		all := append(slices.Clone(known), "*")
-		for _, name := range known {
-			if _, sub, found := strings.Cut(name, "/"); found && !slices.Contains(all, "*/"+sub) {
-				all = append(all, "*/"+sub)
-			}
-		}
-		names["_all"] = textList(all)
+		names["_all"] = textList(granting(known))
 		resources = `_g.?resources.orValue([]).exists(_v, _v in _all)`
 	}
 	return snippet(`_rules.exists(_g, size(_g.?resourceNames.orValue([])) == 0 && `+verbs+

@@ -160,6 +160,8 @@ func TestGrants(t *testing.T) {
 		`grants(object.rules, "get", "", "pods")`, `grants(object.rules, "get", "", "pods/exec")`, `grants(object.rules, ["get", "list"], "", ["pods/exec", "nodes"])`,
 		`["get"].exists(v, ["pods", "pods/exec"].exists(r, grants(object.rules, v, "", r)))`, `grants(object.rules, "create", "apps", "pods")`,
 		`["", "apps"].exists(g, grants(object.rules, ["create"], g, ["secrets"]))`,
+		`grants(object.rules, ["get", "list"], "", ["pods/exec", "nodes"]) || grants(object.rules, ["get", "list"], "apps", ["pods"])`,
+		`grants(object.rules, "create", "", "secrets") || grants(object.rules, "get", "apps", "pods") || grants(object.rules, ["create"], "apps", ["nodes", "pods/exec"]) || size(object.rules) > 3`,
 	} {
 		n := &native{rule: &rule.Rule{}, reads: map[string]map[string]bool{}, judged: map[string]bool{}}
 		e, err := n.translate(question)

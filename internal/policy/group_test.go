@@ -416,9 +416,23 @@ func TestRealPods(t *testing.T) {
 // realWorkloads are the objects with pod templates among the real manifests beside the checkout.
 func realWorkloads(t *testing.T) (list []map[string]any) {
 	t.Helper()
+	for _, o := range realObjects(t) {
+		if concerns(rule.Match{Fact: "workload"}, o.GroupKind()) && o.Root.At("spec").Exists() {
+			list = append(list, content(t, o.Root.AppendJSON(nil)))
+		}
+	}
+	if len(list) == 0 {
+		t.Skip("no ../shared/corpus beside this checkout")
+	}
+	return list
+}
+
+// realObjects are the objects among the real manifests beside the checkout; none where there are none.
+func realObjects(t *testing.T) (list []*fact.Object) {
+	t.Helper()
 	const corpus = "../../../shared/corpus"
 	if _, err := os.Stat(corpus); err != nil {
-		t.Skip("no ../shared/corpus beside this checkout")
+		return nil
 	}
 	err := filepath.WalkDir(corpus, func(path string, e os.DirEntry, err error) error {
 		if err != nil || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path)) {
@@ -428,11 +442,9 @@ func realWorkloads(t *testing.T) (list []map[string]any) {
 		if err != nil {
 			return err
 		}
-		docs, _ := document.Read(document.NewText(string(raw)), 100)
+		docs, _ := document.Read(document.NewText(string(raw)), 100) // templates are no objects
 		for _, doc := range docs {
-			if o := fact.NewObject(doc.Root(), &fact.Origin{}); concerns(rule.Match{Fact: "workload"}, o.GroupKind()) && o.Root.At("spec").Exists() {
-				list = append(list, content(t, o.Root.AppendJSON(nil)))
-			}
+			list = append(list, fact.NewObject(doc.Root(), &fact.Origin{}))
 		}
 		return nil
 	})

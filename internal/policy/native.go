@@ -318,6 +318,8 @@ func (n *native) replaceCall(c ast.CallExpr, free func(string) bool) (ast.Expr, 
 			return nil, err
 		}
 		return grants(args), nil
+	case operators.LogicalOr:
+		return n.eitherOf(c, free)
 	case "has":
 		of, name, ok := read(c.Args()[0])
 		if root, path := rootOf(c.Args()[0]); root == "object" && free(root) && isGiven(path) {

@@ -42,8 +42,8 @@ spec:
 	floodClients = 96   // that ask at a time, most of whom wait for an image
 
 	// What a gate of the chart may take is 512 MiB; what a flood may add to it is what the queue, the bodies and the answers take.
-	floodMemory = 256 << 20
-	floodGrowth = 96 << 20
+	floodMemory = hostileMemory
+	floodGrowth = 64 << 20
 	// The API server waits 3 s. What is about no image of the flood may not come near that.
 	floodPatience = 2 * time.Second
 )

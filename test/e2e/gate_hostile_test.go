@@ -33,8 +33,10 @@ spec:
   mode: off
   rules: [{rules: [privileged-container], mode: enforce, onError: fail}]
 `
-	// What strangers may add to the memory of a gate: 32 MiB of bodies, and what is read of those that are judged at a time.
-	hostileGrowth = 192 << 20
+	// What strangers may add to the memory of a gate: 32 MiB of bodies, and what is read of those that are judged at a time; and what docs/gate.md
+	// says that it then holds at most.
+	hostileGrowth = 112 << 20
+	hostileMemory = 192 << 20
 )
 
 // hostile is a gate to which all but the API server speaks.
@@ -70,7 +72,7 @@ func TestGateHostileInput(t *testing.T) {
 		h.well(t)
 		t.Logf("%s: %s, at most %d MiB", c.name, time.Since(begun).Round(10*time.Millisecond), h.memory(t)>>20)
 	}
-	if peak := h.memory(t); peak-before > hostileGrowth {
+	if peak := h.memory(t); peak-before > hostileGrowth || peak > hostileMemory {
 		t.Errorf("the gate's memory grew from %d to %d MiB", before>>20, peak>>20)
 	}
 	if n := h.figure(t, "coaming_gate_panics_total"); n != 0 {

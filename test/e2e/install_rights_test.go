@@ -51,7 +51,7 @@ func TestRightsInTheCluster(t *testing.T) {
 		{"plain", nil, []string{"--plan", plan}},
 		{"with exceptions", []string{"with exceptions"}, []string{"--plan", plan, "--exceptions", exceptions}},
 		{"with repair", []string{"with --repair"}, []string{"--plan", plan, "--repair"}},
-		{"with all", []string{"with exceptions", "with --repair", "with --repair and pinned images"}, []string{"--plan", pinning, "--exceptions", exceptions, "--repair"}},
+		{"with all", []string{"with exceptions", "with images", "with --repair", "with --repair and pinned images"}, []string{"--plan", pinning, "--exceptions", exceptions, "--repair"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			wantCode(t, coaming(t, append([]string{

@@ -16,18 +16,21 @@ import (
 	"time"
 )
 
-// Certificate is one for 127.0.0.1 that is its own authority, for servers and clients. A gate serves by it.
+// Certificate is one for an address that is its own authority, for servers and clients. A gate serves by it.
 type Certificate struct{ tls.Certificate }
 
-// New makes a certificate that holds for a day.
-func New() (*Certificate, error) {
+// New makes a certificate that holds for a day: for 127.0.0.1, or for the addresses that are named instead.
+func New(addresses ...net.IP) (*Certificate, error) {
+	if len(addresses) == 0 {
+		addresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "loopback"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		IPAddresses: addresses, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

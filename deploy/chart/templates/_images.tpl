@@ -21,7 +21,7 @@
 - --auth-file=/etc/coaming-registry/config.json
 {{- end }}
 {{- if $i.registryConfig }}
-- --registry-config=/etc/coaming-images/registries.yaml
+- --registry-config=/etc/coaming-registries/registries.yaml
 {{- end }}
 {{- range $name := keys $i.vex | sortAlpha }}
 - {{ printf "--vex=/etc/coaming-images/vex-%s" $name | quote }}
@@ -51,6 +51,9 @@ true
 {{- if $i.authSecret }}
 - {name: registry, mountPath: /etc/coaming-registry, readOnly: true}
 {{- end }}
+{{- if $i.registryConfig }}
+- {name: registries, mountPath: /etc/coaming-registries, readOnly: true}
+{{- end }}
 {{- if include "coaming.images.config" . }}
 - {name: images, mountPath: /etc/coaming-images, readOnly: true}
 {{- end }}
@@ -65,7 +68,7 @@ true
 {{/* "true" where the ConfigMap coaming-images has something to hold. */}}
 {{- define "coaming.images.config" -}}
 {{- $i := .Values.images -}}
-{{- if and (include "coaming.images" .) (or $i.registryConfig $i.vex $i.index.from) }}true{{ end -}}
+{{- if and (include "coaming.images" .) (or $i.vex $i.index.from) }}true{{ end -}}
 {{- end }}
 
 {{- define "coaming.images.volumes" -}}
@@ -77,6 +80,16 @@ true
     defaultMode: 0440
     items:
       - {key: .dockerconfigjson, path: config.json}
+{{- end }}
+{{- if $i.registryConfig }}
+- name: registries
+  configMap:
+    name: coaming-registries
+    items:
+      - {key: config, path: registries.yaml}
+      {{- range $n, $name := keys $i.registryFiles | sortAlpha }}
+      - {key: file-{{ $n }}, path: {{ $name | quote }}}
+      {{- end }}
 {{- end }}
 {{- if include "coaming.images.config" . }}
 - name: images

@@ -5,6 +5,7 @@
 // four defaults and a sidecar changes of such objects.
 //
 //	go run ./test/bench/gate [-seconds 20] [-growth 100000] [-native FILE] [-profile FILE] [-coaming FILE -sandbox FILE [-memory]]
+//	go run ./test/bench/gate -flood [-seconds 20]      # what large reviews take of memory
 package main
 
 import (
@@ -21,6 +22,7 @@ func main() {
 	seconds := flag.Int("seconds", 20, "how long each rate is held")
 	growth := flag.Int("growth", 100_000, "how many reviews tell whether memory grows")
 	native := flag.String("native", "", "a file with what native policies cost, as make bench-native measured it in the same run")
+	large := flag.Bool("flood", false, "measure what large reviews take of memory instead")
 	profile := flag.String("profile", "", "a file to write the server's processor profile to")
 	coaming := flag.String("coaming", "", "a built coaming, of which the memory is measured beside an API server")
 	sandbox := flag.String("sandbox", "", "the built sandbox that is the API server")
@@ -30,6 +32,8 @@ func main() {
 	switch {
 	case *serve:
 		err = serveGate(context.Background(), os.Stdin, os.Stdout, *profile)
+	case *large:
+		err = flood(time.Duration(*seconds) * time.Second)
 	case !*only:
 		err = measure(*seconds, *growth, *native, *profile)
 	}

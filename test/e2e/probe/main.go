@@ -2,6 +2,7 @@
 //
 //	probe serve tcp:80 udp:53 sctp:7000 …   answer on these ports with the name of the pod
 //	probe try                               try the connections on standard input and tell what became of them
+//	probe relay 192.0.2.10:443 SOCKET       hand connections on to a socket of the file system
 package main
 
 import (
@@ -28,8 +29,10 @@ func run(args []string) error {
 		return serve(args[1:])
 	case len(args) == 1 && args[0] == "try":
 		return try()
+	case len(args) == 3 && args[0] == "relay":
+		return relay(args[1], args[2])
 	}
-	return errors.New("usage: probe serve PROTOCOL:PORT… | probe try")
+	return errors.New("usage: probe serve PROTOCOL:PORT… | probe try | probe relay ADDRESS SOCKET")
 }
 
 // serve ends with the first error, or never.
