@@ -14,6 +14,7 @@ import (
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/policy"
@@ -103,6 +104,8 @@ type rehearsal struct {
 
 // Rehearse asks what would become of the objects.
 func Rehearse(in Input) *Result {
+	in.Objects = asMade(in.Objects)
+	in.Exceptions, _ = exception.Held(in.Exceptions)
 	r := &rehearsal{
 		Input: in, byID: map[string]*rule.Compiled{}, exempted: policy.Exempt(in.Exceptions, in.Now, in.Lifetime),
 		result: &Result{Entries: []Entry{}, NotAsked: map[string]int{}, Gaps: in.Coverage.Gaps}, worst: map[*fact.Object]enforcement.Mode{}, unsure: map[string]bool{},
@@ -113,6 +116,19 @@ func Rehearse(in Input) *Result {
 	r.askWebhook()
 	r.count()
 	return r.result
+}
+
+// asMade takes what has an owner that controls it to be sent by a controller, as it would be were it made anew.
+func asMade(objects []*fact.Object) []*fact.Object {
+	list := slices.Clone(objects)
+	for i, o := range list {
+		if uid, kind := fact.Controller(o); uid+kind != "" {
+			made := *o
+			made.Made = true
+			list[i] = &made
+		}
+	}
+	return list
 }
 
 // Places are the namespaces among objects, with their labels, by name.
