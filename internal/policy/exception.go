@@ -59,7 +59,7 @@ func Exempt(list []verdict.Exception, now time.Time, lifetime time.Duration) *Ex
 
 func (x *Exempted) note(e *verdict.Exception, text string) { x.Notes = append(x.Notes, exception.Note(e, text)) }
 
-// Conditions are those of a policy of the rule's that sees no time: one that changes objects before they are made.
+// Conditions are those of the rule's policy that changes objects before they are made: it leaves all that is excused to a second one.
 func (x *Exempted) Conditions(rule string) []Condition {
 	var list []Condition
 	for _, e := range x.of(rule) {
