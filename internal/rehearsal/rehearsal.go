@@ -57,7 +57,7 @@ type Entry struct {
 	Location verdict.Location `json:"location"`
 	// By is what would say so: "policy" or "webhook".
 	By string `json:"by"`
-	// Refuses says that the object would not be let in for it; an unknown verdict refuses where errors do.
+	// Refuses says that the object would not be let in for it; an unknown verdict refuses where errors do, and where it is the object's own doing.
 	Refuses bool `json:"refuses"`
 }
 
@@ -270,12 +270,12 @@ func (r *rehearsal) enter(f *verdict.Finding, o *fact.Object, at enforcement.Pla
 	}
 	e := Entry{
 		Mode: s.Mode, Verdict: f.Verdict, Rule: f.Rule, Severity: f.Severity, Subject: f.Subject, MadeBy: madeBy(o), Message: f.Message, Reason: f.Reason,
-		Path: f.Path, Location: f.Location, By: by, Refuses: s.Mode == enforcement.Enforce && (f.Verdict == verdict.Fail || s.Fail),
+		Path: f.Path, Location: f.Location, By: by, Refuses: s.Mode == enforcement.Enforce && (f.Verdict == verdict.Fail || s.Fail || by == ByPolicy || f.Own),
 	}
 	e.Subject.Namespace = cmp.Or(e.Subject.Namespace, o.Namespace)
 	switch {
-	case by == ByPolicy && f.Verdict == verdict.Unknown && !s.Fail:
-		e.Mode = enforcement.Off // the API server lets through what a policy that ignores errors cannot decide
+	case by == ByPolicy && f.Verdict == verdict.Unknown && !s.Fail && !e.Refuses:
+		e.Mode = enforcement.Off // the API server says nothing of what a policy that ignores errors cannot decide
 	case s.Mode == enforcement.Enforce && !e.Refuses:
 		e.Mode = enforcement.Warn
 	}
