@@ -225,9 +225,10 @@ func (r *rehearsal) askWebhook() {
 	if len(r.webhook) == 0 {
 		return
 	}
+	narrowed := func(e verdict.Exception) bool { return exception.Narrowed(&e) != "" }
 	res := judge.Judge(judge.Input{
 		Inventory: fact.NewInventory(r.Objects, r.Version, r.Live), Coverage: r.Coverage, Rules: r.webhook, Settings: r.Settings,
-		Exceptions: r.Exceptions, Now: r.Now, Lifetime: r.Lifetime, Width: r.Width, Terse: true,
+		Exceptions: slices.DeleteFunc(slices.Clone(r.Exceptions), narrowed), Now: r.Now, Lifetime: r.Lifetime, Width: r.Width, Terse: true,
 	})
 	bySubject := map[verdict.Subject]*fact.Object{}
 	for _, o := range r.Objects {
