@@ -90,9 +90,9 @@ type Options struct {
 // Desk decides. Safe for concurrent use.
 type Desk struct {
 	Options
-	rules    []*rule.Compiled               // those that can be judged here
-	onImages []*rule.Compiled               // those on what images hold, which the clearance answers
-	byID     map[string]*rule.Compiled      // of all rules
+	rules    []*rule.Compiled                // those that can be judged here
+	onImages []*rule.Compiled                // those on what images hold, which the clearance answers
+	byID     map[string]*rule.Compiled       // of all rules
 	excusing map[string][]*verdict.Exception // by rule, those that can be held
 	// excusingImages are those for what images hold: a digest says what that is, whoever runs it.
 	excusingImages map[string][]*verdict.Exception

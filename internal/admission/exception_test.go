@@ -121,7 +121,9 @@ func TestNobodyIsExcusedWithoutBound(t *testing.T) {
 		change func(*verdict.Exception)
 		pods   []string
 	}{
-		"labels":           {func(e *verdict.Exception) { e.Selector.Labels, e.Namespace, e.AtMost = map[string]string{"legacy": "true"}, "shop", 1 }, shop},
+		"labels": {func(e *verdict.Exception) {
+			e.Selector.Labels, e.Namespace, e.AtMost = map[string]string{"legacy": "true"}, "shop", 1
+		}, shop},
 		"a namespace":      {func(e *verdict.Exception) { e.Namespace, e.AtMost = "shop", 2 }, shop},
 		"an image":         {func(e *verdict.Exception) { e.Image, e.AtMost = image, 2 }, []string{run.Replace(shop[0]), run.Replace(shop[1]), run.Replace(shop[2])}},
 		"a kind":           {func(e *verdict.Exception) { e.Selector.Kind, e.Namespace, e.AtMost = "Pod", "shop", 2 }, shop},
@@ -166,10 +168,10 @@ func TestUpdatesOfWhatIsExcused(t *testing.T) {
 		before, after string
 		let           bool
 	}{
-		"a fault that is excused comes":         {plain, privileged, true},
-		"one that is not comes":                 {privileged, both, false},
-		"one was there that is not excused":     {both, strings.Replace(both, "a:1", "a:2", 1), true},
-		"both come":                             {plain, both, false},
+		"a fault that is excused comes":          {plain, privileged, true},
+		"one that is not comes":                  {privileged, both, false},
+		"one was there that is not excused":      {both, strings.Replace(both, "a:1", "a:2", 1), true},
+		"both come":                              {plain, both, false},
 		"the excused one comes beside the other": {strings.Replace(plain, "{", "{hostPID: true, ", 1), both, true},
 	} {
 		if got := ask(t, d, admission.Everything, asked{"UPDATE", "", "shop", pod("shop", c.after), pod("shop", c.before)}).Response; got.Allowed != c.let {
@@ -180,7 +182,9 @@ func TestUpdatesOfWhatIsExcused(t *testing.T) {
 
 // BenchmarkExcused decides reviews of an object of which an exception excuses a fault, made and changed, by the whole catalogue.
 func BenchmarkExcused(b *testing.B) {
-	e := grant(func(e *verdict.Exception) { e.Selector, e.Namespace = verdict.Selector{Kind: "Deployment", Name: "a"}, "shop" })
+	e := grant(func(e *verdict.Exception) {
+		e.Selector, e.Namespace = verdict.Selector{Kind: "Deployment", Name: "a"}, "shop"
+	})
 	large := strings.Replace(privileged, "]}", strings.Repeat(`, {name: more, image: "a:1", env: [{name: A, value: b}]}`, 20)+"]}", 1)
 	for what, spec := range map[string]string{"small": privileged, "large": large} {
 		for _, operation := range []string{"CREATE", "UPDATE"} {
@@ -203,4 +207,3 @@ func BenchmarkExcused(b *testing.B) {
 		}
 	}
 }
-

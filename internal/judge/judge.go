@@ -32,8 +32,8 @@ type Input struct {
 	// Granted is asked for the exceptions once the findings are known, instead of Exceptions: for who has many, of which few concern
 	// what was found. May be nil.
 	Granted  func(findings []verdict.Finding) []verdict.Exception
-	Now        time.Time
-	Lifetime   time.Duration
+	Now      time.Time
+	Lifetime time.Duration
 	// Baseline is what was there before; nil for none.
 	Baseline *verdict.Baseline
 	// Namespaces limits what is judged, not what is known; empty for all.

@@ -57,7 +57,9 @@ func Exempt(list []verdict.Exception, now time.Time, lifetime time.Duration) *Ex
 	return x
 }
 
-func (x *Exempted) note(e *verdict.Exception, text string) { x.Notes = append(x.Notes, exception.Note(e, text)) }
+func (x *Exempted) note(e *verdict.Exception, text string) {
+	x.Notes = append(x.Notes, exception.Note(e, text))
+}
 
 // Conditions are those of the rule's policy that changes objects before they are made: it leaves all that is excused to a second one.
 func (x *Exempted) Conditions(rule string) []Condition {

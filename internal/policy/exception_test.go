@@ -50,9 +50,11 @@ func TestExemptions(t *testing.T) {
 		"labels":              {labelled, `{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p", "namespace": "shop", "labels": {"a.b/c": "it's \"x\""}}}`, "ann", true},
 		"other label":         {labelled, `{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p", "namespace": "shop", "labels": {"a.b/c": "c"}}}`, "ann", false},
 		"no labels":           {labelled, `{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p", "namespace": "shop"}}`, "ann", false},
-		"namespace":           {func(e *verdict.Exception) { e.Selector, e.Namespace = verdict.Selector{Kind: "Namespace", Name: "shop"}, "shop" }, `{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "shop"}}`, "ann", true},
-		"in no namespace":     {nowhere, `{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p", "namespace": "shop"}}`, "ann", false},
-		"of no namespace":     {nowhere, `{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}}`, "ann", true},
+		"namespace": {func(e *verdict.Exception) {
+			e.Selector, e.Namespace = verdict.Selector{Kind: "Namespace", Name: "shop"}, "shop"
+		}, `{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "shop"}}`, "ann", true},
+		"in no namespace": {nowhere, `{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p", "namespace": "shop"}}`, "ann", false},
+		"of no namespace": {nowhere, `{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}}`, "ann", true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -89,11 +91,11 @@ func TestExemptionsThatAreNone(t *testing.T) {
 		"days ahead":      func(e *verdict.Exception) { e.Namespace, e.AtMost, e.Expires = "shop", 1, moment.AddDate(3, 0, 0) },
 		"no scope":        func(*verdict.Exception) {},
 		"nobody counts":   func(e *verdict.Exception) { e.Selector.Labels, e.AtMost = map[string]string{"a": "b"}, 1 },
-		"come one by one":  func(e *verdict.Exception) { e.Namespace, e.AtMost = "shop", 1 },
+		"come one by one": func(e *verdict.Exception) { e.Namespace, e.AtMost = "shop", 1 },
 		"does not count": func(e *verdict.Exception) {
 			e.Selector, e.Namespace, e.AtMost = verdict.Selector{Kind: "Pod", Name: "p"}, "shop", 1
 		},
-		"no such rule":    func(e *verdict.Exception) { e.Namespace, e.AtMost, e.Fault = "shop", 1, "no such rule" },
+		"no such rule": func(e *verdict.Exception) { e.Namespace, e.AtMost, e.Fault = "shop", 1, "no such rule" },
 	} {
 		x := Exempt([]verdict.Exception{granted(change)}, moment, 366*24*time.Hour)
 		if len(x.Conditions("host-pid")) > 0 || len(x.Notes) != 1 || !strings.Contains(x.Notes[0], want) {
