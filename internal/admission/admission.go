@@ -6,9 +6,11 @@ package admission
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
@@ -62,7 +64,7 @@ type Options struct {
 	Plan     *enforcement.Plan
 	Rules    []*rule.Compiled
 	Settings rule.Settings
-	// Exceptions excuse findings; Lifetime is how far ahead one may expire, 0 for judge's own. With Inline those count, too, that
+	// Exceptions excuse findings, as far as they can be held where objects come one by one (exception.Held); Lifetime is how far ahead one may expire, 0 for judge's own. With Inline those count, too, that
 	// stand in the annotations of the object itself: whoever may create it may then excuse it.
 	Exceptions []verdict.Exception
 	Lifetime   time.Duration
@@ -88,10 +90,12 @@ type Options struct {
 // Desk decides. Safe for concurrent use.
 type Desk struct {
 	Options
-	rules    []*rule.Compiled               // those that can be judged here
-	onImages []*rule.Compiled               // those on what images hold, which the clearance answers
-	byID     map[string]*rule.Compiled      // of all rules
-	excusing map[string][]verdict.Exception // by rule
+	rules    []*rule.Compiled                // those that can be judged here
+	onImages []*rule.Compiled                // those on what images hold, which the clearance answers
+	byID     map[string]*rule.Compiled       // of all rules
+	excusing map[string][]*verdict.Exception // by rule, those that can be held
+	// excusingImages are those for what images hold: a digest says what that is, whoever runs it.
+	excusingImages map[string][]*verdict.Exception
 	*courts
 }
 
@@ -114,8 +118,7 @@ func (q *request) about(ctx context.Context) context.Context {
 // New makes a desk.
 func New(o Options) *Desk {
 	d := &Desk{
-		Options: o, byID: map[string]*rule.Compiled{}, excusing: map[string][]verdict.Exception{},
-		courts: newCourts(),
+		Options: o, byID: map[string]*rule.Compiled{}, courts: newCourts(),
 	}
 	for _, r := range o.Rules {
 		d.byID[r.ID] = r
@@ -126,11 +129,19 @@ func New(o Options) *Desk {
 			d.rules = append(d.rules, r)
 		}
 	}
-	for i := range o.Exceptions {
-		e := &o.Exceptions[i]
-		for _, id := range e.Rules {
-			d.excusing[id] = append(d.excusing[id], *e)
+	held, _ := exception.Held(o.Exceptions)
+	d.excusing = byRule(held)
+	d.excusingImages = byRule(slices.Concat(held, exception.OfImages(o.Exceptions)))
+	return d
+}
+
+// byRule are exceptions by each of the rules that they are for.
+func byRule(list []verdict.Exception) map[string][]*verdict.Exception {
+	all := map[string][]*verdict.Exception{}
+	for i := range list {
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(list[i].Rules))) {
+			all[id] = append(all[id], &list[i])
 		}
 	}
-	return d
+	return all
 }

@@ -104,13 +104,11 @@ func (t *trial) findings(q *request, o *fact.Object, rules *judge.Prepared) ([]v
 	if q.operation != "UPDATE" {
 		noticed = nil
 	}
-	findings, end := t.judge(rules, o, nil, noticed)
-	if t.excusable(findings) {
-		excusing := t.excuses(o, findings)
-		findings, end = t.judge(rules, o, excusing, nil)
-	}
+	in := t.about(o)
+	in.Noticed, in.Granted = noticed, t.granting(t.excusing, o.Namespace, o)
+	findings, end := t.judge(rules, o, in)
 	if q.operation == "UPDATE" && len(findings) > 0 {
-		before := t.before(rules, q)
+		before := t.before(rules, q, findings)
 		kept := findings[:0:0]
 		for i := range findings {
 			f := &findings[i]
@@ -144,10 +142,15 @@ func (t *trial) enter(q *request, findings []verdict.Finding, end end, settings 
 	}
 }
 
-// judge is what judge finds of an object among what stands around it.
-func (t *trial) judge(rules *judge.Prepared, o *fact.Object, exceptions []verdict.Exception, noticed func(judge.Notice)) ([]verdict.Finding, end) {
+// about is the judgement of an object among what stands around it.
+func (t *trial) about(o *fact.Object) judge.Input {
 	in := t.among().Input(o, t.Version)
-	in.Exceptions, in.Lifetime, in.Now, in.Terse, in.Uncounted, in.Noticed = exceptions, t.Lifetime, t.Now(), true, true, noticed
+	in.Lifetime, in.Now, in.Terse, in.Uncounted = t.Lifetime, t.Now(), true, true
+	return in
+}
+
+// judge is what judge finds.
+func (t *trial) judge(rules *judge.Prepared, o *fact.Object, in judge.Input) ([]verdict.Finding, end) {
 	end, each := whole, 1+o.Root.Nodes()/valuesOfAsked
 	in.Stop = func(findings int) bool {
 		t.burden += each
@@ -180,30 +183,31 @@ func (t *trial) among() *judge.Among {
 // nothing is around what rules judge by itself.
 var nothing = judge.NewAmong(nil, nil)
 
-// excusable says whether a fail may be excused by something that is known, so that it is worth to judge again.
-func (t *trial) excusable(findings []verdict.Finding) bool {
-	for i := range findings {
-		if f := &findings[i]; f.Verdict == verdict.Fail && (t.Inline || len(t.excusing[f.Rule]) > 0) {
-			return true
+// granting is what gives the exceptions for the rules that fail in a namespace, and those that the object itself holds where these
+// count; nil where there are none for anything.
+func (t *trial) granting(excusing map[string][]*verdict.Exception, namespace string, o *fact.Object) func([]verdict.Finding) []verdict.Exception {
+	inline := t.Inline && o != nil
+	if len(excusing) == 0 && !inline {
+		return nil
+	}
+	return func(findings []verdict.Finding) []verdict.Exception {
+		var list []verdict.Exception
+		done := map[*verdict.Exception]bool{} // one may be for several rules
+		for i := range findings {
+			f := &findings[i]
+			for _, e := range excusing[f.Rule] {
+				if f.Verdict == verdict.Fail && !done[e] && exception.Reaches(e, namespace) {
+					done[e] = true
+					list = append(list, *e)
+				}
+			}
 		}
-	}
-	return false
-}
-
-// excuses are the exceptions for rules that failed.
-func (t *trial) excuses(o *fact.Object, findings []verdict.Finding) []verdict.Exception {
-	var list []verdict.Exception
-	done := map[string]bool{}
-	for i := range findings {
-		if id := findings[i].Rule; !done[id] {
-			done[id] = true
-			list = append(list, t.excusing[id]...)
+		if inline {
+			own, _ := exception.Held(exception.Of([]*fact.Object{o}, true, false))
+			list = append(list, own...)
 		}
+		return list
 	}
-	if t.Inline {
-		list = append(list, exception.Of([]*fact.Object{o}, true, false)...)
-	}
-	return list
 }
 
 // stood is what failed, or was unknown, before an update: by its key, what it rested on.
@@ -218,10 +222,21 @@ type resting struct {
 // seed keeps writers from finding two texts that look the same.
 var seed = maphash.MakeSeed()
 
-// before judges the object as it was.
-func (t *trial) before(rules *judge.Prepared, q *request) stood {
+// before judges the object as it was, by the rules that have something to say of it as it is.
+func (t *trial) before(rules *judge.Prepared, q *request, findings []verdict.Finding) stood {
 	before := stood{}
-	t.judge(rules, q.subject(q.old), nil, func(n judge.Notice) { before[resting{noticeKey(n.Finding), maphash.Bytes(seed, n.Seen)}] = true })
+	old := q.subject(q.old)
+	in := t.about(old)
+	in.Only = map[string]bool{}
+	for i := range findings {
+		if findings[i].Verdict != verdict.Exempt {
+			in.Only[findings[i].Rule] = true
+		}
+	}
+	in.Noticed = func(n judge.Notice) { before[resting{noticeKey(n.Finding), maphash.Bytes(seed, n.Seen)}] = true }
+	if len(in.Only) > 0 {
+		t.judge(rules, old, in)
+	}
 	return before
 }
 

@@ -39,12 +39,12 @@ func (t *trial) images(q *request, o *fact.Object, class Class, out *Outcome) {
 			c = cleared[i]
 		}
 		if c.State == Known {
-			found = append(found, t.violating(c.Findings, &setting)...)
+			found = append(found, t.excused(t.violating(c.Findings, &setting), c.Findings)...)
 			continue
 		}
 		t.unseen(image, &c, &setting, out)
 	}
-	for _, f := range t.excused(o, found) {
+	for _, f := range found {
 		s := setting.Setting
 		if t.byID[f.Rule] != nil {
 			s = t.court.images[f.Rule]
@@ -100,14 +100,15 @@ func (t *trial) violating(findings []verdict.Finding, setting *enforcement.Image
 	return list
 }
 
-// excused lets exceptions speak for what was found in images.
-func (t *trial) excused(o *fact.Object, found []verdict.Finding) []verdict.Finding {
-	if !t.excusable(found) {
-		return found
+// excused lets exceptions speak for what the plan minds of an image; they count all that was found in it, as in a scan.
+func (t *trial) excused(minded, found []verdict.Finding) []verdict.Finding {
+	grant := t.granting(t.excusingImages, "", nil)
+	if grant == nil || len(grant(minded)) == 0 {
+		return minded
 	}
 	infos := map[string]bool{}
 	in := judge.Input{
-		Inventory: fact.NewInventory(nil, t.Version, true), Exceptions: t.excuses(o, found), Lifetime: t.Lifetime, Now: t.Now(), Terse: true, Uncounted: true,
+		Inventory: fact.NewInventory(nil, t.Version, true), Granted: grant, Lifetime: t.Lifetime, Now: t.Now(), Terse: true, Uncounted: true,
 	}
 	for i := range found {
 		if f := &found[i]; !infos[f.Rule] {
@@ -115,8 +116,19 @@ func (t *trial) excused(o *fact.Object, found []verdict.Finding) []verdict.Findi
 			in.Found.Rules = append(in.Found.Rules, verdict.RuleInfo{ID: f.Rule, Practice: f.Practice, Severity: f.Severity})
 		}
 	}
-	in.Found.Findings = found
-	return judge.Judge(in).Findings
+	in.Found.Findings = slices.Clone(found) // which others share
+	exempt := map[string]verdict.Finding{}
+	for _, f := range judge.Judge(in).Findings {
+		if f.Verdict == verdict.Exempt {
+			exempt[f.Fingerprint] = f
+		}
+	}
+	for i := range minded {
+		if f, is := exempt[minded[i].Fingerprint]; is && minded[i].Verdict == verdict.Fail {
+			minded[i] = f
+		}
+	}
+	return minded
 }
 
 // unseen tells of an image of which nothing is known, be it that nobody has looked into it yet or that nobody could: who may name an

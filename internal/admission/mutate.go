@@ -203,7 +203,7 @@ func patched(o *fact.Object, operations []Operation) (*fact.Object, error) {
 		return nil, fmt.Errorf("read the changed object: %w", bad)
 	}
 	own := *fact.NewObject(after.Root(), origin)
-	own.Namespace, own.Name = o.Namespace, o.Name
+	own.Namespace, own.Name, own.Made = o.Namespace, o.Name, o.Made
 	return &own, nil
 }
 

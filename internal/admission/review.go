@@ -9,6 +9,7 @@ import (
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 )
 
@@ -47,6 +48,7 @@ type request struct {
 	kind                        string // "Kind" or "Kind.group" of the object
 	size                        int    // of the review, in bytes
 	unread                      bool   // nobody read the objects
+	made                        bool   // one of Kubernetes' own controllers sent it
 }
 
 // readReview reads a review. What is no review of the one version that is understood is Refused.
@@ -69,7 +71,7 @@ func readReview(body string) (*request, error) {
 	q := &request{
 		size: len(body), uid: r.Get("uid").Str(), operation: r.Get("operation").Str(), subResource: r.Get("subResource").Str(),
 		namespace: r.Get("namespace").Str(), name: r.Get("name").Str(), dryRun: r.Get("dryRun").Bool(),
-		object: r.Get("object"), old: r.Get("oldObject"),
+		object: r.Get("object"), old: r.Get("oldObject"), made: exception.IsController(r.At("userInfo", "username").Str()),
 	}
 	if r.Kind() != document.Map {
 		return nil, refused("the review has no request")
@@ -186,6 +188,7 @@ func (q *request) subject(v document.Value) *fact.Object {
 	if o.Name == "" {
 		o.Name = q.name
 	}
+	o.Made = q.made
 	return o
 }
 

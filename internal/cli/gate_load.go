@@ -171,6 +171,10 @@ func (l *gateLoader) load(ctx context.Context) (*gate.Ruling, error) {
 	if warning := unaskedText(plain(r.rules), r.plan, policy.Options{Version: r.Version, Settings: r.Settings}); warning != "" {
 		_, _ = fmt.Fprintln(l.env.Stderr, "coaming: "+warning)
 	}
+	_, notes := exception.Held(r.Exceptions)
+	for _, note := range notes {
+		_, _ = fmt.Fprintln(l.env.Stderr, "coaming: "+note)
+	}
 	desk := admission.New(r.Options)
 	heap.Settle() // what made it is no longer needed
 	return &gate.Ruling{

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -107,6 +108,29 @@ func TestOwnManifestsPass(t *testing.T) {
 	}
 	if code, out := run("", "scan", "--exceptions-from", "none", file); code != 0 {
 		t.Errorf("scan what is installed: exit code %d\n%s", code, out[max(0, len(out)-3000):])
+	}
+	for name, plan := range map[string]string{
+		"everything enforced": "  mode: enforce\n",
+		"enforced in parts": "  mode: audit\n  rules:\n  - {severity: high, namespaces: [shop, 'team-*'], mode: enforce}\n" +
+			"  - {practices: [pod], namespaceSelector: {matchLabels: {tier: lab}}, mode: warn}\n  - {rules: [host-pid], namespaces: [bank], mode: enforce, onError: fail}\n",
+	} {
+		values := t.TempDir() + "/values.yaml"
+		granted := "exceptions: |\n  exceptions:\n  - {rules: [host-pid, host-network], selector: {kind: Deployment, name: agent}, namespace: shop, owner: ann, reason: it watches processes, expires: " +
+			time.Now().AddDate(0, 1, 0).Format(time.DateOnly) + "}\n"
+		if err := errors.Join(os.WriteFile(file, []byte("apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nmetadata: {name: default}\nspec:\n"+plan), 0o600), os.WriteFile(values, []byte(granted), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		code, out := run("", "install", "--image", someImage, "--kubernetes-version", "1.36", "--plan", file, "--values", values, "--output", "yaml")
+		if code != 0 || !strings.Contains(out, "host-pid.changed") || !strings.Contains(out, "- Deny") {
+			t.Fatalf("%s: install: exit code %d\n%s", name, code, out[max(0, len(out)-3000):])
+		}
+		_, out, _ = strings.Cut(out, "---\n")
+		if code, told := run("---\n"+out, "scan", "--exceptions-from", "none", "-"); code != 0 {
+			t.Errorf("%s: scan what is installed: exit code %d\n%s", name, code, told[max(0, len(told)-3000):])
+		}
+	}
+	if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	for _, to := range []string{"cluster-admin", "node", "secret"} {
 		if code, out := run("", "paths", "--from", "sa:coaming-system/coaming-gate", "--to", to, file); code != 0 || !strings.Contains(out, "no path") {

@@ -39,6 +39,9 @@ type Object struct {
 	// Replicas counts what was read, is judged through this object (a controller's pods and what stands
 	// between them; of a pod, those equal to it but for their name and place) and was not kept.
 	Replicas int
+	// Made is set where the API server says that one of Kubernetes' own controllers sent the object: its owners are then its owners, and
+	// not what somebody wrote.
+	Made bool
 }
 
 // NewObject reads the identity of a map that has apiVersion and kind.

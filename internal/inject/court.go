@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/fix"
 	"github.com/coaming/coaming/internal/judge"
@@ -178,7 +179,12 @@ func (b *bench) found() *verdict.Result {
 
 func (b *bench) input(o *fact.Object) judge.Input {
 	in := b.among.Input(o, b.version)
-	in.Exceptions, in.Now, in.Terse, in.Uncounted = b.in.Exceptions, b.in.Now(), true, true
+	in.Now, in.Terse, in.Uncounted = b.in.Now(), true, true
+	for i := range b.in.held {
+		if e := &b.in.held[i]; exception.Reaches(e, b.object.Namespace) {
+			in.Exceptions = append(in.Exceptions, *e)
+		}
+	}
 	in.Stop = func(int) bool { return b.ctx.Err() != nil }
 	return in
 }

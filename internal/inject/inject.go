@@ -19,6 +19,7 @@ import (
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/rule"
@@ -50,6 +51,7 @@ type Options struct {
 // Injector makes mutations of a plan; safe for concurrent use.
 type Injector struct {
 	Options
+	held       []verdict.Exception // those that can be held where objects come one by one
 	sidecars   []chosen
 	fixable    []string // ids of rules
 	defaulting []choice
@@ -68,6 +70,7 @@ type chosen struct {
 // New makes an injector. Everything that is wrong with the plan's sidecars and rules is told at once.
 func New(o Options) (*Injector, error) {
 	in := &Injector{Options: o, byID: map[string]*rule.Compiled{}}
+	in.held, _ = exception.Held(o.Exceptions)
 	templates, err := Shipped()
 	if err != nil {
 		return nil, err

@@ -20,22 +20,24 @@ func (in *Input) excuse(res *verdict.Result, counts tallies, seen *traits) {
 		return
 	}
 	x := newExcuses(in, res, seen)
-	matched := make([][]int32, len(res.Findings)) // by finding, the exceptions that match, in their order
+	matched := make([][]match, len(res.Findings)) // by finding, the exceptions that match, in their order
 	for i := range res.Findings {
 		if f := &res.Findings[i]; f.Verdict == verdict.Fail {
 			matched[i] = x.matching(f)
 		}
 	}
-	for i, exceptions := range matched {
-		for _, n := range exceptions {
-			x.entries[n].add(&res.Findings[i])
+	for _, matches := range matched {
+		for _, m := range matches {
+			if e := &x.entries[m.exception]; !x.made || e.isNew(m.as.Fingerprint) {
+				e.add(m.as)
+			}
 		}
 	}
 	for n := range x.entries {
 		x.entries[n].settle(in)
 	}
-	for i, exceptions := range matched {
-		if by := x.excusing(&res.Findings[i], exceptions); by != nil {
+	for i, matches := range matched {
+		if by := x.excusing(&res.Findings[i], matches); by != nil {
 			exempt(&res.Findings[i], by, counts)
 		}
 	}
@@ -58,6 +60,22 @@ type entry struct {
 	object  verdict.Subject // the first object that it matched
 	spread  string          // another object, where it matched more than one
 	excused int
+	faults  map[string]bool // fingerprints that were counted, where what controllers made was judged beside what they made it of
+}
+
+// isNew says whether a fault was not counted before, of what is made as little as of what it is made of.
+func (e *entry) isNew(fingerprint string) bool {
+	if fingerprint == "" { // it stands nowhere in what the object was made of
+		return true
+	}
+	if e.faults[fingerprint] {
+		return false
+	}
+	if e.faults == nil {
+		e.faults = map[string]bool{}
+	}
+	e.faults[fingerprint] = true
+	return true
 }
 
 // add notes a fail that the exception matches.
@@ -170,11 +188,11 @@ func (in *Input) asks(rules []string) bool {
 // excusing is the exception that excuses the finding: the first in order that stands. Of those that
 // stand in the text the finding needs one for each place where it was read. All of those that would
 // do count as used.
-func (x *excuses) excusing(f *verdict.Finding, matched []int32) *entry {
+func (x *excuses) excusing(f *verdict.Finding, matched []match) *entry {
 	var first *entry
 	var inline []*entry
-	for _, n := range matched {
-		e := &x.entries[n]
+	for _, m := range matched {
+		e := &x.entries[m.exception]
 		switch {
 		case e.Standing != verdict.Applied:
 		case e.Within != nil:

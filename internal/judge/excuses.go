@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -19,6 +20,7 @@ type excuses struct {
 	labels  map[string]bool // the rules for which a bucket goes by a label
 	within  map[inObject]*spans
 	seen    *traits
+	made    bool // some of what failed was made by a controller
 }
 
 // bucket is what exceptions and findings meet in.
@@ -106,12 +108,40 @@ func keysOf(m map[string]string) []string {
 	return keys
 }
 
-// matching is the exceptions that match a fail, in their order.
-func (x *excuses) matching(f *verdict.Finding) []int32 {
+// match is an exception that matches a fail, and as which: what a controller made of an object is excused as that object is.
+type match struct {
+	exception int32
+	as        *verdict.Finding
+}
+
+// matching is the exceptions that match a fail, in their order, each once.
+func (x *excuses) matching(f *verdict.Finding) []match {
+	var found []match
+	add := func(list []int32, as *verdict.Finding) {
+		for _, n := range list {
+			found = append(found, match{n, as})
+		}
+	}
+	add(x.naming(f, f), f)
+	add(x.inside(f), f)
+	if variants := x.seen.of(f.Fingerprint); len(variants) > 0 {
+		for i := range variants[0].makers {
+			as := *f
+			as.Subject, as.Fingerprint = variants[0].makers[i].Subject, variants[0].makers[i].fingerprint
+			add(x.naming(&as, f), &as)
+			x.made = true
+		}
+	}
+	slices.SortStableFunc(found, func(a, b match) int { return cmp.Compare(a.exception, b.exception) })
+	return slices.CompactFunc(found, func(a, b match) bool { return a.exception == b.exception })
+}
+
+// naming is the exceptions that name a fail, which was judged as another says.
+func (x *excuses) naming(f, judged *verdict.Finding) []int32 {
 	var found []int32
 	look := func(by scopePart, is string) {
 		for _, n := range x.buckets[bucket{f.Rule, by, is}] {
-			if x.covers(&x.entries[n].Exception, f) {
+			if x.covers(&x.entries[n].Exception, f, judged) {
 				found = append(found, n)
 			}
 		}
@@ -121,7 +151,7 @@ func (x *excuses) matching(f *verdict.Finding) []int32 {
 	if ns := namespaceOf(&f.Subject); ns != "" {
 		look(byNamespace, ns)
 	}
-	for i, t := range x.seen.of(f.Fingerprint) {
+	for i, t := range x.seen.of(judged.Fingerprint) {
 		if i > 0 {
 			break // what does not match the first of several variants matches not all of them
 		}
@@ -134,9 +164,7 @@ func (x *excuses) matching(f *verdict.Finding) []int32 {
 			}
 		}
 	}
-	found = append(found, x.inside(f)...)
-	slices.Sort(found)
-	return slices.Compact(found)
+	return found
 }
 
 // inside is the exceptions that stand in the text around the finding.
@@ -153,7 +181,7 @@ func (x *excuses) inside(f *verdict.Finding) []int32 {
 			return
 		}
 		for _, n := range s.around(l) {
-			if x.covers(&x.entries[n].Exception, f) {
+			if x.covers(&x.entries[n].Exception, f, f) {
 				found = append(found, n)
 			}
 		}
@@ -166,7 +194,7 @@ func (x *excuses) inside(f *verdict.Finding) []int32 {
 }
 
 // covers says whether every part of the scope matches the finding, in each variant that was read.
-func (x *excuses) covers(e *verdict.Exception, f *verdict.Finding) bool {
+func (x *excuses) covers(e *verdict.Exception, f, judged *verdict.Finding) bool {
 	s := &e.Selector
 	switch {
 	case len(e.Fingerprints) > 0 && !slices.Contains(e.Fingerprints, f.Fingerprint),
@@ -178,7 +206,7 @@ func (x *excuses) covers(e *verdict.Exception, f *verdict.Finding) bool {
 	case e.Image == "" && len(s.Labels) == 0:
 		return true
 	}
-	variants := x.seen.of(f.Fingerprint)
+	variants := x.seen.of(judged.Fingerprint)
 	for _, t := range variants {
 		if e.Image != "" && e.Image != t.image {
 			return false
@@ -216,6 +244,14 @@ func namespaceOf(s *verdict.Subject) string {
 type trait struct {
 	labels document.Value
 	image  string // the digest in the container's image reference
+	makers []maker
+}
+
+// maker is an object that a controller made another of, and what the other's fault is called where it stands in that one.
+type maker struct {
+	verdict.Subject
+
+	fingerprint string
 }
 
 // traits are those of the fails, by fingerprint: one for each variant of the object. Nil when no
@@ -225,12 +261,12 @@ type traits struct {
 	list map[string][]trait
 }
 
-// newTraits is nil unless an exception goes by labels or images.
-func newTraits(exceptions []verdict.Exception) *traits {
-	for i := range exceptions {
-		if e := &exceptions[i]; e.Image != "" || len(e.Selector.Labels) > 0 {
-			return &traits{list: map[string][]trait{}}
-		}
+// newTraits is nil unless an exception goes by labels or images, or objects are known to be made by controllers.
+func newTraits(in *Input) *traits {
+	asks := func(e verdict.Exception) bool { return e.Image != "" || len(e.Selector.Labels) > 0 }
+	made := func(o *fact.Object) bool { return o.Made }
+	if in.Granted != nil || slices.ContainsFunc(in.Exceptions, asks) || len(in.Exceptions) > 0 && slices.ContainsFunc(in.Inventory.Objects, made) {
+		return &traits{list: map[string][]trait{}}
 	}
 	return nil
 }
@@ -242,7 +278,8 @@ func (t *traits) of(fingerprint string) []trait {
 	return t.list[fingerprint]
 }
 
-func (t *traits) note(fingerprint string, m *matched) {
+// note notes those of a finding, whose fault stands at a path as fingerprints keep it.
+func (t *traits) note(f *verdict.Finding, m *matched, path string) {
 	own := trait{labels: m.object.Labels()}
 	switch m.kind {
 	case imageMatch:
@@ -250,10 +287,36 @@ func (t *traits) note(fingerprint string, m *matched) {
 	case "container":
 		_, own.image, _ = strings.Cut(m.value.Get("image").Str(), "@")
 	}
+	if m.object.Made {
+		own.makers = makersOf(f, m, path)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.list[fingerprint] = append(t.list[fingerprint], own)
+	t.list[f.Fingerprint] = append(t.list[f.Fingerprint], own)
 }
+
+// makersOf are the objects that a controller made a finding's object of. The template of a pod has the pod's paths below its own.
+func makersOf(f *verdict.Finding, m *matched, path string) []maker {
+	var list []maker
+	inPod, isBelow := strings.CutPrefix(path, templateOf[m.object.Kind])
+	for _, subject := range exception.Makers(m.object) {
+		subject.Container = f.Subject.Container
+		one := maker{Subject: subject}
+		if isBelow {
+			one.fingerprint = fingerprint(f.Rule, &subject, m.kind+" "+templateOf[subject.Kind]+inPod)
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// templateOf is where kinds have the templates of their pods, as paths write it.
+var templateOf = map[string]string{
+	"Deployment": inSpec, "ReplicaSet": inSpec, "StatefulSet": inSpec, "DaemonSet": inSpec, "ReplicationController": inSpec, "Job": inSpec,
+	"CronJob": "spec.jobTemplate." + inSpec,
+}
+
+const inSpec = "spec.template."
 
 // spans are the exceptions of one rule that stand in one object, nested as the text is.
 type spans struct{ list []span }

@@ -29,8 +29,11 @@ type Input struct {
 	// Exceptions excuse named findings; Now is the moment that decides whether they have expired, and
 	// Lifetime how far behind it they may expire at most; 0 is DefaultLifetime.
 	Exceptions []verdict.Exception
-	Now        time.Time
-	Lifetime   time.Duration
+	// Granted is asked for the exceptions once the findings are known, instead of Exceptions: for who has many, of which few concern
+	// what was found. May be nil.
+	Granted  func(findings []verdict.Finding) []verdict.Exception
+	Now      time.Time
+	Lifetime time.Duration
 	// Baseline is what was there before; nil for none.
 	Baseline *verdict.Baseline
 	// Namespaces limits what is judged, not what is known; empty for all.
@@ -41,6 +44,8 @@ type Input struct {
 	Progress func(done, total int)
 	// About limits what is judged to some objects, not what is known; nil for all.
 	About func(o *fact.Object) bool
+	// Only are the ids of the rules whose findings are wanted: others may be asked, too, and need not be; nil for all.
+	Only map[string]bool
 	// Stop is asked before each fact and item whether to leave the rest, and told how many findings one goroutine has; may be nil.
 	// Who stops a judgement knows that its result is not whole.
 	Stop func(findings int) bool
@@ -88,7 +93,7 @@ func Judge(in Input) *verdict.Result { return prepare(in.Rules, in.Settings).jud
 
 func (p *Prepared) judge(in Input) *verdict.Result {
 	in.Rules, in.Settings = p.rules, p.Settings
-	seen := newTraits(in.Exceptions)
+	seen := newTraits(&in)
 	j := newJudgement(in, p, seen)
 	var findings []verdict.Finding
 	var tallies []tallies
@@ -119,6 +124,9 @@ func (p *Prepared) judge(in Input) *verdict.Result {
 	if len(in.Found.Rules) > 0 {
 		res.Rules = slices.Concat(res.Rules, in.Found.Rules)
 		slices.SortFunc(res.Rules, byID)
+	}
+	if in.Granted != nil {
+		in.Exceptions = in.Granted(res.Findings)
 	}
 	in.excuse(res, tallies[0], seen)
 	if in.Baseline != nil {

@@ -13,8 +13,9 @@ import (
 	"github.com/coaming/coaming/internal/verdict"
 )
 
-// locate says which object a finding is about and where in it and in the input the fault stands.
-func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item document.Value, steps []document.Step) {
+// locate says which object a finding is about and where in it and in the input the fault stands. It gives the path as the fingerprint
+// keeps it.
+func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item document.Value, steps []document.Step) string {
 	o := m.object
 	f.Subject = verdict.Subject{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Container: m.container}
 	begin := append(slices.Clip(m.path), steps...)
@@ -44,6 +45,7 @@ func (w *worker) locate(f *verdict.Finding, r *rule.Compiled, m matched, item do
 	for _, twin := range o.Twins {
 		f.Also = append(f.Also, location(twin, w.walk.Follow(twin.Root, begin...)))
 	}
+	return stable
 }
 
 // evidence is where a value of an object stands, and the lines around it. What a server sent has

@@ -135,6 +135,9 @@ func (w *worker) ask(list *ruleList, m matched, scope *rule.Scope) {
 		if w.stopped() {
 			return
 		}
+		if w.Only != nil && !slices.ContainsFunc(q.rules, func(r *rule.Compiled) bool { return w.Only[r.ID] }) {
+			continue // whole groups: what is remembered of a group is remembered of all its rules
+		}
 		if q.eachName == "" {
 			w.askGroup(&q, m.value, nil)
 			continue
@@ -330,6 +333,7 @@ func ownDoing(r *rule.Compiled, reason string) outcome {
 // note records a finding.
 func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []document.Step, out outcome) {
 	f := verdict.Finding{Verdict: out.verdict, Rule: r.ID, Practice: r.Practice, Severity: r.Severity, Message: out.message, Reason: out.reason, Own: out.own}
+	stable := ""
 	if m.object == nil {
 		f.Subject = verdict.Subject{Kind: "Cluster", Name: w.Inventory.Version}
 		f.Fingerprint = fingerprint(r.ID, &f.Subject, "")
@@ -337,10 +341,10 @@ func (w *worker) note(r *rule.Compiled, m matched, item document.Value, steps []
 	} else if m.kind == imageMatch {
 		w.locateImage(&f, r, m, steps)
 	} else {
-		w.locate(&f, r, m, item, steps)
+		stable = w.locate(&f, r, m, item, steps)
 	}
 	if w.traits != nil && f.Verdict == verdict.Fail && m.object != nil {
-		w.traits.note(f.Fingerprint, &m)
+		w.traits.note(&f, &m, stable)
 	}
 	w.tallies.count(r.ID, f.Verdict)
 	w.findings = append(w.findings, f)

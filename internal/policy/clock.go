@@ -16,7 +16,8 @@ import (
 //     APIServerIdentity, on since 1.26), and a policy may read Leases as its parameters. Of several API servers' leases each
 //     is asked, and one that has seen the end suffices: what a stopped one has left behind weakens nothing.
 //
-// So the policy of a rule leaves changes of what is excused to a second one, which reads the leases.
+// So the policy of a rule leaves changes of what is excused to a second one, which reads the leases. A policy that changes objects comes
+// before the time is written: it leaves all that is excused to such a second one.
 const (
 	// LeaseNamespace is where those leases are, LeaseSelector which they are.
 	LeaseNamespace = "kube-system"
@@ -26,7 +27,16 @@ const (
 	leaseHolder = "kube-apiserver"
 	// lateSuffix ends the name of that second policy. No rule's id has a dot.
 	lateSuffix = ".changed"
+	// endedSuffix ends the name of the second policy of a fix.
+	endedSuffix = ".ended"
 )
+
+// leaseKind and leaseRef make the leases the parameters of a policy; without says what becomes of a request where there are none.
+var leaseKind = &paramKind{"coordination.k8s.io/v1", "Lease"}
+
+func leaseRef(without string) *paramRef {
+	return &paramRef{LeaseNamespace, json.RawMessage(`{"matchLabels":{"` + leaseLabel + `":"` + leaseHolder + `"}}`), without}
+}
 
 // madeBefore holds while an object is made before the moment.
 func madeBefore(until time.Time) string {
@@ -72,7 +82,7 @@ func variants(about Metadata, excused []exemption, base policySpec, o Options, f
 		return list
 	}
 	late := base
-	late.ParamKind = &paramKind{"coordination.k8s.io/v1", "Lease"}
+	late.ParamKind = leaseKind
 	late.MatchConditions = slices.Concat(base.MatchConditions, further, changing(excused))
 	changed := about
 	changed.Name += lateSuffix
@@ -92,11 +102,27 @@ func making(excused []exemption) []Condition {
 
 // changing are the conditions of the policy for changes of what is excused.
 func changing(excused []exemption) []Condition {
+	return append([]Condition{{"change-of-what-was-excused", `oldObject != null && (` + anyScope(excused) + `)`}}, lasting(excused)...)
+}
+
+// ending are the conditions of the policy that makes a fix of what was excused. Without a lease nobody knows that an exception has ended:
+// the fix is then not made, and the rule's own policy refuses what it was for.
+func ending(excused []exemption) []Condition {
+	return append([]Condition{{"was-excused", anyScope(excused)}}, lasting(excused)...)
+}
+
+// anyScope holds for what any of the exceptions is for.
+func anyScope(excused []exemption) string {
 	scopes := make([]string, 0, len(excused))
 	for _, e := range excused {
 		scopes = append(scopes, `(`+e.scope+`)`)
 	}
-	list := []Condition{{"change-of-what-was-excused", `oldObject != null && (` + strings.Join(scopes, ` || `) + `)`}}
+	return strings.Join(scopes, ` || `)
+}
+
+// lasting keep a policy from what an exception is for, until a lease was renewed after its end.
+func lasting(excused []exemption) []Condition {
+	var list []Condition
 	for _, e := range excused {
 		list = append(list, Condition{e.name, `!(` + e.scope + ` && ` + leasedBefore(e.until) + `)`})
 	}
@@ -114,7 +140,7 @@ func (v variant) binding(name string, actions []string, match *matchResources) M
 		if slices.Contains(actions, "Deny") {
 			action = "Deny"
 		}
-		spec.ParamRef = &paramRef{LeaseNamespace, json.RawMessage(`{"matchLabels":{"` + leaseLabel + `":"` + leaseHolder + `"}}`), action}
+		spec.ParamRef = leaseRef(action)
 	}
 	return Manifest{policyVersion, "ValidatingAdmissionPolicyBinding", Metadata{Name: name, Labels: v.policy.Metadata.Labels}, spec}
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coaming/coaming/internal/document"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -31,15 +31,6 @@ type exemption struct {
 // mostExempted bounds the match conditions that exceptions take of a policy: the API server takes 64 of all kinds.
 const mostExempted = 56
 
-// controllers are the accounts by which Kubernetes makes the objects that belong to others.
-var controllers = func() []string {
-	list := []string{"system:kube-controller-manager"}
-	for _, name := range []string{"cronjob", "daemon-set", "deployment", "job", "replicaset", "replication", "statefulset"} {
-		list = append(list, "system:serviceaccount:kube-system:"+name+"-controller")
-	}
-	return list
-}()
-
 // Exempt makes match conditions of the exceptions that stand at a moment. A policy judges one whole object: an exception
 // for single findings, containers or images is not one for an object.
 func Exempt(list []verdict.Exception, now time.Time, lifetime time.Duration) *Exempted {
@@ -59,21 +50,18 @@ func Exempt(list []verdict.Exception, now time.Time, lifetime time.Duration) *Ex
 			x.byRule[id] = append(x.byRule[id], one)
 		}
 		x.note(e, "in the policies; it ends by itself at "+e.Expires.UTC().Format(time.RFC3339))
-		if e.AtMost > 0 {
-			x.note(e, fmt.Sprintf("a policy does not count: it is not held to %d findings", e.AtMost))
-		}
-		if e.Selector.Name != "" && e.Namespace == "" {
-			x.note(e, "it names no namespace: a policy excuses what has the name in each")
+		if why := exception.Narrowed(e); why != "" {
+			x.note(e, why)
 		}
 	}
 	return x
 }
 
 func (x *Exempted) note(e *verdict.Exception, text string) {
-	x.Notes = append(x.Notes, fmt.Sprintf("%s:%d: exception of %s for %s: %s", e.Location.File, e.Location.Line, e.Owner, strings.Join(e.Rules, ", "), text))
+	x.Notes = append(x.Notes, exception.Note(e, text))
 }
 
-// Conditions are those of a policy of the rule's that sees no time: one that changes objects before they are made.
+// Conditions are those of the rule's policy that changes objects before they are made: it leaves all that is excused to a second one.
 func (x *Exempted) Conditions(rule string) []Condition {
 	var list []Condition
 	for _, e := range x.of(rule) {
@@ -92,61 +80,10 @@ func (x *Exempted) of(rule string) []exemption {
 	return x.byRule[rule]
 }
 
-// Excuses says whether an object is excused of a rule at a moment: what the conditions of the rule's policy come to. What a
-// controller of Kubernetes' own made counts as sent by it.
+// Excuses says whether an object is excused of a rule at a moment: what the conditions of the rule's policy come to.
 func (x *Exempted) Excuses(rule string, o *fact.Object, at time.Time) bool {
-	return slices.ContainsFunc(x.of(rule), func(e exemption) bool { return at.Before(e.until) && covers(e.of, o) })
+	return slices.ContainsFunc(x.of(rule), func(e exemption) bool { return at.Before(e.until) && exception.Covers(e.of, o) })
 }
-
-// covers is what scopeOf writes as an expression.
-func covers(e *verdict.Exception, o *fact.Object) bool {
-	s := &e.Selector
-	place := o.Namespace
-	if o.GroupKind() == "Namespace" {
-		place = o.Name
-	}
-	if e.Namespace != "" && place != e.Namespace {
-		return false
-	}
-	labels := o.Root.At("metadata", "labels")
-	for key, value := range s.Labels {
-		if labels.Get(key).Str() != value {
-			return false
-		}
-	}
-	if s.Kind == "" {
-		return true
-	}
-	if ofKind(o.APIVersion, o.Kind, s.Kind) && (s.Name == "" || o.Root.At("metadata", "name").Str() == s.Name) {
-		return true
-	}
-	for _, owner := range o.Root.At("metadata", "ownerReferences").Items() {
-		if s.Name != "" && owner.Get("controller").Bool() && owns(owner, s) {
-			return true
-		}
-	}
-	return false
-}
-
-// owns says whether an owner is an object that is named, or what a controller made of it; see madeOf.
-func owns(owner document.Value, s *verdict.Selector) bool {
-	name := owner.Get("name").Str()
-	if ofKind(owner.Get("apiVersion").Str(), owner.Get("kind").Str(), s.Kind) && name == s.Name {
-		return true
-	}
-	kind, _, _ := strings.Cut(s.Kind, ".")
-	rest, made := strings.CutPrefix(name, s.Name+"-")
-	return between[kind] != "" && owner.Get("kind").Str() == between[kind] && made && !strings.Contains(rest, "-")
-}
-
-// ofKind is what kindIs writes as an expression.
-func ofKind(apiVersion, kind, want string) bool {
-	name, group, grouped := strings.Cut(want, ".")
-	return kind == name && (!grouped || strings.HasPrefix(apiVersion, group+"/"))
-}
-
-// between are the kinds of what controllers make on the way to pods.
-var between = map[string]string{"Deployment": "ReplicaSet", "CronJob": "Job"}
 
 // unfit is why an exception cannot be a match condition; "" where it can.
 func unfit(e *verdict.Exception, now time.Time, lifetime time.Duration) string {
@@ -166,29 +103,29 @@ func unfit(e *verdict.Exception, now time.Time, lifetime time.Duration) string {
 		return "it is for one container, and a policy judges all of an object"
 	case e.Image != "":
 		return "it is for an image, and a policy judges all containers of an object"
+	case exception.Unheld(e) != "":
+		return exception.Unheld(e)
+	case e.AtMost > 0:
+		return "a policy does not count findings: leave out atMost"
+	case e.Selector.Name == "":
+		return "it stands in the object that it is for"
 	}
 	return ""
 }
 
-// scopeOf is the expression that holds for what the exception is for: the objects themselves, and what
-// Kubernetes' controllers make of them.
+// scopeOf is exception.Covers as an expression: it holds for the object that the exception names, and what Kubernetes' controllers
+// make of it.
 func scopeOf(e *verdict.Exception) string {
-	parts := []string{}
 	s := &e.Selector
-	if e.Namespace != "" {
-		parts = append(parts, placeText+` == `+quotedText(e.Namespace))
+	parts := []string{placeText + ` == ` + quotedText(e.Namespace)}
+	if e.Namespace == "" { // see exception.Reaches
+		parts[0] = `object.metadata.?namespace.orValue("") == ""`
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
 		parts = append(parts, `object.metadata.?labels[?`+quotedText(key)+`].orValue("") == `+quotedText(s.Labels[key]))
 	}
-	if s.Kind != "" {
-		own := kindIs("object", s.Kind)
-		if s.Name != "" {
-			own += ` && object.metadata.?name.orValue("") == ` + quotedText(s.Name) + ` || ` + madeOf(s)
-		}
-		parts = append(parts, "("+own+")")
-	}
-	return strings.Join(parts, " && ")
+	own := kindIs("object", s.Kind) + ` && object.metadata.?name.orValue("") == ` + quotedText(s.Name)
+	return strings.Join(append(parts, "("+own+" || "+madeOf(s)+")"), " && ")
 }
 
 // madeOf holds for what controllers make of an object that is named: its own pods, replica sets and jobs, and the
@@ -196,10 +133,10 @@ func scopeOf(e *verdict.Exception) string {
 func madeOf(s *verdict.Selector) string {
 	owner := `o.?controller.orValue(false) && (` + kindIs("o", s.Kind) + ` && o.name == ` + quotedText(s.Name)
 	kind, _, _ := strings.Cut(s.Kind, ".")
-	if made := between[kind]; made != "" {
+	if made := exception.Between[kind]; made != "" {
 		owner += ` || o.kind == ` + quotedText(made) + ` && o.name.startsWith(` + quotedText(s.Name+"-") + `) && !o.name.substring(` + strconv.Itoa(len([]rune(s.Name))+1) + `).contains("-")`
 	}
-	return `request.userInfo.username in ` + listText(controllers) + ` && object.metadata.?ownerReferences.orValue([]).exists(o, ` + owner + `))`
+	return `request.userInfo.username in ` + listText(exception.Controllers) + ` && object.metadata.?ownerReferences.orValue([]).exists(o, ` + owner + `))`
 }
 
 // kindIs says whether an object, or a reference to one, is of a kind, "Kind" or "Kind.group".

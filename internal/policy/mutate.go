@@ -96,11 +96,22 @@ func Fixing(r *rule.Rule, o Options, reach Reach) ([]Manifest, error) {
 	if err := p.checker.declare(spec.Variables); err != nil {
 		return nil, err
 	}
-	name := about.Name
+	list := mutatingPair(version, about, spec, bindingSpec{MatchResources: o.matchResources()})
+	if excused := o.Exempted.of(r.ID); len(excused) > 0 && !o.NoLeases {
+		about.Name += endedSuffix
+		spec.ParamKind, spec.MatchConditions = leaseKind, slices.Concat(p.conditions(), ending(excused), m.reserves())
+		list = append(list, mutatingPair(version, about, spec, bindingSpec{ParamRef: leaseRef("Allow"), MatchResources: o.matchResources()})...)
+	}
+	return list, nil
+}
+
+// mutatingPair is a mutating policy with its binding.
+func mutatingPair(version string, about Metadata, spec policySpec, binding bindingSpec) []Manifest {
+	binding.PolicyName = about.Name
 	return []Manifest{
 		{version, "MutatingAdmissionPolicy", about, spec},
-		{version, "MutatingAdmissionPolicyBinding", Metadata{Name: name, Labels: about.Labels}, bindingSpec{PolicyName: name, MatchResources: o.matchResources()}},
-	}, nil
+		{version, "MutatingAdmissionPolicyBinding", Metadata{Name: about.Name, Labels: about.Labels}, binding},
+	}
 }
 
 // failurePolicy is what becomes of an object where a policy fails, as the API server calls it.

@@ -56,7 +56,7 @@ func Planned(rules []*rule.Rule, plan *enforcement.Plan, o Options) (list []Held
 // bind makes the manifests of a policy by its bindings.
 func (w *planned) bind(bounds []bounded) ([]Manifest, error) {
 	for _, b := range bounds {
-		w.mixed = w.mixed || b.Fail != bounds[0].Fail
+		w.mixed = w.mixed || b.refuses() != bounds[0].refuses()
 	}
 	for _, b := range bounds {
 		if err := w.bindOne(b); err != nil {
@@ -169,9 +169,14 @@ var actionsOf = map[enforcement.Mode][]string{
 	enforcement.Audit: {"Audit"}, enforcement.Warn: {"Warn", "Audit"}, enforcement.Enforce: {"Deny"},
 }
 
+// refuses says whether the policy refuses what its expressions fail on. Of a policy that is the object's own doing always: there is no
+// server that may be down, and no list that may be missing. So where a rule is enforced it refuses, whatever onError says, as the gate
+// does; what only tells says nothing of what it cannot decide, unless it is asked to.
+func (b bounded) refuses() bool { return b.Fail || b.Mode == enforcement.Enforce }
+
 // policiesOf are the policies for a binding: one or two for each set of patterns and each failure policy.
 func (w *planned) policiesOf(b bounded) []variant {
-	class := fmt.Sprint(b.Fail, b.patterns)
+	class := fmt.Sprint(b.refuses(), b.patterns)
 	if i := slices.Index(w.classes, class); i >= 0 {
 		return w.made[i]
 	}
@@ -179,13 +184,9 @@ func (w *planned) policiesOf(b bounded) []variant {
 	for i, p := range b.patterns {
 		further = append(further, p.condition(fmt.Sprintf("namespace-%d", i+1)))
 	}
-	failurePolicy := "Ignore"
-	if b.Fail {
-		failurePolicy = "Fail"
-	}
 	about := w.about
 	about.Name = w.nameOf(b)
-	list := variants(about, w.excused, w.spec, w.options, failurePolicy, further)
+	list := variants(about, w.excused, w.spec, w.options, failurePolicy(b.refuses()), further)
 	w.classes = append(w.classes, class)
 	for i := range list {
 		w.policies = append(w.policies, list[i].policy)
@@ -226,7 +227,7 @@ func (w *planned) nameOf(b bounded) string {
 		sum := sha256.Sum256(fmt.Append(nil, b.patterns))
 		name += "." + hex.EncodeToString(sum[:4])
 	}
-	if b.Fail && w.mixed {
+	if b.refuses() && w.mixed {
 		name += ".fail"
 	}
 	return name

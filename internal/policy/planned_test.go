@@ -189,7 +189,7 @@ func TestBindingsPartitionNamespaces(t *testing.T) {
 				}
 				var want []string
 				if s := plan.Of(r, q.place()); s.Mode != enforcement.Off {
-					want = []string{fmt.Sprint(actionsOf[s.Mode], map[bool]string{true: "Fail", false: "Ignore"}[s.Fail])}
+					want = []string{fmt.Sprint(actionsOf[s.Mode], map[bool]string{true: "Fail", false: "Ignore"}[s.Fail || s.Mode == enforcement.Enforce])}
 				}
 				if got := bindingsAt(t, list, q); !slices.Equal(got, want) {
 					text, _ := YAML(list...)

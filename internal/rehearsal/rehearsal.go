@@ -14,6 +14,7 @@ import (
 
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/enforcement"
+	"github.com/coaming/coaming/internal/exception"
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/internal/policy"
@@ -56,7 +57,7 @@ type Entry struct {
 	Location verdict.Location `json:"location"`
 	// By is what would say so: "policy" or "webhook".
 	By string `json:"by"`
-	// Refuses says that the object would not be let in for it; an unknown verdict refuses where errors do.
+	// Refuses says that the object would not be let in for it; an unknown verdict refuses where errors do, and where it is the object's own doing.
 	Refuses bool `json:"refuses"`
 }
 
@@ -103,6 +104,8 @@ type rehearsal struct {
 
 // Rehearse asks what would become of the objects.
 func Rehearse(in Input) *Result {
+	in.Objects = asMade(in.Objects)
+	in.Exceptions, _ = exception.Held(in.Exceptions)
 	r := &rehearsal{
 		Input: in, byID: map[string]*rule.Compiled{}, exempted: policy.Exempt(in.Exceptions, in.Now, in.Lifetime),
 		result: &Result{Entries: []Entry{}, NotAsked: map[string]int{}, Gaps: in.Coverage.Gaps}, worst: map[*fact.Object]enforcement.Mode{}, unsure: map[string]bool{},
@@ -113,6 +116,19 @@ func Rehearse(in Input) *Result {
 	r.askWebhook()
 	r.count()
 	return r.result
+}
+
+// asMade takes what has an owner that controls it to be sent by a controller, as it would be were it made anew.
+func asMade(objects []*fact.Object) []*fact.Object {
+	list := slices.Clone(objects)
+	for i, o := range list {
+		if uid, kind := fact.Controller(o); uid+kind != "" {
+			made := *o
+			made.Made = true
+			list[i] = &made
+		}
+	}
+	return list
 }
 
 // Places are the namespaces among objects, with their labels, by name.
@@ -209,9 +225,10 @@ func (r *rehearsal) askWebhook() {
 	if len(r.webhook) == 0 {
 		return
 	}
+	narrowed := func(e verdict.Exception) bool { return exception.Narrowed(&e) != "" }
 	res := judge.Judge(judge.Input{
 		Inventory: fact.NewInventory(r.Objects, r.Version, r.Live), Coverage: r.Coverage, Rules: r.webhook, Settings: r.Settings,
-		Exceptions: r.Exceptions, Now: r.Now, Lifetime: r.Lifetime, Width: r.Width, Terse: true,
+		Exceptions: slices.DeleteFunc(slices.Clone(r.Exceptions), narrowed), Now: r.Now, Lifetime: r.Lifetime, Width: r.Width, Terse: true,
 	})
 	bySubject := map[verdict.Subject]*fact.Object{}
 	for _, o := range r.Objects {
@@ -254,12 +271,12 @@ func (r *rehearsal) enter(f *verdict.Finding, o *fact.Object, at enforcement.Pla
 	}
 	e := Entry{
 		Mode: s.Mode, Verdict: f.Verdict, Rule: f.Rule, Severity: f.Severity, Subject: f.Subject, MadeBy: madeBy(o), Message: f.Message, Reason: f.Reason,
-		Path: f.Path, Location: f.Location, By: by, Refuses: s.Mode == enforcement.Enforce && (f.Verdict == verdict.Fail || s.Fail),
+		Path: f.Path, Location: f.Location, By: by, Refuses: s.Mode == enforcement.Enforce && (f.Verdict == verdict.Fail || s.Fail || by == ByPolicy || f.Own),
 	}
 	e.Subject.Namespace = cmp.Or(e.Subject.Namespace, o.Namespace)
 	switch {
-	case by == ByPolicy && f.Verdict == verdict.Unknown && !s.Fail:
-		e.Mode = enforcement.Off // the API server lets through what a policy that ignores errors cannot decide
+	case by == ByPolicy && f.Verdict == verdict.Unknown && !s.Fail && !e.Refuses:
+		e.Mode = enforcement.Off // the API server says nothing of what a policy that ignores errors cannot decide
 	case s.Mode == enforcement.Enforce && !e.Refuses:
 		e.Mode = enforcement.Warn
 	}
