@@ -18,7 +18,7 @@ func TestPathOfLongDocuments(t *testing.T) {
 		r := &rater{}
 		last := o.Root.At("spec", "volumes").Index(n)
 		for want, at := range map[string]document.Value{
-			"spec.volumes[v].hostPath.path.a[b.c]":          o.Root.At("spec", "volumes").Index(1).At("hostPath", "path"),
+			"spec.volumes[v].hostPath.path.a[b.c]":             o.Root.At("spec", "volumes").Index(1).At("hostPath", "path"),
 			fmt.Sprintf("spec.volumes[%d].hostPath.a[b.c]", n): last.Get("hostPath"),
 			"a[b.c]": o.Root,
 		} {

@@ -14,7 +14,7 @@ type Ancestry struct {
 func NewAncestry(d *Doc) *Ancestry {
 	a := &Ancestry{doc: d, up: make([]uint32, len(d.nodes)), index: make([]uint32, len(d.nodes))}
 	type open struct{ at, held uint32 }
-	var around []open // what the node at hand stands in, from the root down, and how many before it
+	var around []open                     // what the node at hand stands in, from the root down, and how many before it
 	for i := range uint32(len(d.nodes)) { //nolint:gosec // maxNodes at most
 		a.looked++
 		for len(around) > 0 && d.nodes[around[len(around)-1].at].next <= i {
