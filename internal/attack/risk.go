@@ -46,6 +46,8 @@ type rater struct {
 	holders         map[objectKey][]Node // by binding, its subjects; nil before it is asked for
 	needs           map[string]bool
 	tests           int
+	// ancestries are of long documents, of which steps may have evidence everywhere.
+	ancestries map[*document.Doc]*document.Ancestry
 }
 
 // sinkView is the graph as seen from one kind of sink.
@@ -194,21 +196,47 @@ func (r *rater) identity(k objectKey, p *Pods) {
 }
 
 func (r *rater) add(k objectKey, o *fact.Object, at document.Value, below []string, edge int32) {
-	steps := at.Steps()
-	begin := len(o.Root.Steps())
-	if len(steps) < begin {
+	path, ok := r.path(o.Root, at, below)
+	if !ok {
 		return
-	}
-	steps = steps[begin:]
-	for _, key := range below {
-		steps = append(steps, document.Step{Key: key})
 	}
 	list := r.by[k]
 	if list == nil {
 		list = &places{whole: strings.HasSuffix(o.Kind, "RoleBinding"), at: map[string][]int32{}}
 		r.by[k] = list
 	}
-	list.add(o.Root.PathText(steps), edge)
+	list.add(path, edge)
+}
+
+// longDocument is from how many values on a document's ancestry costs less than walking to each place.
+const longDocument = 500
+
+// path is where a value stands below an object's root, or what is to stand below the value.
+func (r *rater) path(root, at document.Value, below []string) (path string, ok bool) {
+	if d := at.Doc(); d != nil && d == root.Doc() && d.Root().Nodes() > longDocument {
+		if r.ancestries == nil {
+			r.ancestries = map[*document.Doc]*document.Ancestry{}
+		}
+		if r.ancestries[d] == nil {
+			r.ancestries[d] = document.NewAncestry(d)
+		}
+		if path, ok = r.ancestries[d].PathText(root, at); ok {
+			for _, key := range below {
+				path = string(document.AppendKey([]byte(path), key))
+			}
+			return path, true
+		}
+	}
+	steps := at.Steps()
+	begin := len(root.Steps())
+	if len(steps) < begin {
+		return "", false
+	}
+	steps = steps[begin:]
+	for _, key := range below {
+		steps = append(steps, document.Step{Key: key})
+	}
+	return root.PathText(steps), true
 }
 
 // risk is that of one finding; nil where nothing is known.

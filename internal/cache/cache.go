@@ -43,6 +43,10 @@ type kept struct {
 
 func (s *Store) path(key Key) string { return filepath.Join(s.Dir, hex.EncodeToString(key[:])) }
 
+// Keeps says whether there is a folder to keep entries in, which it makes: where there can be none, to digest what an entry
+// would be made of is work for nothing.
+func (s *Store) Keeps() bool { return os.MkdirAll(s.Dir, 0o700) == nil }
+
 // Get is what was put under the key; nil when there is nothing whole.
 func (s *Store) Get(key Key) Entry {
 	dir := s.path(key)

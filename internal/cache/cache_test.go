@@ -42,6 +42,21 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// TestKeeps demands that a folder below a file is told to be none, and that one that is not there is made.
+func TestKeeps(t *testing.T) {
+	s := store(t)
+	if !s.Keeps() {
+		t.Error("a folder that can be made keeps nothing")
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s.Dir = filepath.Join(file, "kept"); s.Keeps() {
+		t.Error("a folder below a file keeps something")
+	}
+}
+
 // TestNotWhole demands that an entry which somebody changed, cut or took from is not there.
 func TestNotWhole(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{

@@ -70,6 +70,10 @@ func (o *scanOptions) prepare(ctx context.Context, env *Env, args []string) (*re
 	if !o.recallable(env, args) {
 		return nil, nil //nolint:nilnil // nothing to recall is no error
 	}
+	store := &cache.Store{Dir: filepath.Join(env.CacheDir, "scans"), MostEntries: keptScans, MostBytes: keptBytes}
+	if !store.Keeps() {
+		return nil, nil //nolint:nilnil // as if there were no cache
+	}
 	files, err := o.fileOptions(env, args)
 	if err != nil {
 		return nil, err
@@ -79,10 +83,7 @@ func (o *scanOptions) prepare(ctx context.Context, env *Env, args []string) (*re
 	if err != nil {
 		return nil, err
 	}
-	r := &recall{
-		store: &cache.Store{Dir: filepath.Join(env.CacheDir, "scans"), MostEntries: keptScans, MostBytes: keptBytes},
-		plan:  plan, hour: env.Now().UTC().Truncate(time.Hour),
-	}
+	r := &recall{store: store, plan: plan, hour: env.Now().UTC().Truncate(time.Hour)}
 	ok := false
 	r.key, ok, err = o.digest(ctx, env, r)
 	if err != nil || !ok {

@@ -147,8 +147,11 @@ func hasToolPassword(s string) bool {
 // and --password literal in a command line, PASSWORD=literal before a command, password=literal in
 // a URL's query or a connection string.
 func hasAssignment(s string) bool {
+	if strings.IndexByte(s, '=') < 0 && (strings.IndexByte(s, ' ') < 0 || !hasHyphenedName(s)) {
+		return false
+	}
 	for at := 0; at < len(s); {
-		if at > 0 && !strings.ContainsRune(" \t\n\"'`;&|?({[,", rune(s[at-1])) {
+		if at > 0 && !beforeName(s[at-1]) {
 			at++
 			continue
 		}
@@ -174,6 +177,29 @@ func hasAssignment(s string) bool {
 		if len(value) >= 4 && !strings.HasPrefix(value, "-") && !strings.ContainsAny(value, "([{<") && isLiteral(name, value) {
 			return true
 		}
+	}
+	return false
+}
+
+// hasHyphenedName says whether a hyphen stands where a name may begin.
+func hasHyphenedName(s string) bool {
+	for from := 0; ; {
+		at := strings.IndexByte(s[from:], '-')
+		if at < 0 {
+			return false
+		}
+		if from += at; from == 0 || beforeName(s[from-1]) {
+			return true
+		}
+		from++
+	}
+}
+
+// beforeName says whether a name in a command line, a query or a connection string may begin behind it.
+func beforeName(c byte) bool {
+	switch c {
+	case ' ', '\t', '\n', '"', '\'', '`', ';', '&', '|', '?', '(', '{', '[', ',':
+		return true
 	}
 	return false
 }
@@ -212,7 +238,7 @@ const longest = 200
 
 // namesSecret says whether a name promises a secret: DB_PASSWORD does, DB_PASSWORD_FILE does not.
 func namesSecret(name string) bool {
-	if name == "" || len(name) > longest {
+	if name == "" || len(name) > longest || !endsLikeSecret(name) {
 		return false
 	}
 	flat := words(name)
@@ -227,6 +253,33 @@ func namesSecret(name string) bool {
 		}
 	}
 	return false
+}
+
+// secretEndings are the two letters that any of secretWords ends in.
+var secretEndings = func() (endings [1 << 16]bool) {
+	for _, w := range secretWords {
+		endings[ending(w)] = true
+	}
+	return endings
+}()
+
+// ending is the last two characters of a word.
+func ending(w string) uint16 { return uint16(w[len(w)-2])<<8 | uint16(w[len(w)-1]) }
+
+// endsLikeSecret is a quick no for most names, whatever words makes of them.
+func endsLikeSecret(name string) bool {
+	name = strings.TrimRight(name, "-./ _0123456789")
+	if len(name) < 2 {
+		return false
+	}
+	return secretEndings[uint16(small(name[len(name)-2]))<<8|uint16(small(name[len(name)-1]))]
+}
+
+func small(c byte) byte {
+	if isCapital(c) {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 // hasWord says whether a flat name ends in the word.

@@ -1,7 +1,7 @@
 // Package heap keeps the garbage collector out of short runs. Most runs of a command-line tool end
 // before they have allocated what is worth collecting, and half of their time went into the
 // collections that Go starts at 4 MiB. Importing the package moves the first one to 32 MiB; after
-// it, each waits until as much has been allocated as is in use, as usual, but for 64 MiB at least: a
+// it, each waits until as much has been allocated as is in use, as usual, but for 128 MiB at least: a
 // small heap that fills fast was collected every few milliseconds.
 //
 // It works from a variable's initialisation because the packages of Kubernetes and CEL allocate
@@ -21,7 +21,7 @@ const (
 	late  = 8 * usual
 	// frugal is for commands of which most time goes into what does not allocate: collecting twice as often costs them a hundredth.
 	frugal  = usual / 2
-	least   = 64 << 20      // bytes that are allocated between two collections
+	least   = 128 << 20     // bytes that are allocated between two collections
 	serving = 3 * usual / 4 // for what serves: measured by make bench-gate, a tenth less work than frugal for 5 MB
 )
 
@@ -58,7 +58,7 @@ func putOff() bool {
 
 // percentOf is how much more than is in use may be allocated before the next collection.
 func percentOf(live uint64) int {
-	return max(usual, int(usual*least/max(live, 4<<20))) //nolint:gosec // at most 1600
+	return max(usual, int(usual*least/max(live, 4<<20))) //nolint:gosec // at most 3200
 }
 
 // Early has the collector work from the beginning again: for commands that keep little of the much that passes them,

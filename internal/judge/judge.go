@@ -260,12 +260,14 @@ func (j *judgement) run() ([]verdict.Finding, []tallies) {
 			j.prepared.giveBack(w.memory)
 		}()
 		for i := int(taken.Add(1)) - 1; i < batches; i = int(taken.Add(1)) - 1 {
-			w.findings = nil
+			w.findings = w.findings[:0]
 			part := j.subjects[i*batch : min((i+1)*batch, len(j.subjects))]
 			for _, s := range part {
 				w.judge(s)
 			}
-			found[i] = w.findings
+			if found[i] = w.findings; batches > 1 {
+				found[i] = slices.Clone(w.findings) // so that they grow once, and not for each batch
+			}
 			if finished := int(done.Add(int64(len(part)))); j.Progress != nil {
 				j.Progress(finished, len(j.subjects))
 			}

@@ -55,8 +55,12 @@ var gravest = []attack.Goal{attack.ToAdmin, attack.ToMachine, attack.ToEverySecr
 
 // comesTo is what comes of any of the starts: a map with there, admin, node, secrets, cloud and by.
 func (j *judgement) comesTo(starts func() []start) rule.Fact {
+	var list []start
+	looked := false
 	return rule.Lazy(func(name string) (rule.Fact, error) {
-		list := starts()
+		if !looked {
+			list, looked = starts(), true
+		}
 		switch name {
 		case "by":
 			return rule.Text(j.how(list)), nil

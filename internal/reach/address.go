@@ -162,6 +162,26 @@ func joinSpans(spans []addresses) []addresses {
 	return list
 }
 
+// spansOf are the addresses of blocks, in order and none twice.
+func spansOf(blocks []netip.Prefix) []addresses {
+	spans := make([]addresses, 0, len(blocks))
+	for _, p := range blocks {
+		spans = append(spans, addresses{p.Masked().Addr(), lastOf(p)})
+	}
+	slices.SortFunc(spans, func(a, b addresses) int { return a.first.Compare(b.first) })
+	kept := spans[:0]
+	for _, s := range spans {
+		if n := len(kept); n > 0 && !kept[n-1].last.Less(s.first) {
+			if kept[n-1].last.Less(s.last) {
+				kept[n-1].last = s.last
+			}
+			continue
+		}
+		kept = append(kept, s)
+	}
+	return kept
+}
+
 // block is an ipBlock: a CIDR without its exceptions.
 type block struct {
 	cidr   netip.Prefix

@@ -20,13 +20,16 @@ type clientele struct {
 
 // letIn are the addresses of a clientele.
 func (n *Network) letIn(c *clientele) Set {
+	among := n.outside
+	if c.limited {
+		among = newSet(len(n.Endpoints))
+		n.walked += meet(n.parts, spansOf(c.blocks), func(i int) { among.add(n.parts[i].endpoint) })
+	}
 	s := newSet(len(n.Endpoints))
-	for i := range n.outside.All() {
-		e := n.Endpoints[i]
-		if e.Public == c.private || c.limited && !slices.ContainsFunc(c.blocks, func(p netip.Prefix) bool { return slices.ContainsFunc(e.Blocks, p.Overlaps) }) {
-			continue
+	for i := range among.All() {
+		if n.Endpoints[i].Public != c.private {
+			s.add(i)
 		}
-		s.add(i)
 	}
 	return s
 }

@@ -76,6 +76,24 @@ type Network struct {
 	hostsSeen  bool                      // whether pods on their node's network are told from it, while policies are asked
 	profiles   [gates][]profile
 	profileOf  [gates][]int // by endpoint; -1 for those that no policy is for
+	walked     int          // steps along parts of addresses, for tests
+}
+
+// meet yields the places of the parts that any of some spans holds an address of; both are in order. It walks along the two
+// side by side, and tells in how many steps.
+func meet(parts []part, spans []addresses, yield func(i int)) (steps int) {
+	for i, k := 0, 0; i < len(parts) && k < len(spans); steps++ {
+		switch p, s := parts[i].span, spans[k]; {
+		case p.last.Less(s.first):
+			i++
+		case s.last.Less(p.first):
+			k++
+		default:
+			yield(i)
+			i++
+		}
+	}
+	return steps
 }
 
 // part is a part of all addresses, and the endpoint that stands for it.

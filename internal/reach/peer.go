@@ -141,22 +141,14 @@ func (n *Network) blockPeers(b block) some {
 // addressPeers is who has an address in a block: addresses, nodes, and pods, as far as theirs are known.
 func (n *Network) addressPeers(b block) some {
 	s := newSome(len(n.Endpoints))
-	if b.cidr.Bits() == 0 {
-		for i := range n.parts {
-			p := &n.parts[i]
-			if p.span.first.BitLen() == b.cidr.Addr().BitLen() && !b.excepts(p.span) {
-				s.sure.add(p.endpoint)
-			}
-		}
-	} else {
-		first := sort.Search(len(n.parts), func(i int) bool { return !n.parts[i].span.first.Less(b.cidr.Addr()) })
-		for _, p := range n.parts[first:] {
-			if !b.cidr.Contains(p.span.first) {
-				break
-			}
-			if !b.excepts(p.span) {
-				s.sure.add(p.endpoint)
-			}
+	start := b.cidr.Masked().Addr()
+	parts := n.parts[sort.Search(len(n.parts), func(i int) bool { return !n.parts[i].span.first.Less(start) }):]
+	parts = parts[:sort.Search(len(parts), func(i int) bool { return !b.cidr.Contains(parts[i].span.first) })]
+	excepted := make(map[int]bool, len(b.except))
+	n.walked += meet(parts, spansOf(b.except), func(i int) { excepted[i] = true })
+	for i := range parts {
+		if !excepted[i] {
+			s.sure.add(parts[i].endpoint)
 		}
 	}
 	usual := b.holdsPods(n.podBlocks, n.told)
@@ -174,13 +166,4 @@ func (n *Network) addressPeers(b block) some {
 	s.put(n.nodes, b.holdsNodes(n))
 	s.put(n.node, b.holdsNodes(n))
 	return s
-}
-
-func (b block) excepts(part addresses) bool {
-	for _, e := range b.except {
-		if e.Contains(part.first) {
-			return true
-		}
-	}
-	return false
 }

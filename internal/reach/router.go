@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,8 @@ type router struct {
 	from   Set
 	known  bool           // whether from are controllers
 	access map[int]Access // what from has to a pod, as far as that was asked
+	// senders is sendersBy, made when it is first asked for.
+	senders func() []Set
 	// alike is the same by all that it depends on where from is whoever may send anywhere.
 	alike map[aim]Access
 	await map[int]Ports           // by pod
@@ -79,35 +82,76 @@ func (r *router) to(pod int) Access {
 }
 
 func (r *router) towards(pod int) Access {
-	type alike struct {
-		egress int
-		rows   [gates]int // of the pod's policies, by gate
-		host   bool
-	}
 	var a Access
-	seen := map[alike]bool{}
-	for i := range r.from.All() {
-		if !r.known && r.profileOf[egress][i] >= 0 {
-			continue
-		}
-		key := alike{egress: r.profileOf[egress][i], host: r.sharesNode(i, pod)}
-		for _, d := range []direction{ingress, istio, linkerd} {
-			if at := r.profileOf[d][pod]; at >= 0 {
-				rows := r.profiles[d][at].rows
-				key.rows[d] = slices.IndexFunc(rows, func(row row) bool { return row.peers.has(i) })
-			}
-		}
-		if seen[key] {
-			continue
-		}
-		if next := r.Between(i, pod); len(seen) == 0 {
+	for n, i := range r.callers(pod) {
+		if next := r.Between(i, pod); n == 0 {
 			a = next
 		} else {
 			a = a.orElse(next)
 		}
-		seen[key] = true
 	}
 	return a
+}
+
+// callers is one of each group of senders that have the same access to a pod, in order: senders are told apart by the
+// node they may share with it and by the first row of its policies that they are in.
+func (r *router) callers(pod int) []int {
+	groups := r.senders()
+	if r.pods.has(pod) {
+		groups = parted(groups, r.hosts)
+	}
+	if r.hosts.has(pod) {
+		groups = parted(groups, r.pods)
+	}
+	for _, d := range []direction{ingress, istio, linkerd} {
+		if at := r.profileOf[d][pod]; at >= 0 {
+			rows := r.profiles[d][at].rows
+			peers := make([]Set, len(rows))
+			for n := range rows {
+				peers[n] = rows[n].peers
+			}
+			groups = parted(groups, peers...)
+		}
+	}
+	list := make([]int, 0, len(groups))
+	for _, g := range groups {
+		list = append(list, g.first())
+	}
+	slices.Sort(list)
+	return list
+}
+
+// sendersBy are those that a connection may come from, in groups that the same policies keep from sending; whoever is no
+// controller is kept by none.
+func (r *router) sendersBy() []Set {
+	groups := map[int]Set{}
+	for i := range r.from.All() {
+		at := r.profileOf[egress][i]
+		if !r.known && at >= 0 {
+			continue
+		}
+		if groups[at] == nil {
+			groups[at] = newSet(len(r.Endpoints))
+		}
+		groups[at].add(i)
+	}
+	return slices.Collect(maps.Values(groups))
+}
+
+// parted tells the members of each group apart by the first of some sets that they are in.
+func parted(groups []Set, by ...Set) []Set {
+	var list []Set
+	for _, g := range groups {
+		for _, set := range by {
+			if g.meets(set) {
+				list, g = append(list, g.and(set)), g.minus(set)
+			}
+		}
+		if !g.empty() {
+			list = append(list, g)
+		}
+	}
+	return list
 }
 
 // ways are those through one backend of a route.

@@ -24,6 +24,12 @@ func (s Set) empty() bool {
 	return true
 }
 
+// first is the lowest element of a set that has any.
+func (s Set) first() int {
+	i := slices.IndexFunc(s, func(w uint64) bool { return w != 0 })
+	return i*64 + bits.TrailingZeros64(s[i])
+}
+
 // meets says whether both have an element in common.
 func (s Set) meets(o Set) bool {
 	for i, w := range s {

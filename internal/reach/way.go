@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"sync"
+
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/fact"
 )
@@ -82,6 +84,7 @@ func (n *Network) findWays() {
 	if r.from.empty() {
 		r.from, r.known = n.everything(), false
 	}
+	r.senders = sync.OnceValue(r.sendersBy)
 	for i := range n.backends {
 		r.ways(&n.backends[i])
 	}
