@@ -70,7 +70,7 @@ func TestPinsVolumes(t *testing.T) {
 	const spec = `{containers: [{name: a, image: "a:1@sha256:` + "abababababababababababababababababababababababababababababababab" + `"}], volumes: [{name: scratch, emptyDir: {}}, {name: files, image: {reference: "files:1"}}]}`
 	d := desk(t, pinning, func(o *admission.Options) { o.Clearance = &asking{} })
 	for object, path := range map[string]string{
-		`{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: ` + spec + `}`:                                                            "/spec/volumes/1/image/reference",
+		`{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: ` + spec + `}`:                                                      "/spec/volumes/1/image/reference",
 		`{apiVersion: batch/v1, kind: CronJob, metadata: {name: a}, spec: {jobTemplate: {spec: {template: {spec: ` + spec + `}}}}}`: "/spec/jobTemplate/spec/template/spec/volumes/1/image/reference",
 	} {
 		body := review(t, asked{"CREATE", "", "shop", object, ""})

@@ -17,10 +17,10 @@ func TestReferences(t *testing.T) {
 		initContainers: [{name: init, image: "a:1"}], containers: [{name: app, image: "b:1"}, {name: none}, {name: wrong, image: [b]}], ephemeralContainers: [{name: debug, image: "c:1"}],
 		volumes: [{name: scratch, emptyDir: {}}, {name: model, image: {reference: "d:1"}}, {name: null, image: null}, {name: text, image: "e:1"}, {name: list, image: {reference: ["f:1"]}}, {name: left, image: {}}, g]}`
 	for object, prefix := range map[string]string{
-		`{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: ` + spec + `}`:                                                                                       "spec.",
-		`{apiVersion: batch/v1, kind: CronJob, metadata: {name: a}, spec: {jobTemplate: {spec: {template: {spec: ` + spec + `}}}}}`:                                  "spec.jobTemplate.spec.template.spec.",
-		`{apiVersion: example.com/v1, kind: Widget, metadata: {name: a}, spec: {podSpec: ` + spec + `}}`:                                                             "spec.podSpec.",
-		`{apiVersion: example.com/v1, kind: Widget, metadata: {name: a}, spec: {inner: {template: {metadata: {labels: {a: b}}, spec: ` + spec + `}}}}`:                "spec.inner.template.spec.",
+		`{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: ` + spec + `}`:                                                                                   "spec.",
+		`{apiVersion: batch/v1, kind: CronJob, metadata: {name: a}, spec: {jobTemplate: {spec: {template: {spec: ` + spec + `}}}}}`:                              "spec.jobTemplate.spec.template.spec.",
+		`{apiVersion: example.com/v1, kind: Widget, metadata: {name: a}, spec: {podSpec: ` + spec + `}}`:                                                         "spec.podSpec.",
+		`{apiVersion: example.com/v1, kind: Widget, metadata: {name: a}, spec: {inner: {template: {metadata: {labels: {a: b}}, spec: ` + spec + `}}}}`:           "spec.inner.template.spec.",
 		`{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: a}, spec: {template: {spec: ` + strings.ReplaceAll(spec, "g]}", "g], x: y}") + `}}}`: "spec.template.spec.",
 	} {
 		o := fact.NewObject(specimen.Value(t, object), &fact.Origin{})

@@ -238,7 +238,7 @@ func TestImagesOfVolumes(t *testing.T) {
 			return messages
 		}
 		eventually(t, "the policies hold", func() bool {
-			return strings.Contains(ask("evil.example.net/x:1"+digest)["job"], "image-volume-registry-not-allowed") && strings.Contains(ask("registry.example.com/x:1")["pod"], "image-volume-without-digest") &&
+			return strings.Contains(ask("evil.example.net/x:1" + digest)["job"], "image-volume-registry-not-allowed") && strings.Contains(ask("registry.example.com/x:1")["pod"], "image-volume-without-digest") &&
 				strings.Contains(ask("registry.example.com/x")["pod"], "image-volume-latest-tag")
 		})
 		for image, rule := range map[string]string{
