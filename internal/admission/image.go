@@ -53,15 +53,15 @@ func (t *trial) images(q *request, o *fact.Object, class Class, out *Outcome) {
 	}
 }
 
-// imagesOf are the images of an object's containers, each once, in their order.
+// imagesOf are the images that an object's containers run and its volumes hold, each once, in their order.
 func imagesOf(o *fact.Object) []string {
 	var list []string
-	seen := map[string]bool{"": true} // an object of some MB names ten thousands
+	seen := map[string]bool{} // an object of some MB names ten thousands
 	for _, w := range fact.NewInventory([]*fact.Object{o}, "", true).Workloads {
-		for i := range w.Containers {
-			if image := w.Containers[i].Value.Get("image").Str(); !seen[image] {
-				seen[image] = true
-				list = append(list, image)
+		for r := range w.References() {
+			if !seen[r.Image] {
+				seen[r.Image] = true
+				list = append(list, r.Image)
 			}
 		}
 	}

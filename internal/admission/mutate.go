@@ -118,16 +118,13 @@ func pinning(o *fact.Object, digests map[string]string) []Operation {
 	var list []Operation
 	var reasons []string
 	for _, w := range fact.NewInventory([]*fact.Object{o}, "", true).Workloads {
-		for i := range w.Containers {
-			c := &w.Containers[i]
-			image := c.Value.Get("image").Str()
-			digest := digests[image]
+		for r := range w.References() {
+			digest := digests[r.Image]
 			if digest == "" {
 				continue
 			}
-			steps := append(slices.Clip(w.Path), document.Step{Key: c.Field}, document.Step{Index: c.Index}, document.Step{Key: "image"})
-			list = append(list, Operation{Op: "replace", Path: pointer(w.Place(steps)), Value: image + "@" + digest})
-			reasons = append(reasons, c.Name+": "+image+" named "+digest)
+			list = append(list, Operation{Op: "replace", Path: pointer(w.Place(r.Path)), Value: r.Image + "@" + digest})
+			reasons = append(reasons, r.Name+": "+r.Image+" named "+digest)
 		}
 	}
 	if len(list) == 0 {

@@ -2,6 +2,7 @@ package admission_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -59,6 +60,30 @@ func TestPinsNothingOfAController(t *testing.T) {
 		}
 		if got := len(parse(t, text).Response.Patch) > 0; got != pinned {
 			t.Errorf("pinned %v: %s", got, object)
+		}
+	}
+}
+
+// TestPinsVolumes demands the digest behind the reference of a volume, at its own place, and that the patch is one that its object takes.
+func TestPinsVolumes(t *testing.T) {
+	digest := "@sha256:" + strings.Repeat("cd", 32)
+	const spec = `{containers: [{name: a, image: "a:1@sha256:` + "abababababababababababababababababababababababababababababababab" + `"}], volumes: [{name: scratch, emptyDir: {}}, {name: files, image: {reference: "files:1"}}]}`
+	d := desk(t, pinning, func(o *admission.Options) { o.Clearance = &asking{} })
+	for object, path := range map[string]string{
+		`{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: ` + spec + `}`:                                                      "/spec/volumes/1/image/reference",
+		`{apiVersion: batch/v1, kind: CronJob, metadata: {name: a}, spec: {jobTemplate: {spec: {template: {spec: ` + spec + `}}}}}`: "/spec/jobTemplate/spec/template/spec/volumes/1/image/reference",
+	} {
+		body := review(t, asked{"CREATE", "", "shop", object, ""})
+		text, _, err := d.Patch(t.Context(), body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var operations []admission.Operation
+		if err := json.Unmarshal(parse(t, text).Response.Patch, &operations); err != nil {
+			t.Fatal(err)
+		}
+		if len(operations) != 3 || operations[0].Op != "replace" || operations[0].Path != path || operations[0].Value != "files:1"+digest || operations[2].Value != "files: files:1 named "+digest[1:] {
+			t.Errorf("%s: patched by %+v", object, operations)
 		}
 	}
 }

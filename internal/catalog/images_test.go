@@ -138,5 +138,18 @@ func TestOneFindingForARetiredImage(t *testing.T) {
 		if len(told) != 1 {
 			t.Errorf("%s is told by %v, want one rule", image, told)
 		}
+		mounted := specimen.Values(t, "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [], volumes: [{name: a, image: {reference: '"+image+"'}}]}}")
+		told = nil
+		for _, r := range compiled(t) {
+			if !slices.ContainsFunc(ending, r.IsChosenBy) {
+				continue
+			}
+			if res, _ := workbench.Judge(r, mounted, bench, nil); len(res.Findings) > 0 {
+				told = append(told, r.ID)
+			}
+		}
+		if len(told) > 1 { // what a component is that runs, those rules say
+			t.Errorf("a volume of %s is told by %v", image, told)
+		}
 	}
 }

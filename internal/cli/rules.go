@@ -20,7 +20,7 @@ import (
 
 func (f *ruleFlags) register(flags *pflag.FlagSet) {
 	f.customFlags.register(flags)
-	flags.StringSliceVar(&f.rules, "rule", nil, "ask only these rules, by `ID`")
+	flags.StringSliceVar(&f.rules, "rule", nil, "ask only these rules, and those that go with them, by `ID`")
 	flags.StringSliceVar(&f.practices, "practice", nil, "ask only the rules of these practices: `PRACTICE` pod, image, rbac, secret, net, quota or version")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these rules or practices; the report tells what was left out: `ID`")
 	flags.StringSliceVar(&f.frameworks, "framework", nil, "ask the rules of these frameworks and report each control: `ID` as 'coaming frameworks' lists them")
@@ -117,13 +117,13 @@ func nearest(name string, known []string) string {
 }
 
 func (f *ruleFlags) wants(r *rule.Rule) bool {
-	if slices.Contains(f.skip, r.ID) || slices.Contains(f.skip, r.Practice) {
+	if slices.ContainsFunc(f.skip, r.IsChosenBy) || slices.Contains(f.skip, r.Practice) {
 		return false
 	}
 	if len(f.rules) == 0 && len(f.practices) == 0 && len(f.frameworks) == 0 {
 		return true
 	}
-	return f.serving[r.ID] || slices.Contains(f.rules, r.ID) || slices.Contains(f.practices, r.Practice)
+	return f.serving[r.ID] || slices.ContainsFunc(f.rules, r.IsChosenBy) || slices.Contains(f.practices, r.Practice)
 }
 
 func rulesCommand(env *Env) *cobra.Command {

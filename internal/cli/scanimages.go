@@ -70,11 +70,10 @@ func namedImages(inventory *fact.Inventory) []named {
 	seen := map[string]bool{}
 	for _, part := range append([]*fact.Inventory{inventory}, inventory.Worlds...) {
 		for _, w := range part.Workloads {
-			for i := range w.Containers {
-				v := w.Containers[i].Value.Get("image")
-				if r := v.Str(); r != "" && !seen[r] {
-					seen[r] = true
-					list = append(list, named{r, w, v})
+			for r := range w.References() {
+				if !seen[r.Image] {
+					seen[r.Image] = true
+					list = append(list, named{r.Image, w, r.Value})
 				}
 			}
 		}

@@ -181,7 +181,7 @@ func (e *Entry) chooses(r *rule.Rule) bool {
 	if len(e.Rules) == 0 && len(e.Practices) == 0 && len(e.Frameworks) == 0 {
 		return true
 	}
-	if slices.Contains(e.Rules, r.ID) || slices.Contains(e.Practices, r.Practice) {
+	if slices.ContainsFunc(e.Rules, r.IsChosenBy) || slices.Contains(e.Practices, r.Practice) {
 		return true
 	}
 	all, err := catalog.Frameworks()

@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/coaming/coaming/internal/fact"
 )
 
 // podPage is how many pods are held in memory at a time: of pods nothing but their images is wanted.
@@ -47,15 +49,23 @@ func (w *Watch) listImages(ctx context.Context, tell func(namespace string, imag
 	}
 }
 
+// imagesOf are the images that a pod's containers run and its volumes hold, as fact.Workload.References has them.
 func imagesOf(pod *unstructured.Unstructured) []string {
 	var images []string
-	for _, field := range []string{"containers", "initContainers", "ephemeralContainers"} {
+	add := func(of map[string]any, path ...string) {
+		if image, _, _ := unstructured.NestedString(of, path...); image != "" && !slices.Contains(images, image) { // what has no form is none
+			images = append(images, image)
+		}
+	}
+	for _, field := range append(slices.Clone(fact.ContainerFields), "volumes") {
 		list, _, _ := unstructured.NestedSlice(pod.Object, "spec", field) // what has no form runs no image
 		for _, one := range list {
-			if c, ok := one.(map[string]any); ok {
-				if image, _ := c["image"].(string); image != "" && !slices.Contains(images, image) {
-					images = append(images, image)
-				}
+			switch of, ok := one.(map[string]any); {
+			case !ok:
+			case field == "volumes":
+				add(of, "image", "reference")
+			default:
+				add(of, "image")
 			}
 		}
 	}

@@ -164,7 +164,7 @@ func (in *Input) barred(e *verdict.Exception) string {
 	}
 	for _, id := range e.Rules {
 		for _, r := range in.Rules {
-			if r.ID == id && in.Settings.Bars(id, r.Severity) {
+			if r.ID == id && in.Settings.Bars(r.Rule) {
 				return id
 			}
 		}

@@ -16,7 +16,7 @@ type Found struct {
 	Findings []verdict.Finding
 	// Passed counts by rule what has no finding.
 	Passed map[string]int
-	// Images are the images that containers run, by the reference that they name them with: what findings call them
+	// Images are the images that containers run and volumes hold, by the reference that these name them with: what findings call them
 	// (verdict.Vulnerability.Image). What is not among them is not known to run.
 	Images map[string]string
 	// AtWorkloads puts the findings to where the workloads name the image, not to where the image was read.
@@ -84,7 +84,7 @@ type runs struct {
 	workloads []verdict.Subject
 	places    []verdict.Location
 	exposed   verdict.Certainty
-	probes    []verdict.Finding // at each container's reference, to be rated
+	probes    []verdict.Finding // at the reference of each container that runs or mounts it, to be rated
 }
 
 // mostRuns is how many workloads a finding names.
@@ -99,10 +99,9 @@ func (j *judgement) locateImages(into map[string]*runs) {
 		if !j.within(w.Object) {
 			continue
 		}
-		for i := range w.Containers {
-			c := &w.Containers[i]
-			reference := c.Value.Get("image")
-			name, known := j.Found.Images[reference.Str()]
+		var mounts map[string][]*fact.Container
+		for ref := range w.References() {
+			name, known := j.Found.Images[ref.Image]
 			if !known {
 				continue
 			}
@@ -111,7 +110,18 @@ func (j *judgement) locateImages(into map[string]*runs) {
 				r = &runs{exposed: verdict.No}
 				into[name] = r
 			}
-			j.note(r, w, c, reference)
+			if ref.Container != nil {
+				r.place(w, ref.Name, ref.Value)
+				j.note(r, w, ref.Container)
+				continue
+			}
+			if mounts == nil {
+				mounts = w.Mounts()
+			}
+			r.place(w, "", ref.Value)
+			for _, c := range mounts[ref.Name] {
+				j.note(r, w, c)
+			}
 		}
 	}
 	if j.Rate {
@@ -121,12 +131,19 @@ func (j *judgement) locateImages(into map[string]*runs) {
 	}
 }
 
-func (j *judgement) note(r *runs, w *fact.Workload, c *fact.Container, reference document.Value) {
-	o := w.Object
-	s := verdict.Subject{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Container: c.Name}
-	if l := location(o, reference); len(r.workloads) < mostRuns && !slices.Contains(r.places, l) {
-		r.workloads, r.places = append(r.workloads, s), append(r.places, l)
+// place notes where a workload names the image, for a container or, where that is "", for a volume.
+func (r *runs) place(w *fact.Workload, container string, reference document.Value) {
+	if l := location(w.Object, reference); len(r.workloads) < mostRuns && !slices.Contains(r.places, l) {
+		r.workloads, r.places = append(r.workloads, subjectOf(w.Object, container)), append(r.places, l)
 	}
+}
+
+func subjectOf(o *fact.Object, container string) verdict.Subject {
+	return verdict.Subject{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Container: container}
+}
+
+// note tells who comes to a container that runs the image, or may run what it holds.
+func (j *judgement) note(r *runs, w *fact.Workload, c *fact.Container) {
 	switch j.exposure(w, c) {
 	case verdict.Yes:
 		r.exposed = verdict.Yes
@@ -136,9 +153,9 @@ func (j *judgement) note(r *runs, w *fact.Workload, c *fact.Container, reference
 		}
 	case verdict.No:
 	}
-	steps := reference.Steps()
+	o, steps := w.Object, c.Value.Get("image").Steps()
 	if begin := len(o.Root.Steps()); len(steps) > begin {
-		r.probes = append(r.probes, verdict.Finding{Subject: s, Path: o.Root.PathText(steps[begin:])})
+		r.probes = append(r.probes, verdict.Finding{Subject: subjectOf(o, c.Name), Path: o.Root.PathText(steps[begin:])})
 	}
 }
 

@@ -197,6 +197,9 @@ func TestBoundsAreForNobody(t *testing.T) {
 	for i := range 15 {
 		volumes = append(volumes, fmt.Sprintf(`{"name":"volume-%d","configMap":{"name":"settings-%d"}},{"name":"host-%d","hostPath":{"path":"/var/log/service/%d"}}`, i, i, i, i))
 	}
+	for i := range 3 {
+		volumes = append(volumes, fmt.Sprintf(`{"name":"image-%d","image":{"reference":"registry.example.com/team/project/model-%d:v1.2.3@sha256:%064d"}}`, i, i, i))
+	}
 	for i := range 100 {
 		rules = append(rules, fmt.Sprintf(`{"apiGroups":["a%d.example.com"],"resources":["a","b","c","d","e","f","g","h","a/status","b/status"],"verbs":["get","list","watch","create","update","patch","delete"]}`, i))
 	}

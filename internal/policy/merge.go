@@ -84,7 +84,8 @@ func (g *group) changes() []string {
 var smallText = strings.NewReplacer("SPEC", "variables.template.spec", "TEXTS", textsText, "\n", " ").Replace(`
 [SPEC.?initContainers.orValue([]), SPEC.containers, SPEC.?ephemeralContainers.orValue([])].all(l, size(l) <= 200 && l.all(c,
 size(c.?securityContext.?capabilities.?add.orValue([])) <= 200 && [TEXTS].all(l, size(l) <= 2000))) && size(SPEC.?volumes.orValue([])) <= 2000 &&
-SPEC.?volumes.orValue([]).map(v, size(v.?hostPath.?path.orValue(""))).sum() +
+size(SPEC.?volumes.orValue([]).filter(v, has(v.image))) <= 200 &&
+SPEC.?volumes.orValue([]).map(v, size(v.?hostPath.?path.orValue("")) + size(v.?image.?reference.orValue(""))).sum() +
 (SPEC.?initContainers.orValue([]) + SPEC.containers + SPEC.?ephemeralContainers.orValue([])).map(c,
 [TEXTS].map(l, l.map(s, 64 + size(s)).sum()).sum()).sum() <= 100000`[1:])
 
@@ -93,7 +94,7 @@ const textsText = `dyn([c.?image.orValue("")]), c.?command.orValue([]), c.?args.
 
 const (
 	smallName    = "small"
-	tooLargeText = "the pod is too large to be judged: it has more than 200 containers of a kind, 200 added capabilities of one, 2000 volumes or parts of a command, or 100,000 characters of images, commands and host paths"
+	tooLargeText = "the pod is too large to be judged: it has more than 200 containers of a kind, 200 volumes of images, 200 added capabilities of one, 2000 volumes or parts of a command, or 100,000 characters of images, commands and host paths"
 )
 
 // bound adds the validation of what is too large.

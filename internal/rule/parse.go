@@ -92,6 +92,8 @@ func (p *parser) field(key string, v document.Value) {
 		r.Remedy = p.text(v, key)
 	case "match":
 		r.Match = p.match(v)
+	case "with":
+		r.With = p.with(v)
 	case "each":
 		p.each(v)
 	case "when":
@@ -126,7 +128,7 @@ func (p *parser) field(key string, v document.Value) {
 }
 
 // ruleKeys are the keys of a rule's file.
-var ruleKeys = []string{"id", "title", "practice", "severity", "why", "remedy", "match", "each", "when", "assert", "says", "at", "fix", "maps", "cost", "examples"}
+var ruleKeys = []string{"id", "title", "practice", "severity", "why", "remedy", "match", "with", "each", "when", "assert", "says", "at", "fix", "maps", "cost", "examples"}
 
 // near suggests the word that a mistaken one probably is.
 func near(word string, known []string) string {
@@ -183,6 +185,21 @@ func (p *parser) match(v document.Value) Match {
 	}
 	p.fault(v, "match %q is neither container, workload, namespace, object, cluster, image nor object kinds", v.Str())
 	return Match{}
+}
+
+// with is the ids of the rules that this one goes with.
+func (p *parser) with(v document.Value) []string {
+	if v.Kind() != document.List || v.Len() == 0 {
+		p.fault(v, "with is no list of ids of rules")
+	}
+	var list []string
+	for _, item := range v.Items() {
+		if !ruleID.MatchString(item.Str()) {
+			p.fault(item, "with: %q is no id of a rule", item.Text())
+		}
+		list = append(list, item.Str())
+	}
+	return list
 }
 
 var itemName = regexp.MustCompile(`^[a-z][A-Za-z0-9]*$`)

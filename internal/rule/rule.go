@@ -5,6 +5,8 @@
 package rule
 
 import (
+	"slices"
+
 	"github.com/coaming/coaming/internal/document"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -19,6 +21,8 @@ type Rule struct {
 	Why      string
 	Remedy   string
 	Match    Match
+	// With are the ids of other rules: whoever chooses one of them chooses this rule, too.
+	With []string
 	// EachName and EachPath judge every item of the list at that path below the matched fact.
 	EachName string
 	EachPath []string
@@ -43,6 +47,9 @@ type Rule struct {
 
 	root document.Value // the file's text, for positions of errors
 }
+
+// IsChosenBy says whether an id by which people choose rules chooses this one.
+func (r *Rule) IsChosenBy(id string) bool { return r.ID == id || slices.Contains(r.With, id) }
 
 // File is the text of a rule file.
 type File struct {

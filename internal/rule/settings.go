@@ -26,8 +26,8 @@ type Settings struct {
 }
 
 // Bars says whether what stands in what is judged may not excuse findings of a rule.
-func (s Settings) Bars(id string, severity verdict.Severity) bool {
-	return slices.Contains(s.InlineBarred, id) || slices.Contains(s.InlineBarred, severity.String())
+func (s Settings) Bars(r *Rule) bool {
+	return slices.ContainsFunc(s.InlineBarred, r.IsChosenBy) || slices.Contains(s.InlineBarred, r.Severity.String())
 }
 
 // settingForms are the lists of a settings file and what their entries look like.

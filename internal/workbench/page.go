@@ -42,6 +42,8 @@ func (s *Sheet) Page(header, index string) string {
 	fmt.Fprintf(&b, "Judges %s.", Plain(matchText(r)))
 	for _, p := range s.facts {
 		switch {
+		case p.name == "with":
+			fmt.Fprintf(&b, " Who chooses %s by `--rule`, `--skip` or in a plan chooses this rule, too.", codes(p.text))
 		case p.name == "reads" && p.text != "":
 			fmt.Fprintf(&b, " Reads %s.", codes(p.text))
 		case p.name == "at":

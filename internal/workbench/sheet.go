@@ -38,6 +38,7 @@ func NewSheet(c *rule.Compiled) *Sheet {
 	add("why", r.Why, false)
 	add("remedy", r.Remedy, false)
 	add("judges", matchText(r), false)
+	add("with", strings.Join(r.With, ", "), false)
 	add("reads", strings.Join(c.Reads(), ", "), false)
 	add("when", r.When, true)
 	add("assert", r.Assert, true)

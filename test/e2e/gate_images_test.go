@@ -138,6 +138,11 @@ func TestGateImages(t *testing.T) {
 	if err == nil || !strings.Contains(message, "was not looked at") {
 		t.Errorf("an image that nobody looked into, where that is denied: %v\n%s", err, message)
 	}
+	mounting := fmt.Sprintf(`{apiVersion: v1, kind: Pod, metadata: {name: mounting, namespace: denying}, spec: {containers: [{name: app, image: %q}], volumes: [{name: files, image: {reference: %q}}]}}`,
+		host+"/shop/known:1", host+"/shop/nobody:2")
+	if message, err := s.try(t, mounting, create...); err == nil || !strings.Contains(message, "shop/nobody:2 was not looked at") {
+		t.Errorf("a volume of an image that nobody looked into, where that is denied: %v\n%s", err, message)
+	}
 	eventually(t, "what a pod ran before is known", func() bool {
 		_, err := s.try(t, podOf("denying", "again", host+"/shop/known:1"), create...)
 		return err == nil
@@ -168,16 +173,16 @@ func TestGateImages(t *testing.T) {
 	}
 
 	eventually(t, "a tag becomes a digest", func() bool {
-		message, err := s.try(t, deployment("pinning", "tagged", fmt.Sprintf(`{initContainers: [{name: init, image: %q}], containers: [{name: app, image: %[1]q}]}`, host+"/shop/tagged:1")), "apply", "-f", "-")
+		message, err := s.try(t, deployment("pinning", "tagged", fmt.Sprintf(`{initContainers: [{name: init, image: %q}], containers: [{name: app, image: %[1]q}], volumes: [{name: files, image: {reference: %[1]q}}]}`, host+"/shop/tagged:1")), "apply", "-f", "-")
 		if err != nil {
 			t.Logf("not yet: %s", message)
 		}
 		return err == nil
 	})
-	images := s.kubectl(t, "-n", "pinning", "get", "deployment", "tagged", "-o", "jsonpath={.spec.template.spec.containers[0].image} {.spec.template.spec.initContainers[0].image}")
+	images := s.kubectl(t, "-n", "pinning", "get", "deployment", "tagged", "-o", "jsonpath={.spec.template.spec.containers[0].image} {.spec.template.spec.initContainers[0].image} {.spec.template.spec.volumes[0].image.reference}")
 	want := host + "/shop/tagged:1@" + digest
-	if images != want+" "+want {
-		t.Errorf("the images are %s, want %s twice", images, want)
+	if images != want+" "+want+" "+want {
+		t.Errorf("the images are %s, want %s three times", images, want)
 	}
 	if note := s.kubectl(t, "-n", "pinning", "get", "deployment", "tagged", "-o", `jsonpath={.metadata.annotations.coaming\.dev/pinned}`); !strings.Contains(note, "shop/tagged:1") || !strings.Contains(note, digest) {
 		t.Errorf("the annotation says %q", note)

@@ -206,3 +206,50 @@ func TestStatusFreesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestImagesOfVolumes demands that what a rule refuses as a container's image does not come in as a volume's, by the policy of that rule alone, by a
+// plan's, and in templates of pods.
+func TestImagesOfVolumes(t *testing.T) {
+	s := startSandbox(t)
+	const rules = "image-registry-not-allowed,image-without-digest,image-latest-tag"
+	plan := writeFile(t, "plan.yaml", "apiVersion: coaming.dev/v1alpha1\nkind: Enforcement\nmetadata: {name: default}\nspec: {mode: off, rules: [{namespaces: [planned], rules: ["+rules+"], mode: enforce}]}\n")
+	s.apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: planned, labels: {way: plan}}}\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: alone, labels: {way: rule}}}")
+	for _, way := range [][]string{{"--plan", plan}, {"--rule", rules, "--namespace-selector", "way=rule"}} {
+		out := coaming(t, append([]string{"policy", "export", "--allow-registry", "registry.example.com"}, way...)...)
+		wantCode(t, out, verdict.ExitClean)
+		s.apply(t, out.stdout)
+	}
+	const digest = "@sha256:4d8a4b1f0c8e6a1f6a7a1f0f4f0e1c2d3b4a59687766554433221100ffeeddcc"
+	spec := func(image string) string {
+		return fmt.Sprintf(`{restartPolicy: Never, containers: [{name: a, image: %q, command: [/v/evil]}], volumes: [{name: v, image: {reference: %q}}]}`, "registry.example.com/a:1"+digest, image)
+	}
+	for _, namespace := range []string{"planned", "alone"} {
+		ask := func(image string) map[string]string {
+			messages := map[string]string{}
+			for kind, object := range map[string]string{
+				"pod": `{apiVersion: v1, kind: Pod, metadata: {name: x, namespace: ` + namespace + `}, spec: ` + spec(image) + `}`,
+				"job": `{apiVersion: batch/v1, kind: Job, metadata: {name: x, namespace: ` + namespace + `}, spec: {template: {spec: ` + spec(image) + `}}}`,
+			} {
+				messages[kind] = ""
+				if message, err := s.try(t, object, "create", "--dry-run=server", "-f", "-"); err != nil {
+					messages[kind] = message
+				}
+			}
+			return messages
+		}
+		eventually(t, "the policies hold", func() bool {
+			return strings.Contains(ask("evil.example.net/x:1" + digest)["job"], "image-volume-registry-not-allowed") && strings.Contains(ask("registry.example.com/x:1")["pod"], "image-volume-without-digest") &&
+				strings.Contains(ask("registry.example.com/x")["pod"], "image-volume-latest-tag")
+		})
+		for image, rule := range map[string]string{
+			"evil.example.net/x:1" + digest: "image-volume-registry-not-allowed", "registry.example.com/x:1": "image-volume-without-digest", "registry.example.com/x:latest": "image-volume-latest-tag",
+			"registry.example.com/x:1" + digest: "",
+		} {
+			for kind, message := range ask(image) {
+				if (message == "") != (rule == "") || !strings.Contains(message, rule) {
+					t.Errorf("%s: a %s with a volume of %s: %q, want it refused by %q", namespace, kind, image, message, rule)
+				}
+			}
+		}
+	}
+}
