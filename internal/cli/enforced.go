@@ -141,6 +141,29 @@ func objectsOf(list []policy.Manifest) ([]*install.Object, error) {
 	return objects, nil
 }
 
+// later is what the gate is to make by itself: what enforces the plan once all exceptions have ended, and quotas of namespaces that are still to come,
+// which have one name everywhere.
+func (e *enforced) later(version string, places []enforcement.Place) (list []*install.Object, err error) {
+	if len(e.exceptions) > 0 {
+		unexcused := *e
+		unexcused.exceptions = nil
+		if list, err = unexcused.native(version, places); err != nil {
+			return nil, err
+		}
+	}
+	for i := range e.plan.Quotas {
+		alone := &enforcement.Plan{Quotas: []enforcement.QuotaEntry{e.plan.Quotas[i]}}
+		alone.Quotas[0].Where = enforcement.Selection{}
+		quotas, _ := policy.Quotas(alone, enforcement.Place{Namespace: "any", LabelsKnown: true})
+		objects, err := objectsOf(quotas)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, objects...)
+	}
+	return list, nil
+}
+
 // native is what enforces the plan without the gate, for a server of that version with these namespaces: policies and their
 // bindings, quotas and limit ranges, labels of namespaces. A rule that cannot be a policy is the gate's to judge.
 func (e *enforced) native(version string, places []enforcement.Place) ([]*install.Object, error) {

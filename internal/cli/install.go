@@ -346,10 +346,10 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if word, _, _ := unstructured.NestedString(values, "mutations", "native"); word == "never" {
 		offered = ""
 	}
-	if o.Mutating, o.Webhook, err = e.mutations(cluster.Version, offered); err != nil || len(e.exceptions) == 0 {
+	if o.Mutating, o.Webhook, err = e.mutations(cluster.Version, offered); err != nil {
 		return o, err
 	}
-	e.exceptions = nil
-	o.Later, err = e.native(cluster.Version, places)
+	later, err := e.later(cluster.Version, places)
+	o.Later = later
 	return o, err
 }

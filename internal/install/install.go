@@ -23,7 +23,7 @@ type Options struct {
 	Version string // of the program
 	// Native are the objects that enforce the plan without the gate, for the cluster's version: nil where there are none.
 	Native []*Object
-	// Later are those that do once all exceptions have ended, which the gate is to make by itself.
+	// Later are those that the gate is to make by itself: once all exceptions have ended, and in namespaces that are still to come.
 	Later []*Object
 	// Mutating are the mutating policies that change objects as the plan asks; Webhook says that something is left that the gate's
 	// webhook must change.
@@ -184,12 +184,12 @@ func (c *Cluster) ports(ctx context.Context) []any {
 }
 
 // rights are the names by which the gate's account may write what refuses natively: those of the plan, now and when exceptions have ended, and
-// no other.
+// no other. Namespaces it never writes: their labels decide what everybody may do there.
 func rights(native []*Object) map[string]any {
 	names := map[string]any{}
 	for _, o := range native {
 		k, err := kindOf(o)
-		if err != nil {
+		if err != nil || !k.native {
 			continue
 		}
 		list, _ := names[k.resource].([]any)
