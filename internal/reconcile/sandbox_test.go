@@ -290,7 +290,7 @@ func TestReconcile(t *testing.T) {
 		c.kubectl("", "label", "--overwrite", "namespace", "team-b", "pod-security.kubernetes.io/enforce=privileged")
 		c.eventually("it is told of one that is relabelled", says("namespace team-b lacks labels of the plan, pod-security.kubernetes.io/enforce=baseline"))
 		c.eventually("there is an Event of it", func() bool {
-			return strings.Contains(c.kubectl("", "get", "events", "-n", home, "-o", "yaml"), "namespace team-b lacks labels of the plan, pod-security.kubernetes.io/enforce=baseline; run")
+			return strings.Contains(c.kubectl("", "get", "events", "-n", home, "-o", "json"), "namespace team-b lacks labels of the plan, pod-security.kubernetes.io/enforce=baseline; run")
 		})
 		if label := c.kubectl("", "get", "namespace", "team-b", "-o", "yaml"); !strings.Contains(label, "enforce: privileged") {
 			t.Error("the gate wrote a namespace")
