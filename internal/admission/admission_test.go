@@ -178,6 +178,7 @@ func TestDecisions(t *testing.T) {
 		"an ephemeral container":      {asked{"UPDATE", "ephemeralcontainers", "shop", pod("shop", ephemeral), pod("shop", plain)}, true},
 		"a resize":                    {asked{"UPDATE", "resize", "shop", pod("shop", privileged), pod("shop", privileged)}, false},
 		"a status":                    {asked{"UPDATE", "status", "shop", pod("shop", privileged), pod("shop", plain)}, false},
+		"an annotation by a status":   {asked{"UPDATE", "status", "shop", strings.Replace(pod("shop", privileged), "name: a,", "name: a, annotations: {a: b},", 1), pod("shop", plain)}, true},
 		"a scale": {asked{
 			"UPDATE", "scale", "shop", "{apiVersion: autoscaling/v1, kind: Scale, metadata: {name: a}, spec: {replicas: 2}}",
 			"{apiVersion: autoscaling/v1, kind: Scale, metadata: {name: a}, spec: {replicas: 1}}",

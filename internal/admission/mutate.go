@@ -28,7 +28,7 @@ func (d *Desk) Patch(ctx context.Context, body string) ([]byte, *Outcome, error)
 	}
 	out := &Outcome{Allowed: true}
 	r := response{UID: q.uid, Allowed: true}
-	if q.changes() {
+	if q.changes() && q.subResource != "status" { // which touches nothing that could be changed for the better
 		if at := d.place(q); !d.Plan.Excludes(at.Namespace) && !q.leaving() && !q.settled() {
 			if operations := d.patch(q.about(ctx), q, at, out); len(operations) > 0 {
 				if r.Patch, err = json.Marshal(operations); err != nil {

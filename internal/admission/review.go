@@ -126,10 +126,27 @@ func known(operation string) bool {
 	return false
 }
 
-// changes says whether there is an object afterwards that was not there, or not so, before. Status says what is, and
-// is the word of those that look.
+// changes says whether there is an object afterwards that was not there, or not so, before. A status says what is, and is the word of
+// those that look; but who writes it may write labels and annotations with it, as internal/policy tells.
 func (q *request) changes() bool {
-	return (q.operation == "CREATE" || q.operation == "UPDATE") && q.subResource != "status"
+	switch q.operation {
+	case "CREATE":
+		return true
+	case "UPDATE":
+		return q.subResource != "status" || q.relabels()
+	}
+	return false
+}
+
+// relabels says whether labels or annotations of an object that was there change.
+func (q *request) relabels() bool {
+	for _, key := range []string{"labels", "annotations"} {
+		before, after := q.old.At("metadata", key), q.object.At("metadata", key)
+		if before.Exists() != after.Exists() || after.Exists() && !same(after, before) {
+			return true
+		}
+	}
+	return false
 }
 
 // check demands that the object is what the request says that it is: a rule on pods would not look at what only calls itself

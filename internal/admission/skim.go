@@ -269,6 +269,17 @@ var bookkept = map[string]bool{
 	"metadata.deletionTimestamp": true, "metadata.deletionGracePeriodSeconds": true,
 }
 
+// changes says the same as request.changes, and not of what leaves all as it was that may be judged.
+func (g *glance) changes() bool {
+	if g.q.operation != "UPDATE" || g.q.subResource != "status" {
+		return g.q.changes() && !g.unchanged()
+	}
+	written := func(list []entry) []entry {
+		return slices.DeleteFunc(slices.Clone(list), func(e entry) bool { return e.key != "metadata.labels" && e.key != "metadata.annotations" })
+	}
+	return !g.whole || !slices.Equal(written(g.object), written(g.old))
+}
+
 // unchanged says whether an update leaves all as it was that may be judged.
 func (g *glance) unchanged() bool {
 	if !g.whole || g.q.operation != "UPDATE" {

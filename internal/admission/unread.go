@@ -64,7 +64,7 @@ func (d *Desk) unread(class Class, g *glance, t Trouble) ([]byte, *Outcome) {
 	q := &g.q
 	q.unread = true
 	out := &Outcome{Allowed: true}
-	if q.changes() && !g.unchanged() {
+	if g.changes() {
 		if at := d.place(q); !d.Plan.Excludes(at.Namespace) {
 			d.undecided(q.kind, d.settingsOf(q.kind, at, class), t, out)
 		}

@@ -86,6 +86,7 @@ func TestOwnDoing(t *testing.T) {
 		"said twice":                     {onlyPrivileged, asServed("CREATE", "shop", "Rollout.argoproj.io", rollout(`{"a":1,"a":2}`), ""), "Write each key once."},
 		"images":                         {"  mode: off\n  images: [{mode: enforce, unseen: deny}]\n", asServed("CREATE", "shop", "Rollout.argoproj.io", rollout(deep(900)), ""), "images is enforced"},
 		"a status":                       {onlyPrivileged, strings.Replace(asServed("UPDATE", "shop", "Pod", stuck("", deep(900)), stuck("", deep(901))), `"operation"`, `"subResource":"status","operation"`, 1), ""},
+		"a label by a status":            {onlyPrivileged, strings.Replace(asServed("UPDATE", "shop", "Pod", podWith(`,"labels":{"a":"b"}`, `{"x":`+deep(900)+`}`), podWith("", `{"x":`+deep(900)+`}`)), `"operation"`, `"subResource":"status","operation"`, 1), "cannot be read"},
 		"finalizers taken off":           {onlyPrivileged, asServed("UPDATE", "shop", "Pod", stuck("", deep(900)), stuck(`"example.com/x"`, deep(900))), ""},
 		"and something else":             {onlyPrivileged, asServed("UPDATE", "shop", "Pod", stuck("", deep(900)), stuck(`"example.com/x"`, deep(901))), "cannot be read"},
 		"400 containers":                 {alsoAudited, asServed("CREATE", "shop", "Pod", podWith("", containers(400, last)), ""), "container last runs privileged"},

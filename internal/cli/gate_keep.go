@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,12 +71,14 @@ type keepFlags struct {
 	on, repair bool
 	// guarded holds the objects that who installs keeps, rights the names that the gate may write, by resource.
 	guarded, rights string
+	mounts          []string
 }
 
 func (f *keepFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.on, "keep", false, "keep in the cluster what the plan has the API server enforce by itself; of several gates one does")
 	flags.StringVar(&f.guarded, "guarded", "", "with --keep: a `FILE` of objects to tell of when somebody edits or deletes them")
 	flags.StringVar(&f.rights, "rights", "", "with --keep: a `FILE` of the names that may be written, by resource; what others the plan needs is told (any may, without)")
+	flags.StringArrayVar(&f.mounts, "mounted", nil, "with --keep: a `CONFIGMAP=FOLDER` that the files are mounted from; while they lag behind it, nothing is kept; may be given several times")
 	flags.BoolVar(&f.repair, "repair", false, "with --guarded: restore them")
 }
 
@@ -84,8 +87,13 @@ func (f *keepFlags) check(offline bool) []error {
 	if f.on && offline {
 		errs = append(errs, errors.New("--keep: --offline asks no cluster"))
 	}
-	if !f.on && (f.guarded != "" || f.rights != "" || f.repair) {
-		errs = append(errs, errors.New("--guarded, --rights and --repair go with --keep"))
+	if !f.on && (f.guarded != "" || f.rights != "" || f.repair || len(f.mounts) > 0) {
+		errs = append(errs, errors.New("--guarded, --rights, --mounted and --repair go with --keep"))
+	}
+	for _, text := range f.mounts {
+		if name, folder, found := strings.Cut(text, "="); !found || name == "" || folder == "" {
+			errs = append(errs, &verdict.RemedyError{Err: fmt.Errorf("--mounted %q", text), Remedy: "Write CONFIGMAP=FOLDER."})
+		}
 	}
 	return errs
 }
@@ -124,6 +132,15 @@ func (f *keepFlags) readRights() (map[string][]string, error) {
 	return names, nil
 }
 
+// mounted are the ConfigMaps of --mounted.
+func (f *keepFlags) mounted() (list []reconcile.Mount) {
+	for _, text := range f.mounts {
+		name, folder, _ := strings.Cut(text, "=")
+		list = append(list, reconcile.Mount{ConfigMap: name, Folder: folder})
+	}
+	return list
+}
+
 // keepNative adds the reconciler to the gate's parts, and its figures to the gate's.
 func (l *gateLoader) keepNative(o *gate.Options, log *slog.Logger) error {
 	cluster, err := l.options(l.env)
@@ -135,7 +152,7 @@ func (l *gateLoader) keepNative(o *gate.Options, log *slog.Logger) error {
 	cluster.Config.Timeout = 0 // watches are long
 	r, err := reconcile.New(reconcile.Options{
 		Config: cluster.Config, Namespace: cmp.Or(l.env.Getenv("POD_NAMESPACE"), install.Namespace), Identity: cmp.Or(l.env.Getenv("POD_NAME"), host, "gate"),
-		Wanted: w.wanted, Changed: loads(o), Repair: l.keep.repair, Log: log, Now: l.env.Now,
+		Wanted: w.wanted, Changed: loads(o), Repair: l.keep.repair, Mounts: l.keep.mounted(), Log: log, Now: l.env.Now,
 	})
 	if err != nil {
 		return err

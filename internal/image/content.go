@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 )
@@ -39,11 +40,20 @@ func (s *stratum) readAll(e *entry, readers []reader, r io.Reader) ([]taken, int
 	return list, n
 }
 
-func readOne(e *entry, read reader, r io.Reader) taken {
+// readOne gives a file to a reader. One on which the reader breaks off is a file that was not read, and nothing else.
+func readOne(e *entry, read reader, r io.Reader) (t taken) {
 	in := &input{path: e.path, size: e.size, r: r}
+	defer func() {
+		if fault := recover(); fault != nil {
+			t = taken{nil, fmt.Errorf("%s: %v", brokeOff, fault), in.n}
+		}
+	}()
 	f, err := read(in)
 	return taken{f, err, in.n}
 }
+
+// brokeOff begins what is told of a file on which its reader panicked: a fault of the reader, which tests look for.
+const brokeOff = "reading it broke off"
 
 // readApart gives each reader a large file that stands on disk: most want little of it, and look only there.
 func readApart(e *entry, readers []reader, file io.ReaderAt, list []taken) (n int64) {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -24,6 +25,11 @@ func FuzzLayer(f *testing.F) {
 		err := readBlob(t.Context(), single(raw), s)
 		if err != nil && len(s.finds)+len(s.plain) > small.Entries {
 			t.Errorf("%d finds", len(s.finds)+len(s.plain))
+		}
+		for _, g := range l.gaps {
+			if strings.Contains(g.message, brokeOff) {
+				t.Error(g.message)
+			}
 		}
 	})
 }
@@ -169,6 +175,13 @@ func FuzzArchive(f *testing.F) {
 		img, c, err := Read(t.Context(), file, Options{Limits: small})
 		if err == nil && (img == nil || c == nil) {
 			t.Error("neither an image nor an error")
+		}
+		if c != nil {
+			for _, g := range c.Gaps {
+				if strings.Contains(g.Message, brokeOff) {
+					t.Error(g.Message)
+				}
+			}
 		}
 		// The same bytes as a stream tell the same, but for archives that end early or name a member twice.
 		streamed, d, again := Read(t.Context(), "-", Options{Limits: small, Stdin: bytes.NewReader(raw)})

@@ -32,6 +32,7 @@ const (
 
 // readGo reads the build information that begins here.
 func (p *program) readGo() error {
+	p.isGo = true // or the mark at the end of a file would be found for ever
 	head, err := p.r.Peek(goHeader)
 	if err != nil {
 		p.note(short(err))
@@ -41,7 +42,6 @@ func (p *program) readGo() error {
 	if head[goFlags]&goInline == 0 {
 		read = p.pointed
 	}
-	p.isGo = true
 	version, modules, err := read()
 	if err == nil {
 		var list []fact.Package

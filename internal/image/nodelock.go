@@ -68,7 +68,7 @@ func readYarnLock(in *input) ([]fact.Package, error) {
 			if at := strings.LastIndexByte(strings.Trim(first, `" `), '@'); at > 0 && !strings.Contains(first, "@workspace:") && !strings.HasPrefix(first, "__") {
 				name = packageOfRange(strings.Trim(first, `" `))
 			}
-		case name != "" && strings.HasPrefix(line, "  ") && line[2] != ' ' && strings.TrimSuffix(field, ":") == "version":
+		case name != "" && strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "   ") && strings.TrimSuffix(field, ":") == "version":
 			list = append(list, fact.Package{Ecosystem: "npm", Name: name, Version: strings.Trim(value, `"`)})
 			name = ""
 		}

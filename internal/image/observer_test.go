@@ -57,6 +57,22 @@ func TestReadersShareAFile(t *testing.T) {
 	}
 }
 
+// TestReaderBreaksOff has a reader panic over one of a layer's files: that one is told, and the others are read.
+func TestReaderBreaksOff(t *testing.T) {
+	for _, size := range []int64{3, maxShared + 1} {
+		s := newStratum(0, &Options{Limits: DefaultLimits}, &ledger{limit: 10})
+		breaks := func(*input) (*find, error) { panic("index out of range") }
+		whole := func(in *input) (*find, error) {
+			_, err := io.Copy(io.Discard, in)
+			return one("x", "y", "z"), err
+		}
+		s.read(&entry{path: "f", size: size}, []reader{breaks, whole}, io.LimitReader(zeros{}, size))
+		if len(s.finds)+len(s.plain) != 1 || len(s.ledger.gaps) != 1 || s.ledger.gaps[0].message != "reading it broke off: index out of range" {
+			t.Errorf("of %d bytes: %d finds, gaps %+v", size, len(s.finds)+len(s.plain), s.ledger.gaps)
+		}
+	}
+}
+
 type failing struct{ err error }
 
 func (f *failing) Read([]byte) (int, error) { return 0, f.err }

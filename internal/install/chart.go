@@ -48,7 +48,11 @@ type Object = unstructured.Unstructured
 // Render renders the chart with values for a version of Kubernetes ("1.36"), as 'coaming install' would apply it: in order, and
 // without the Secret of the authority, which no rendering holds.
 func Render(ctx context.Context, values map[string]any, version string) ([]*Object, error) {
-	if err := Check(values); err != nil {
+	values, err := Forget(values)
+	if err == nil {
+		err = Check(values)
+	}
+	if err != nil {
 		return nil, err
 	}
 	c, err := loadChart()

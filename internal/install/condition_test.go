@@ -36,6 +36,9 @@ func TestWebhooksLetGarbageCollectionBe(t *testing.T) {
 		if got := byName["more-than-garbage-collection-changes"]; got != policy.Changes {
 			t.Errorf("the chart says %q, policies %q", got, policy.Changes)
 		}
+		if got := byName["more-than-a-status"]; got != policy.MoreThanStatus {
+			t.Errorf("the chart says %q, policies %q", got, policy.MoreThanStatus)
+		}
 		if byName["not-being-deleted"] != "" {
 			t.Error("what is being deleted is free of all rules")
 		}

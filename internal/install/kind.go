@@ -29,6 +29,8 @@ type kind struct {
 // requests to the gate last. Removing goes from the end.
 var kinds = []kind{
 	{name: "Namespace", version: "v1", resource: "namespaces", cluster: true},
+	// Before all that a gate keeps: one that runs sees by it that its files are of an earlier plan, and lets be what comes.
+	{name: "ConfigMap", version: "v1", resource: "configmaps"},
 	{name: "ResourceQuota", version: "v1", resource: "resourcequotas", native: true},
 	{name: "LimitRange", version: "v1", resource: "limitranges", native: true},
 	{name: "ValidatingAdmissionPolicy", group: admissionGroup, version: "v1", resource: "validatingadmissionpolicies", cluster: true, native: true, strict: true},
@@ -36,7 +38,6 @@ var kinds = []kind{
 	{name: "NetworkPolicy", group: "networking.k8s.io", version: "v1", resource: "networkpolicies", strict: true},
 	{name: "ServiceAccount", version: "v1", resource: "serviceaccounts"},
 	{name: "Secret", version: "v1", resource: "secrets"},
-	{name: "ConfigMap", version: "v1", resource: "configmaps"},
 	{name: "ClusterRole", group: rbacGroup, version: "v1", resource: "clusterroles", cluster: true, strict: true},
 	{name: "ClusterRoleBinding", group: rbacGroup, version: "v1", resource: "clusterrolebindings", cluster: true, strict: true},
 	{name: "Role", group: rbacGroup, version: "v1", resource: "roles", strict: true},

@@ -92,7 +92,10 @@ func misfits(values map[string]any) ([]misfit, error) {
 	if err != nil {
 		return nil, err
 	}
-	whole, err := commonutil.CoalesceValues(c, copied(values))
+	if values, err = Forget(values); err != nil {
+		return nil, err
+	}
+	whole, err := commonutil.CoalesceValues(c, values)
 	if err != nil {
 		return nil, fmt.Errorf("values: %w", err)
 	}

@@ -65,7 +65,8 @@ func resourceRules(r rule.Match, version string, mutating bool) []resourceRule {
 	case "container", "workload":
 		return workloadRules(version, mutating)
 	case "namespace":
-		return []resourceRule{{APIGroups: []string{""}, APIVersions: []string{"*"}, Operations: operations, Resources: []string{"namespaces"}}}
+		rules := []resourceRule{{APIGroups: []string{""}, APIVersions: []string{"*"}, Operations: operations, Resources: []string{"namespaces"}}}
+		return append(rules, asideRules(rules)...)
 	case "object":
 		return []resourceRule{{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Operations: operations, Resources: []string{"*"}}}
 	}
@@ -84,7 +85,10 @@ func resourceRules(r rule.Match, version string, mutating bool) []resourceRule {
 		}
 		rules = append(rules, resourceRule{APIGroups: []string{group}, APIVersions: []string{"*"}, Operations: operations, Resources: slices.Compact(resources)})
 	}
-	return rules
+	if mutating {
+		return rules
+	}
+	return append(rules, asideRules(rules)...)
 }
 
 // constraints are what the rule's policy is asked about.
@@ -166,6 +170,9 @@ func (n *native) conditions() []Condition {
 			names = append(names, `"`+name+`"`)
 		}
 		list = append(list, Condition{"kind", `request.kind.kind in [` + strings.Join(names, ", ") + `]`})
+	}
+	if slices.ContainsFunc(n.constraints().ResourceRules, func(r resourceRule) bool { return slices.ContainsFunc(r.Resources, isAside) }) {
+		list = append(list, Condition{asideName, MoreThanStatus})
 	}
 	return append(list, changed(n.changes()))
 }

@@ -87,7 +87,7 @@ func Asked(rules []*rule.Rule, plan *enforcement.Plan, o Options) []Resources {
 		if slices.Contains(resources, "*") {
 			resources = []string{"*"}
 		}
-		list = append(list, Resources{group, resources})
+		list = append(list, Resources{group, append(resources, Aside(group, resources)...)})
 	}
 	return list
 }

@@ -31,6 +31,15 @@ const (
 
 // pass looks at everything once, and says when the next look is due.
 func (t *term) pass(ctx context.Context) (next time.Duration, err error) {
+	// Before the files are read: those that are read afterwards are these, or newer.
+	if late, err := t.Reconciler.behind(ctx); err != nil || late != "" {
+		if late != "" && late != t.behind {
+			t.Log.Info("nothing is kept until the newest files are mounted", "file", late)
+		}
+		t.behind = late
+		return retry, err
+	}
+	t.behind = ""
 	w, list, whole, err := t.wanted(ctx)
 	errs := []error{err}
 	if w == nil {
@@ -45,7 +54,10 @@ func (t *term) pass(ctx context.Context) (next time.Duration, err error) {
 		want[idOf(o)] = true
 	}
 	byResource := map[schema.GroupVersionResource][]*unstructured.Unstructured{}
-	for _, o := range t.allowed(w, list) {
+	writable := t.allowed(w, list)
+	// What may not be written may be to take over rules of what there is: that one stays, with what it enforced.
+	unable := len(writable) < len(list)
+	for _, o := range writable {
 		resource := resourceOf[o.GetKind()]
 		byResource[resource] = append(byResource[resource], o)
 	}
@@ -67,7 +79,9 @@ func (t *term) pass(ctx context.Context) (next time.Duration, err error) {
 		}
 		for _, o := range byResource[resource] {
 			if t.loses(resource, o) {
-				late = append(late, o)
+				if !unable {
+					late = append(late, o)
+				}
 				continue
 			}
 			keep(o)
@@ -76,7 +90,7 @@ func (t *term) pass(ctx context.Context) (next time.Duration, err error) {
 	for _, o := range late {
 		keep(o)
 	}
-	if err := errors.Join(errs...); whole && err == nil {
+	if err := errors.Join(errs...); whole && !unable && err == nil {
 		errs = append(errs, t.prune(ctx, want))
 	}
 	errs = append(errs, t.guard(ctx, w))

@@ -66,6 +66,8 @@ type Options struct {
 	Wanted func(ctx context.Context) (*Wanted, error)
 	// Changed is received from when it is worth asking anew; may be nil.
 	Changed <-chan struct{}
+	// Mounts are where the files come from that Wanted reads: while they lag behind, nothing is kept, and nothing removed.
+	Mounts []Mount
 	// Repair says that guarded objects are restored. It takes rights by which one may become administrator (docs/policies.md).
 	Repair bool
 	Log    *slog.Logger

@@ -31,6 +31,7 @@ func rightsOf(namespace string, guarded map[string][]string, repair bool) grante
 				{APIGroups: []string{leases.Group}, Resources: []string{leases.Resource}, Verbs: []string{"create"}},
 				{APIGroups: []string{leases.Group}, Resources: []string{leases.Resource}, ResourceNames: []string{LeaseName}, Verbs: []string{"update"}},
 				{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+				{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{ConfigName}, Verbs: []string{"get"}},
 			},
 			policy.LeaseNamespace: {{APIGroups: []string{leases.Group}, Resources: []string{leases.Resource}, Verbs: []string{"list"}}},
 		},

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +41,7 @@ type cluster struct {
 	t      *testing.T
 	wire   *wire
 	config string // the reconciler's kubeconfig
+	folder string // where the ConfigMap's files are mounted
 
 	mu      sync.Mutex
 	wanted  *Wanted
@@ -52,10 +55,20 @@ func startCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{Sandbox: s, t: t, wire: newWire(t, server.Host), config: s.User(t, "--user", keeper), changed: make(chan struct{}, 1)}
+	c := &cluster{Sandbox: s, t: t, wire: newWire(t, server.Host), config: s.User(t, "--user", keeper), changed: make(chan struct{}, 1), folder: t.TempDir()}
 	c.kubectl("", "create", "namespace", home)
+	c.kubectl("", "create", "configmap", ConfigName, "-n", home, "--from-literal=plan.yaml=first")
+	c.mount("first")
 	c.grant(map[string][]string{"validatingwebhookconfigurations": {"coaming-gate"}}, false)
 	return c
+}
+
+// mount brings the text of a plan into the folder, as a kubelet does.
+func (c *cluster) mount(text string) {
+	c.t.Helper()
+	if err := os.WriteFile(filepath.Join(c.folder, "plan.yaml"), []byte(text), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 func (c *cluster) kubectl(stdin string, args ...string) string {
@@ -150,7 +163,8 @@ func (c *cluster) run(identity string, repair bool) (r *Reconciler, stop func())
 	config.Timeout = 10 * time.Second
 	r, err = New(Options{
 		Config: config, Namespace: home, Identity: identity, Repair: repair, Changed: c.changed, Lead: 3 * time.Second,
-		Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)),
+		Mounts: []Mount{{ConfigMap: ConfigName, Folder: c.folder}},
+		Log:    slog.New(slog.NewTextHandler(c.t.Output(), nil)),
 		Wanted: func(context.Context) (*Wanted, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -269,6 +283,61 @@ func TestReconcile(t *testing.T) {
 		if message := c.try("", "get", "resourcequota", "coaming", "-n", "default"); !strings.Contains(message, "NotFound") {
 			t.Error("a namespace has a quota that the plan has none for")
 		}
+	})
+	t.Run("may not be written", func(t *testing.T) {
+		names := func() string {
+			return c.kubectl("", "get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-l", KeptBy+"="+Keeper, "-o", "name")
+		}
+		before, writable := names(), map[string][]string{"resourcequotas": {"coaming"}, "limitranges": {"coaming"}}
+		for line := range strings.Lines(before) {
+			resource, name, _ := strings.Cut(strings.TrimSpace(line), "/")
+			resource, _, _ = strings.Cut(resource, ".")
+			plural := strings.TrimSuffix(strings.TrimSuffix(resource, "y"), "ie") + "ies"
+			if strings.HasSuffix(resource, "binding") {
+				plural = resource + "s"
+			}
+			writable[plural] = append(writable[plural], name)
+		}
+		// Each of these wants policies of other names, which who installed has given no right to write.
+		for what, change := range map[string]func(*Wanted){
+			"another plan": func(w *Wanted) {
+				w.Plan = plan(t, strings.Replace(enforce, "onError: fail", "onError: ignore", 1))
+			},
+			"an exception": func(w *Wanted) {
+				w.Exceptions = []verdict.Exception{{
+					Rules: []string{"host-pid"}, Selector: verdict.Selector{Kind: "Pod", Name: "another"}, Namespace: "shop", Owner: "ann", Reason: "known", Expires: time.Now().Add(time.Hour),
+				}}
+			},
+		} {
+			first := *c.wanted
+			c.want(func(w *Wanted) { w.Writable = writable; change(w) })
+			c.eventually(what+": what cannot be done is told", func() bool { return len(r.Counts().Undone) > 0 })
+			passed := r.Counts().Passed
+			c.want(func(*Wanted) {})
+			c.eventually("it was looked at once more", func() bool { return r.Counts().Passed.After(passed) })
+			if after := names(); after != before {
+				t.Errorf("%s: there was\n%s\nand there is\n%s", what, before, after)
+			}
+			if !c.refuses() {
+				t.Errorf("%s: what was refused is not", what)
+			}
+			c.want(func(w *Wanted) { *w = first })
+			c.eventually("nothing is left to do", func() bool { return len(r.Counts().Undone) == 0 })
+		}
+	})
+	t.Run("files of yesterday", func(t *testing.T) {
+		c.kubectl("", "patch", "configmap", ConfigName, "-n", home, "--type=merge", "-p", `{"data":{"plan.yaml":"second"}}`)
+		c.kubectl("", "label", "validatingadmissionpolicybinding", hostPID+"-enforce", "of=another-plan", "app.kubernetes.io/managed-by=who-installs", "--overwrite")
+		c.want(func(w *Wanted) { w.Plan = plan(t, "  mode: \"off\"\n") })
+		time.Sleep(3 * retry / 2) //nolint:forbidigo // nothing is waited for: nothing may happen
+		if text := c.kubectl("", "get", "validatingadmissionpolicybinding", hostPID+"-enforce", "-o", "yaml"); !strings.Contains(text, "managed-by: who-installs") {
+			t.Errorf("somebody with the files of an earlier plan has taken back what the new one brought:\n%s", text)
+		}
+		c.want(func(w *Wanted) { w.Plan = plan(t, enforce) })
+		c.mount("second")
+		c.eventually("it is kept again", func() bool {
+			return strings.Contains(c.kubectl("", "get", "validatingadmissionpolicybinding", hostPID+"-enforce", "-o", "yaml"), "managed-by: coaming")
+		})
 	})
 	t.Run("labels that only who installs may write", func(t *testing.T) {
 		c.want(func(w *Wanted) {

@@ -40,6 +40,8 @@ const (
 	sooner, later = 500 * time.Millisecond, 15 * time.Second
 	// round is how often everything is looked at though nothing has told of a change.
 	round = 5 * time.Minute
+	// retry is how soon files that lag behind are looked at again.
+	retry = 2 * time.Second
 )
 
 // the one item of the queue: a pass looks at everything.
@@ -61,6 +63,7 @@ type term struct {
 	seen    map[id]bool   // guarded objects that were there once
 	told    map[id]string // how guarded objects differ, as it was told
 	undone  string        // what is left to who installs, as it was told
+	behind  string        // which file lags behind, as it was told
 	// unlabelled are the namespaces that lack labels of the plan, by the last look.
 	unlabelled []string
 }

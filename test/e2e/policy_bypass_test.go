@@ -162,3 +162,47 @@ func TestWebhookIsAskedWhatThePlanNeeds(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusFreesNothing demands that labels and annotations which rules refuse cannot be written by way of a status, and that what
+// a status says itself is nobody's business.
+func TestStatusFreesNothing(t *testing.T) {
+	s := startSandbox(t)
+	s.apply(t, `{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: way, namespace: default}, spec: {defaultBackend: {service: {name: a, port: {number: 80}}}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: old, namespace: default, annotations: {nginx.ingress.kubernetes.io/configuration-snippet: "return 200;"}}, spec: {defaultBackend: {service: {name: a, port: {number: 80}}}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: shop}}`)
+	out := coaming(t, "policy", "export", "--rule", "ingress-nginx-snippet,namespace-pod-security-exempt")
+	wantCode(t, out, verdict.ExitClean)
+	s.apply(t, out.stdout)
+	patch := func(kind, name, subresource, what string) string {
+		t.Helper()
+		message, _ := s.try(t, "", "patch", kind, name, "--subresource="+subresource, "--type=merge", "-p", what)
+		return message
+	}
+	const snippet = `{"metadata":{"annotations":{"nginx.ingress.kubernetes.io/configuration-snippet":"return 403;"}}}`
+	eventually(t, "the policy holds", func() bool {
+		message, _ := s.try(t, "", "patch", "ingress", "way", "--type=merge", "-p", snippet, "--dry-run=server")
+		return strings.Contains(message, "coaming-ingress-nginx-snippet")
+	})
+	eventually(t, "the other policy holds", func() bool {
+		message, _ := s.try(t, "", "label", "namespace", "shop", "pod-security.kubernetes.io/enforce=privileged", "--dry-run=server")
+		return strings.Contains(message, "coaming-namespace-pod-security-exempt")
+	})
+	if message := patch("ingress", "way", "status", snippet); !strings.Contains(message, "coaming-ingress-nginx-snippet") {
+		t.Errorf("an annotation comes by the status: %s", message)
+	}
+	if message := patch("namespace", "shop", "status", `{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"privileged"}}}`); !strings.Contains(message, "coaming-namespace-pod-security-exempt") {
+		t.Errorf("a label comes by the status: %s", message)
+	}
+	final := `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"pod-security.kubernetes.io/enforce":"privileged"}},"spec":{"finalizers":["kubernetes"]}}`
+	if message, _ := s.try(t, final, "replace", "--raw", "/api/v1/namespaces/shop/finalize", "-f", "-"); !strings.Contains(message, "coaming-namespace-pod-security-exempt") {
+		t.Errorf("a label comes by who finalizes: %s", message)
+	}
+	address := `{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}`
+	for _, name := range []string{"way", "old"} {
+		if message := patch("ingress", name, "status", address); message != "" {
+			t.Errorf("the status of ingress %s is refused: %s", name, message)
+		}
+	}
+}

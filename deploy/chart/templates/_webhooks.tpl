@@ -39,6 +39,11 @@
         dyn(oldObject).all(k, k in dyn(object)) &&
         dyn(object).metadata.all(k, k in ["finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] || k in dyn(oldObject).metadata && dyn(object).metadata[k] == dyn(oldObject).metadata[k]) &&
         dyn(oldObject).metadata.all(k, k in ["finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] || k in dyn(object).metadata))
+    # Whoever writes a status may write labels and annotations with it; a status itself is the word of who looks. internal/policy has the same words.
+    - name: more-than-a-status
+      expression: |-
+        !(request.?subResource.orValue("") in ["status", "finalize", "approval"]) ||
+        object.metadata.?labels != oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations
     {{- with .condition }}
     - name: namespaces-that-fail-closed
       expression: {{ . | quote }}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -43,19 +45,23 @@ type forwarding struct {
 			Name   string `json:"name"`
 			Match  string `json:"match"`
 			Format string `json:"format"`
+			Host   string `json:"host"`
+			Port   int    `json:"port"`
 		} `json:"outputs"`
 	} `json:"pipeline"`
 }
 
-// forward tails files as Fluent Bit's tail does, and writes each line with its record to standard output, until it is
-// told to end; then it reads what was written last.
+// forward tails files as Fluent Bit's tail does, and writes each line with its record to standard output, or posts those of one flush as
+// one list (docs.fluentbit.io, output http, format json), until it is told to end; then it reads what was written last.
 func forward(path string) error {
 	var c forwarding
 	if err := readYAML(path, &c); err != nil {
 		return err
 	}
-	if len(c.Pipeline.Inputs) != 1 || c.Pipeline.Inputs[0].Name != "tail" || c.Pipeline.Outputs[0].Name != "stdout" || c.Pipeline.Outputs[0].Format != "json_lines" {
-		return fmt.Errorf("%s: it is not from tail to stdout", path)
+	out := &c.Pipeline.Outputs[0]
+	if len(c.Pipeline.Inputs) != 1 || c.Pipeline.Inputs[0].Name != "tail" ||
+		(out.Name != "stdout" || out.Format != "json_lines") && (out.Name != "http" || out.Format != "json") {
+		return fmt.Errorf("%s: it is not from tail to stdout or http", path)
 	}
 	in := &c.Pipeline.Inputs[0]
 	if err := os.WriteFile(in.DB, nil, 0o600); err != nil {
@@ -86,6 +92,7 @@ func (c *forwarding) lines(read map[string]int) error {
 	if err != nil {
 		return err
 	}
+	var flush []map[string]any
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -104,10 +111,33 @@ func (c *forwarding) lines(read map[string]int) error {
 					record[key] = os.ExpandEnv(value)
 				}
 			}
+			flush = append(flush, record)
+		}
+	}
+	return c.send(flush)
+}
+
+// send writes the records of one flush where the configuration says.
+func (c *forwarding) send(flush []map[string]any) error {
+	out := &c.Pipeline.Outputs[0]
+	if out.Name == "stdout" {
+		for _, record := range flush {
 			if err := tell(record); err != nil {
 				return err
 			}
 		}
+		return nil
 	}
-	return nil
+	if len(flush) == 0 {
+		return nil
+	}
+	body, err := json.Marshal(flush)
+	if err != nil {
+		return err
+	}
+	answer, err := http.Post("http://"+net.JoinHostPort(out.Host, strconv.Itoa(out.Port)), "application/json", bytes.NewReader(body)) //nolint:noctx,forbidigo // it ends with the program
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,9 +25,7 @@ type watching struct {
 	Plugins     []struct {
 		Name        string `json:"name"`
 		LibraryPath string `json:"library_path"`
-		InitConfig  struct {
-			Addr string `json:"addr"`
-		} `json:"init_config"`
+		OpenParams  string `json:"open_params"`
 	} `json:"plugins"`
 	WatchConfigFiles  bool                   `json:"watch_config_files"`
 	TimeFormatISO8601 bool                   `json:"time_format_iso_8601"`
@@ -77,11 +76,21 @@ func watch(path string) error {
 	if err := readYAML(c.RulesFiles[0], &c.rules); err != nil {
 		return err
 	}
+	// The collector takes its address from what it is opened with (falcosecurity/plugins plugins/collector/pkg/collector/collector.go).
+	open := struct {
+		Buffer uint64 `json:"buffer"`
+		Addr   string `json:"addr"`
+	}{Addr: ":54827"}
+	if params := c.Plugins[0].OpenParams; params != "" {
+		if err := json.Unmarshal([]byte(params), &open); err != nil {
+			return fmt.Errorf("wrong open params format: %w", err)
+		}
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc(c.Webserver.Healthz, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"status": "ok"}`) })
 	for address, handler := range map[string]http.Handler{
 		net.JoinHostPort("", strconv.Itoa(c.Webserver.ListenPort)): mux,
-		c.Plugins[0].InitConfig.Addr:                               http.HandlerFunc(c.event),
+		open.Addr: http.HandlerFunc(c.event),
 	} {
 		server := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: time.Second}
 		go func() { _ = server.ListenAndServe() }() // the probe, and the program, tell when it does not
@@ -92,13 +101,20 @@ func watch(path string) error {
 	return nil
 }
 
-var term = regexp.MustCompile(`^json\.value\[/([a-z]+)\] (i?)contains "([^"]*)"$`)
+var term = regexp.MustCompile(`^json\.obj (i?)contains "([^"]*)"$`)
 
+// event is one body, whatever it is: a list of records is one event, as it is for the plugin json
+// (falcosecurity/plugins plugins/json/pkg/json/json.go).
 func (c *watching) event(_ http.ResponseWriter, r *http.Request) {
-	var event map[string]any
-	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&event); err != nil {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err != nil {
 		return
 	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, body, "", "  "); err != nil {
+		return
+	}
+	event := indented.String()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	host, _ := os.Hostname()
@@ -107,24 +123,23 @@ func (c *watching) event(_ http.ResponseWriter, r *http.Request) {
 		if !holds(rule.Condition, event) {
 			continue
 		}
-		text := fmt.Sprint(event["log"])
 		_ = tell(alert{ // nobody reads what is told of a failure to tell
-			host, now.Format(time.RFC3339Nano) + ": " + rule.Priority + " " + strings.ReplaceAll(rule.Output, "%json.value[/log]", text),
-			map[string]any{"evt.time": now.UnixNano(), "json.value[/log]": text},
+			host, now.Format(time.RFC3339Nano) + ": " + rule.Priority + " " + strings.ReplaceAll(rule.Output, "%json.obj", event),
+			map[string]any{"evt.time": now.UnixNano(), "json.obj": event},
 			rule.Priority, rule.Rule, rule.Source, rule.Tags, now.Format(time.RFC3339Nano),
 		})
 		return // the first rule that holds, as rule_matching is by default
 	}
 }
 
-func holds(condition string, event map[string]any) bool {
+func holds(condition, event string) bool {
 	for part := range strings.SplitSeq(condition, " or ") {
 		m := term.FindStringSubmatch(part)
 		if m == nil {
 			panic("a condition that Falco may read and this does not: " + part)
 		}
-		text, word := fmt.Sprint(event[m[1]]), m[3]
-		if m[2] == "i" {
+		text, word := event, m[2]
+		if m[1] == "i" {
 			text, word = strings.ToLower(text), strings.ToLower(word)
 		}
 		if strings.Contains(text, word) {
