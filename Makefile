@@ -104,8 +104,8 @@ bench-image: build ## Measure looking into images beside only decompressing them
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends debootstrap >&2 || true; fi
 	@go run ./test/bench/image
 
-bench-gate: ## Measure the admission server over TLS: latency at 1, 100 and 500 reviews a second, throughput, memory
-	@go run ./test/bench/gate
+bench-gate: bin/sandbox build ## Measure the admission server over TLS: latency at 1, 100 and 500 reviews a second, throughput, memory, and the memory of the real gate beside an API server
+	@go run ./test/bench/gate -coaming $(CURDIR)/bin/coaming -sandbox $(CURDIR)/bin/sandbox
 
 bench-native: bin/sandbox build ## Measure what the whole catalogue as native policies adds to making a pod, through a real API server, as a plan groups it, rule by rule, and without: 1,000 each
 	@COAMING_BIN=$(CURDIR)/bin/coaming SANDBOX_BIN=$(CURDIR)/bin/sandbox go test -run='^$$' -bench=NativePolicies -benchtime=1x -timeout 30m ./test/bench

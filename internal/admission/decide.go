@@ -40,13 +40,22 @@ const mostFindings = 2000
 // of it, and where there is not time enough, that is the object's own doing.
 const Large = 256 << 10
 
+// heavy is from what burden on it is the object's own doing that its judgement does not come to an end in time, however busy the
+// machine is: of the pods and workloads that people write hardly one comes near. The burden is how often rules were asked, by how many values
+// the object holds, some dozens of which cost no more than to ask; it does not depend on the time that anything takes.
+const (
+	heavy         = 100_000
+	valuesOfAsked = 64
+)
+
 // trial is one object before the court.
 type trial struct {
 	*Desk
-	court *court
-	at    enforcement.Place
-	class Class
-	ctx   context.Context //nolint:containedctx // it lives as long as the request
+	burden int
+	court  *court
+	at     enforcement.Place
+	class  Class
+	ctx    context.Context //nolint:containedctx // it lives as long as the request
 }
 
 // end is how far a judgement came.
@@ -128,7 +137,7 @@ func (t *trial) enter(q *request, findings []verdict.Finding, end end, settings 
 	switch {
 	case end == full:
 		t.undecided(q.kind, settings, tooMany, out)
-	case end == late && q.size >= Large:
+	case end == late && (q.size >= Large || t.burden >= heavy):
 		t.undecided(q.kind, settings, TooSlow, out)
 	case end == late:
 		t.unfinished(q.kind, settings, out)
@@ -139,8 +148,9 @@ func (t *trial) enter(q *request, findings []verdict.Finding, end end, settings 
 func (t *trial) judge(rules *judge.Prepared, o *fact.Object, exceptions []verdict.Exception, noticed func(judge.Notice)) ([]verdict.Finding, end) {
 	in := t.among().Input(o, t.Version)
 	in.Exceptions, in.Lifetime, in.Now, in.Terse, in.Uncounted, in.Noticed = exceptions, t.Lifetime, t.Now(), true, true, noticed
-	end := whole
+	end, each := whole, 1+o.Root.Nodes()/valuesOfAsked
 	in.Stop = func(findings int) bool {
+		t.burden += each
 		switch {
 		case end != whole:
 		case t.ctx.Err() != nil:

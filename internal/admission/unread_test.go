@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -136,6 +137,96 @@ func TestTimeOfLarge(t *testing.T) {
 		text, _, err := d.Validate(ended, admission.Everything, body)
 		if got := parse(t, text).Response; err != nil || got.Allowed != allowed || !allowed && !strings.Contains(got.Status.Message, "takes too long") {
 			t.Errorf("%d bytes: %v %.300s", size, err, text)
+		}
+	}
+}
+
+// patience is a context whose time is over when it was asked so often.
+type patience struct {
+	context.Context //nolint:containedctx // it is one
+	left            *int
+}
+
+func (p patience) Err() error {
+	if *p.left--; *p.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// TestTimeOfHeavy demands that a small object that asks for more work than anybody's is refused where there is no time for it, after the
+// same work on every machine, and that nothing is refused for what the machine has no time for.
+func TestTimeOfHeavy(t *testing.T) {
+	d := desk(t, alsoAudited)
+	var volumes, mounts strings.Builder
+	for i := range 700 {
+		fmt.Fprintf(&volumes, `,{"name":"v%d","hostPath":{"path":"/opt/%[1]d"}}`, i)
+		fmt.Fprintf(&mounts, `,{"name":"v%d","mountPath":"/m%[1]d"}`, i)
+	}
+	many := `{"volumes":[` + volumes.String()[1:] + `],"containers":[{"name":"app","image":"a:1","volumeMounts":[` + mounts.String()[1:] + `]}]}`
+	for name, c := range map[string]struct {
+		spec    string
+		asked   int
+		allowed bool
+	}{
+		"a plain pod": {plainSpec, 10, true},
+		"700 volumes, and no time from the beginning": {many, 10, true},
+		"700 volumes":                   {many, 1500, false},
+		"700 volumes, and all the time": {many, 1 << 30, true},
+	} {
+		text, _, err := d.Validate(patience{t.Context(), &c.asked}, admission.Everything, asServed("CREATE", "shop", "Pod", podWith("", c.spec), ""))
+		if got := parse(t, text).Response; err != nil || got.Allowed != c.allowed || !c.allowed && !strings.Contains(got.Status.Message, "takes too long") {
+			t.Errorf("%s: %v %.300s", name, err, text)
+		}
+	}
+}
+
+// TestSmallAndDear demands that four times the items cost about four times the work: what walks all of one list for each item of another
+// uses up the time of a review with an object of some KB.
+func TestSmallAndDear(t *testing.T) {
+	d := desk(t, "  mode: audit\n")
+	listed := func(n int, item string) string {
+		var list strings.Builder
+		for i := range n {
+			list.WriteString("," + strings.ReplaceAll(item, "#", strconv.Itoa(i)))
+		}
+		return "[" + list.String()[1:] + "]"
+	}
+	mounting := func(volume, mount string) func(int) string {
+		return func(n int) string {
+			return `{"volumes":` + listed(n, volume) + `,"containers":[{"name":"a","image":"a:1","volumeMounts":` + listed(n, mount) + `}]}`
+		}
+	}
+	of := func(field, item string) func(int) string {
+		return func(n int) string {
+			return `{"containers":[{"name":"a","image":"a:1",` + strings.Replace(field, "LIST", listed(n, item), 1) + `}]}`
+		}
+	}
+	for name, spec := range map[string]func(int) string{
+		"folders of the node": mounting(`{"name":"v#","hostPath":{"path":"/opt/#"}}`, `{"name":"v#","mountPath":"/m#"}`),
+		"read-only folders":   mounting(`{"name":"v#","hostPath":{"path":"/opt/#"}}`, `{"name":"v#","mountPath":"/m#","readOnly":true}`),
+		"Secrets by subPath":  mounting(`{"name":"v#","secret":{"secretName":"s#"}}`, `{"name":"v#","mountPath":"/m#","subPath":"x"}`),
+		"projected tokens":    mounting(`{"name":"v#","projected":{"sources":[{"serviceAccountToken":{"path":"t"}}]}}`, `{"name":"v#","mountPath":"/m#"}`),
+		"volumes and containers": func(n int) string {
+			return `{"volumes":` + listed(n, `{"name":"v#","hostPath":{"path":"/opt/#"}}`) + `,"containers":` + listed(n, `{"name":"c#","image":"a:1"}`) + `}`
+		},
+		"variables":    of(`"env":LIST`, `{"name":"V#","value":"$(V#)"}`),
+		"ports":        of(`"ports":LIST`, `{"containerPort":#,"hostPort":#}`),
+		"words":        of(`"args":LIST`, `"a#"`),
+		"capabilities": of(`"securityContext":{"capabilities":{"add":LIST}}`, `"CAP_#"`),
+	} {
+		cost := func(n int) float64 {
+			body := asServed("CREATE", "shop", "Pod", podWith("", spec(n)), "")
+			return testing.AllocsPerRun(1, func() {
+				if _, _, err := d.Validate(t.Context(), admission.Everything, body); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if few, many := cost(200), cost(800); many > 6*few {
+			t.Errorf("%s: %.0f allocations for 200, %.0f for 800", name, few, many)
+		} else {
+			t.Logf("%s: %.0f allocations for 200, %.0f for 800", name, few, many)
 		}
 	}
 }

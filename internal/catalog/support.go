@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -95,6 +96,12 @@ func Reached(version, milestone string) bool {
 func Minor(version string) (n int, ok bool) {
 	v, ok := minor(version)
 	return v[1] + max(v[0]-1, 0)*10_000, ok
+}
+
+// Short is a version by its two first numbers: 1.36 of v1.36.3 and 1.36+; ok is false for what is no version.
+func Short(version string) (short string, ok bool) {
+	v, ok := minor(version)
+	return fmt.Sprintf("%d.%d", v[0], v[1]), ok
 }
 
 func minor(version string) ([2]int, bool) {

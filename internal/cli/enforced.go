@@ -124,6 +124,17 @@ func (e *enforced) mutations(version, offered string) (list []*install.Object, l
 
 const mutatingGroup = "admissionregistration.k8s.io"
 
+// anywhere excuses one object of each rule.
+func (e *enforced) anywhere() (list []verdict.Exception) {
+	for _, r := range e.rules {
+		list = append(list, verdict.Exception{
+			Rules: []string{r.ID}, Selector: verdict.Selector{Kind: "Pod", Name: "any"}, Namespace: "any", Owner: "any", Reason: "any",
+			Expires: e.now.Add(judge.DefaultLifetime / 2), Grant: verdict.GrantFile,
+		})
+	}
+	return list
+}
+
 // objectsOf are manifests as objects.
 func objectsOf(list []policy.Manifest) ([]*install.Object, error) {
 	objects := make([]*install.Object, 0, len(list))
@@ -141,15 +152,24 @@ func objectsOf(list []policy.Manifest) ([]*install.Object, error) {
 	return objects, nil
 }
 
-// later is what the gate is to make by itself: what enforces the plan once all exceptions have ended, and quotas of namespaces that are still to come,
-// which have one name everywhere.
-func (e *enforced) later(version string, places []enforcement.Place) (list []*install.Object, err error) {
-	if len(e.exceptions) > 0 {
-		unexcused := *e
-		unexcused.exceptions = nil
-		if list, err = unexcused.native(version, places); err != nil {
+// later is what the gate is to make by itself: what enforces the plan once exceptions that are objects come (any rule may then be excused, and has a
+// policy of its own) and all have ended, and quotas of namespaces that are still to come, which have one name everywhere.
+func (e *enforced) later(version string, places []enforcement.Place, objects bool) (list []*install.Object, err error) {
+	var sets [][]verdict.Exception
+	if objects {
+		sets = append(sets, e.anywhere())
+	}
+	if objects || len(e.exceptions) > 0 {
+		sets = append(sets, nil)
+	}
+	for _, exceptions := range sets {
+		other := *e
+		other.exceptions = exceptions
+		more, err := other.native(version, places)
+		if err != nil {
 			return nil, err
 		}
+		list = append(list, more...)
 	}
 	for i := range e.plan.Quotas {
 		alone := &enforcement.Plan{Quotas: []enforcement.QuotaEntry{e.plan.Quotas[i]}}

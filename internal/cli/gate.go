@@ -72,7 +72,7 @@ Paths: /validate for all rules, /validate/ignore and /validate/fail for those of
 	o.clusterFlags.register(flags)
 	o.look.register(flags)
 	flags.BoolVar(&o.offline, "offline", false, "ask no cluster: rules that want other objects, and labels of namespaces, are then unknown")
-	flags.StringVar(&o.kubeVersion, "kubernetes-version", "", "the Kubernetes `VERSION` to judge for (the cluster's own otherwise; "+catalog.Newest+" with --offline)")
+	flags.Var((*versionFlag)(&o.kubeVersion), "kubernetes-version", "the Kubernetes `VERSION` to judge for (the cluster's own otherwise; "+catalog.Newest+" with --offline)")
 	flags.StringVar(&o.listen, "listen", ":8443", "take the API server's requests at this `ADDRESS`")
 	flags.StringVar(&o.metrics, "metrics-listen", "", "serve /metrics at this `ADDRESS`, without TLS (\"\" for nowhere)")
 	flags.StringVar(&o.cert, "tls-cert", "", "the server's certificate with its chain, in PEM: `FILE`")
@@ -158,6 +158,9 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 			return errors.Join(err, options.Listener.Close())
 		}
 	}
+	if watch != nil {
+		options.Parts = append(options.Parts, func(ctx context.Context) error { return settleBehind(ctx, watch) })
+	}
 	options.Figures = append(options.Figures, certificateEnd(certificates))
 	if o.keep.on {
 		if err := l.keepNative(&options, log); err != nil {
@@ -166,6 +169,21 @@ func (o *gateOptions) run(ctx context.Context, env *Env) error {
 	}
 	log.Info("serving", "address", options.Listener.Addr().String(), "kubernetes", o.kubeVersion, "version", env.Version)
 	return gate.New(options).Run(ctx)
+}
+
+// settleBehind gives back what reading the cluster took, once it is read.
+func settleBehind(ctx context.Context, w *gate.Watch) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for len(w.Waiting()) > 0 {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+	heap.Settle()
+	return nil
 }
 
 // serving is the certificate by which the gate is known: in two files, or in a folder that may hold an authority.

@@ -174,7 +174,7 @@ func (l *gateLoader) load(ctx context.Context) (*gate.Ruling, error) {
 	desk := admission.New(r.Options)
 	heap.Settle() // what made it is no longer needed
 	return &gate.Ruling{
-		Desk: desk, Timeout: r.plan.Default.Timeout,
+		Desk: desk, Timeout: r.plan.Default.Timeout, Alone: r.alone(),
 		Summary: fmt.Sprintf("%d rules judged, %d entries, %s otherwise, %d exceptions", judged, len(r.plan.Entries), r.plan.Default.Mode, len(r.Exceptions)),
 	}, nil
 }

@@ -68,6 +68,16 @@ func (l *gateLoader) mutating(r *ruled) error {
 	return nil
 }
 
+// isAsked says whether an installed webhook sends requests to a path.
+func (r *ruled) isAsked(kind, path string) bool {
+	return slices.ContainsFunc(r.guarded, func(o *install.Object) bool { return o.GetKind() == kind && asks(o, path) })
+}
+
+// alone says that the plan has rules that fail closed, and no webhook that does was installed.
+func (r *ruled) alone() bool {
+	return len(r.guarded) > 0 && fails(r.plan) && !r.isAsked(validatingWebhook, "/validate/fail")
+}
+
 // undone is what the plan asks for that only who installs can do, and has not done: of webhooks and mutating policies the gate
 // may write none. Where nothing is guarded nobody says what was installed, and nothing is told.
 func (r *ruled) undone() ([]string, error) {
@@ -78,14 +88,11 @@ func (r *ruled) undone() ([]string, error) {
 	for _, o := range r.guarded {
 		there[o.GetKind()+" "+o.GetName()] = o
 	}
-	isAsked := func(kind, path string) bool {
-		return slices.ContainsFunc(r.guarded, func(o *install.Object) bool { return o.GetKind() == kind && asks(o, path) })
-	}
 	var list []string
-	if fails(r.plan) && !isAsked(validatingWebhook, "/validate/fail") {
+	if r.alone() {
 		list = append(list, "the plan fails closed (onError: fail), and no webhook that fails closed is set")
 	}
-	mutates := isAsked(mutatingWebhook, "/mutate")
+	mutates := r.isAsked(mutatingWebhook, "/mutate")
 	if !mutates && slices.ContainsFunc(r.plan.Images, func(e enforcement.ImageEntry) bool { return e.Pin != nil && *e.Pin }) {
 		list = append(list, "the plan pins images, and no webhook that changes objects is set")
 	}

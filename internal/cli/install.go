@@ -84,7 +84,7 @@ once and kept.`,
 	flags.BoolVar(&o.repair, "repair", false, "let the gate restore its webhook configurations by itself: whoever takes it over may then become cluster-admin")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would change, and change nothing")
 	flags.StringVarP(&o.output, "output", "o", "", "with yaml: print the objects, but for the authority's Secret, and apply nothing (`FORMAT`)")
-	flags.StringVar(&o.kubeVersion, "kubernetes-version", "", "with --output yaml: the Kubernetes `VERSION` to write for; no cluster is asked")
+	flags.Var((*versionFlag)(&o.kubeVersion), "kubernetes-version", "with --output yaml: the Kubernetes `VERSION` to write for; no cluster is asked")
 	flags.BoolVar(&o.wait, "wait", true, "set the webhooks when the gate answers; false sets them at once")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "how long the gate may take to answer")
 	completeFlag(cmd, "output", "yaml")
@@ -349,7 +349,10 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if o.Mutating, o.Webhook, err = e.mutations(cluster.Version, offered); err != nil {
 		return o, err
 	}
-	later, err := e.later(cluster.Version, places)
-	o.Later = later
+	objects, _, err := unstructured.NestedBool(values, "exceptionObjects")
+	if err != nil {
+		return o, fmt.Errorf("exceptionObjects: %w", err)
+	}
+	o.Later, err = e.later(cluster.Version, places, objects)
 	return o, err
 }

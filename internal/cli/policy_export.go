@@ -84,7 +84,7 @@ changed: objects that were there before can still be labelled and deleted.`,
 	o.clusterFlags.register(flags)
 	flags.Int64Var(&o.maxFile, "max-file-mib", 512, "largest file that is read, in MiB")
 	flags.Int64Var(&o.maxTotal, "max-total-mib", 1024, "most that is read in all, in MiB")
-	flags.StringVar(&o.kubeVersion, "kubernetes-version", "", "the Kubernetes `VERSION` of the API server ("+catalog.Newest+", or that of --cluster)")
+	flags.Var((*versionFlag)(&o.kubeVersion), "kubernetes-version", "the Kubernetes `VERSION` of the API server ("+catalog.Newest+", or that of --cluster)")
 	flags.StringVarP(&o.output, "output", "o", "-", "write a file for each rule into this `FOLDER` (- for all to standard output)")
 	flags.BoolVar(&o.mutate, "mutate", false, "write the fixes, as policies that change objects, in place of the rules")
 	flags.BoolVar(&o.agreed, "agree", false, "with --mutate: write also the fixes that ask a person first, and agree to what they ask (annotation coaming.dev/ask)")

@@ -65,7 +65,7 @@ could not be looked at (0 with --allow-unknown).`,
 	flags.StringVarP(&o.format, "format", "f", "text", "`FORMAT` text or json")
 	flags.BoolVar(&o.allowUnknown, "allow-unknown", false, "exit with 0 though something could not be looked at")
 	o.clusterFlags.register(flags)
-	flags.StringVar(&o.kubeVersion, "kubernetes-version", "", "the Kubernetes `VERSION` to judge for (a live cluster's own when it is asked)")
+	flags.Var((*versionFlag)(&o.kubeVersion), "kubernetes-version", "the Kubernetes `VERSION` to judge for (a live cluster's own when it is asked)")
 	flags.Int64Var(&o.maxFile, "max-file-mib", 512, "largest file that is read, in MiB")
 	flags.Int64Var(&o.maxTotal, "max-total-mib", 1024, "most that is read in all, in MiB")
 	o.ruleFlags.register(flags)

@@ -42,7 +42,7 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.set, "set", nil, "a chart's value, `KEY=VALUE`; RELEASE:KEY=VALUE for one release alone")
 	flags.StringArrayVar(&f.setString, "set-string", nil, "the same, always a string: `KEY=VALUE`")
 	flags.StringArrayVar(&f.setFile, "set-file", nil, "the same, read from a file: `KEY=FILE`")
-	flags.StringVar(&f.kubeVersion, "kubernetes-version", "", "the Kubernetes `VERSION` to judge for: 1.36 (a live cluster's own when it is scanned)")
+	flags.Var((*versionFlag)(&f.kubeVersion), "kubernetes-version", "the Kubernetes `VERSION` to judge for: 1.36 (a live cluster's own when it is scanned)")
 	flags.Int64Var(&f.maxFile, "max-file-mib", 512, "largest file that is read, in MiB")
 	flags.Int64Var(&f.maxTotal, "max-total-mib", 1024, "most that is read in all, in MiB")
 }

@@ -121,7 +121,7 @@ func holdsAll(set, items []document.Value) bool {
 	return len(set) == 1
 }
 
-func equal(a, b document.Value) bool { return sorted(a) == sorted(b) }
+func equal(a, b document.Value) bool { return document.Equal(a, b) }
 
 func sorted(v document.Value) string { return string(v.AppendSorted(nil)) }
 

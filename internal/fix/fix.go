@@ -115,6 +115,9 @@ type Candidate struct {
 type Options struct {
 	// Choose is the candidate that a person chose for a case, by its index, -1 for none; nil chooses nothing.
 	Choose func(c *Case, candidates []Candidate) int
+	// Agreed is the candidate that was chosen before any was proved, -1 for none: where all of them hold together with what needs
+	// no person, one judgement is enough. Choose is asked where they do not; nil agrees to nothing.
+	Agreed func(c *Case) int
 	// Trace finds the routes of what a fix brings to light; nil where every fix is made in the object's own file.
 	Trace Tracer
 	// Hides says whether a value must not be shown; Private leaves fixes out whose lines hold one.

@@ -166,7 +166,7 @@ func Translate(from, to document.Value, changes []rule.Change) ([]rule.Change, b
 func indexOf(list, item document.Value) int {
 	name := item.Get("name")
 	for i, v := range list.Items() {
-		if name.Exists() && sorted(v.Get("name")) == sorted(name) || !name.Exists() && sorted(v) == sorted(item) {
+		if name.Exists() && document.Equal(v.Get("name"), name) || !name.Exists() && document.Equal(v, item) {
 			return i
 		}
 	}

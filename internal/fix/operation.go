@@ -22,7 +22,7 @@ func Operations(before, after document.Value) []Operation { return operations(ni
 // object may have changed since it was read.
 func operations(list []Operation, before, after document.Value, path string) []Operation {
 	switch {
-	case sorted(before) == sorted(after):
+	case document.Equal(before, after):
 		return list
 	case before.Kind() == document.Map && after.Kind() == document.Map:
 		for key, old := range before.Fields() {
@@ -39,14 +39,16 @@ func operations(list []Operation, before, after document.Value, path string) []O
 		}
 		return list
 	case before.Kind() == document.List && after.Kind() == document.List && after.Len() >= before.Len():
+		var old document.Value
+		var near uint64
 		for i, now := range after.Items() {
 			at := path + "/" + strconv.Itoa(i)
-			old := before.Index(i)
+			old, near = before.IndexNear(i, near)
 			switch {
 			case !old.Exists():
 				list = append(list, Operation{Op: "add", Path: path + "/-", Value: now})
-			case sorted(old) != sorted(now):
-				if name := old.Get("name"); name.Exists() && sorted(name) == sorted(now.Get("name")) {
+			case !document.Equal(old, now):
+				if name := old.Get("name"); name.Exists() && document.Equal(name, now.Get("name")) {
 					list = append(list, Operation{Op: "test", Path: at + "/name", Value: name})
 				}
 				list = operations(list, old, now, at)

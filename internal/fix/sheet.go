@@ -3,7 +3,6 @@ package fix
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -127,17 +126,27 @@ func collect(items []*item) (wishes map[spanKey]*wish, order []spanKey) {
 
 // make edits one document, unless it did the same before.
 func (s *sheets) make(key spanKey, w *wish) *made {
-	var recipe strings.Builder
-	for _, it := range w.items {
-		fmt.Fprintf(&recipe, "%s %d %d %d\n", it.Finding.Fingerprint, it.at, it.choice, len(it.more[it.choice].edits))
-	}
-	if m := s.made[key]; m != nil && m.recipe == recipe.String() {
+	recipe := recipeOf(w.items)
+	if m := s.made[key]; m != nil && m.recipe == recipe {
 		return m
 	}
-	m := &made{doc: w.place.Doc, served: w.place.Served, recipe: recipe.String()}
+	m := &made{doc: w.place.Doc, served: w.place.Served, recipe: recipe}
 	s.made[key] = m
 	m.err = m.edit(w)
 	return m
+}
+
+// recipeOf names fixes as they are made now: the same recipe makes the same text.
+func recipeOf(items []*item) string {
+	var recipe strings.Builder
+	for _, it := range items {
+		recipe.WriteString(it.Finding.Fingerprint)
+		for _, n := range []int{it.at, it.choice, len(it.more[it.choice].edits)} {
+			recipe.WriteString(" " + strconv.Itoa(n))
+		}
+		recipe.WriteByte('\n')
+	}
+	return recipe.String()
 }
 
 func (m *made) edit(w *wish) error {

@@ -30,12 +30,18 @@ func (r *refusal) Error() string { return r.text }
 func (g *Gate) handler() http.Handler {
 	mux := http.NewServeMux()
 	validate := func(class admission.Class) reviewer {
+		of := func(r *Ruling) admission.Class {
+			if r.Alone && class == admission.Ignoring {
+				return admission.Everything
+			}
+			return class
+		}
 		return reviewer{
 			decide: func(ctx context.Context, r *Ruling, body string) ([]byte, *admission.Outcome, error) {
-				return r.Desk.Validate(ctx, class, body)
+				return r.Desk.Validate(ctx, of(r), body)
 			},
 			unread: func(r *Ruling, b *body) ([]byte, *admission.Outcome, error) {
-				return r.Desk.Unread(class, b.text, *b.trouble)
+				return r.Desk.Unread(of(r), b.text, *b.trouble)
 			},
 		}
 	}

@@ -26,7 +26,6 @@ type seen struct {
 	metav1.ObjectMeta // what the informer's store asks for: name, namespace
 
 	object *fact.Object
-	labels map[string]string
 }
 
 // origin is where watched objects come from.
@@ -50,7 +49,7 @@ func compact(v any) (any, error) {
 		}
 		object.Doubt = "it could not be read whole"
 	}
-	s := &seen{object: object, labels: u.GetLabels()}
+	s := &seen{object: object}
 	s.Name, s.Namespace, s.ResourceVersion, s.UID = u.GetName(), u.GetNamespace(), u.GetResourceVersion(), u.GetUID()
 	return s, nil
 }

@@ -15,6 +15,8 @@ type Ruling struct {
 	Desk *admission.Desk
 	// Timeout is how long the API server waits.
 	Timeout time.Duration
+	// Alone says that no webhook is set which fails closed, whatever the plan says: the one that fails open is asked for all rules.
+	Alone bool
 	// Summary is one line for the log: how many rules hold how.
 	Summary string
 }

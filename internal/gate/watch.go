@@ -205,10 +205,14 @@ func (w *Watch) Labels(namespace string) (labels map[string]string, known bool) 
 	k := w.kinds[namespaceKind]
 	w.mutex.RUnlock()
 	seen := k.find("", namespace)
-	if seen == nil {
+	if seen == nil || seen.object.Doubt != "" {
 		return nil, false
 	}
-	return seen.labels, true
+	labels = map[string]string{}
+	for key, v := range seen.object.Labels().Fields() {
+		labels[key] = v.Str()
+	}
+	return labels, true
 }
 
 // Among is the objects of a namespace and those of none, and what of them is not known.

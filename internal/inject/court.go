@@ -32,9 +32,21 @@ const (
 	atATime = 4
 )
 
-// prepare is the rules of some ids that have something to say of a kind of object that carries pods, all for nil.
-func (in *Injector) prepare(kind string, wanted map[string]bool) *judge.Prepared {
-	key := kind + " " + strings.Join(slices.Sorted(maps.Keys(wanted)), " ")
+// scope is which rules judge.
+type scope byte
+
+const (
+	asked   scope = 'a' // those whose fixes are asked for
+	touched scope = 't' // those that may come out otherwise by what the fixes of these may change
+	all     scope = '*' // every one
+)
+
+// prepare is the rules of a scope that have something to say of a kind of object that carries pods.
+func (in *Injector) prepare(kind string, wanted map[string]bool, of scope) *judge.Prepared {
+	key := string(of) + kind
+	if of != all {
+		key += " " + strings.Join(slices.Sorted(maps.Keys(wanted)), " ")
+	}
 	c := &in.courts
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -44,9 +56,12 @@ func (in *Injector) prepare(kind string, wanted map[string]bool) *judge.Prepared
 	if len(c.prepared) >= mostPrepared || c.prepared == nil {
 		c.prepared = map[string]*judge.Prepared{}
 	}
-	var list []*rule.Compiled
+	list, fields := []*rule.Compiled{}, in.reach(wanted)
 	for _, r := range in.Rules {
-		if wanted != nil && !wanted[r.ID] || judge.AsksWhole(r) { // without the other workloads these are unknown, before as after
+		if of == asked && !wanted[r.ID] || judge.AsksWhole(r) { // without the other workloads these are unknown, before as after
+			continue
+		}
+		if of == touched && !fields.sees(r) {
 			continue
 		}
 		switch r.Match.Fact {
@@ -60,6 +75,15 @@ func (in *Injector) prepare(kind string, wanted map[string]bool) *judge.Prepared
 	}
 	c.prepared[key] = judge.Prepare(list, in.Settings, atATime)
 	return c.prepared[key]
+}
+
+// reach is what the fixes of rules may change.
+func (in *Injector) reach(wanted map[string]bool) *reach {
+	var rules []*rule.Compiled
+	for id := range wanted {
+		rules = append(rules, in.byID[id])
+	}
+	return reachOf(rules)
 }
 
 // among is what stands around a place, but for workloads: other pods say nothing of this one's fields, and judging them
@@ -102,10 +126,18 @@ type bench struct {
 	object  *fact.Object
 	among   *judge.Among
 	version string
+	wanted  map[string]bool
+	// by are the rules that judge the copies, fields what may be changed for these to be enough, and short whether it was not.
+	by     scope
+	fields *reach
+	// before is what was found of the object as it is, by fingerprint, and exempt what of it an exception excuses.
+	before, exempt map[string]bool
+	short          bool
+	ctx            context.Context //nolint:containedctx // of the one review that it lives in
 }
 
-// Judge judges the object as it would be, by every rule.
-func (b *bench) Judge(_ context.Context, c fix.Copy) (*verdict.Result, []fix.Proposal, error) {
+// Judge judges the object as it would be.
+func (b *bench) Judge(ctx context.Context, c fix.Copy) (*verdict.Result, []fix.Proposal, error) {
 	if len(c.Added) > 0 {
 		return nil, nil, errors.New("a mutation makes no other objects")
 	}
@@ -113,25 +145,46 @@ func (b *bench) Judge(_ context.Context, c fix.Copy) (*verdict.Result, []fix.Pro
 	for _, v := range c.Objects {
 		own.Root = v
 	}
-	res, proposals := b.judge(&own, nil)
-	return res, proposals, nil
+	res, proposals := b.judge(&own, b.by)
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err // it may have been stopped before its end
+	}
+	if b.by == all {
+		return res, proposals, nil
+	}
+	// What was found before is nobody's to follow; what is new, and is mended elsewhere, wants all rules.
+	return res, slices.DeleteFunc(proposals, func(p fix.Proposal) bool {
+		if b.before[p.Finding.Fingerprint] || b.fields.within(b.in.byID[p.Finding.Rule]) {
+			return false
+		}
+		b.short = true
+		return true
+	}), nil
 }
 
-// found is what all rules find of an object.
-func (b *bench) found(o *fact.Object) *verdict.Result {
-	alone := *o
+// found is what the rules find of the object as it is.
+func (b *bench) found() *verdict.Result {
+	alone := *b.object
 	alone.Twins = nil
-	return b.in.prepare(o.GroupKind(), nil).Judge(b.input(&alone))
+	res := b.in.prepare(alone.GroupKind(), b.wanted, b.by).Judge(b.input(&alone))
+	b.before, b.exempt = make(map[string]bool, len(res.Findings)), map[string]bool{}
+	for i := range res.Findings {
+		f := &res.Findings[i]
+		b.before[f.Fingerprint] = true
+		b.exempt[f.Fingerprint] = b.exempt[f.Fingerprint] || f.Verdict == verdict.Exempt
+	}
+	return res
 }
 
 func (b *bench) input(o *fact.Object) judge.Input {
 	in := b.among.Input(o, b.version)
 	in.Exceptions, in.Now, in.Terse, in.Uncounted = b.in.Exceptions, b.in.Now(), true, true
+	in.Stop = func(int) bool { return b.ctx.Err() != nil }
 	return in
 }
 
-// judge judges an object by the rules of some ids, nil for all, and says what their fixes come to.
-func (b *bench) judge(o *fact.Object, wanted map[string]bool) (*verdict.Result, []fix.Proposal) {
+// judge judges an object by the rules of a scope, and says what their fixes come to.
+func (b *bench) judge(o *fact.Object, by scope) (*verdict.Result, []fix.Proposal) {
 	var proposals []fix.Proposal
 	alone := *o
 	alone.Twins = nil
@@ -142,5 +195,5 @@ func (b *bench) judge(o *fact.Object, wanted map[string]bool) (*verdict.Result, 
 			proposals = append(proposals, fix.Proposal(p))
 		}
 	}
-	return b.in.prepare(o.GroupKind(), wanted).Judge(in), proposals
+	return b.in.prepare(o.GroupKind(), b.wanted, by).Judge(in), proposals
 }

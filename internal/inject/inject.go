@@ -50,10 +50,11 @@ type Options struct {
 // Injector makes mutations of a plan; safe for concurrent use.
 type Injector struct {
 	Options
-	sidecars []chosen
-	fixable  []string // ids of rules
-	titles   map[string]string
-	courts   courts
+	sidecars   []chosen
+	fixable    []string // ids of rules
+	defaulting []choice
+	byID       map[string]*rule.Compiled
+	courts     courts
 }
 
 // chosen is a sidecar of the plan and for whom it is.
@@ -66,7 +67,7 @@ type chosen struct {
 
 // New makes an injector. Everything that is wrong with the plan's sidecars and rules is told at once.
 func New(o Options) (*Injector, error) {
-	in := &Injector{Options: o, titles: map[string]string{}}
+	in := &Injector{Options: o, byID: map[string]*rule.Compiled{}}
 	templates, err := Shipped()
 	if err != nil {
 		return nil, err
@@ -84,18 +85,12 @@ func New(o Options) (*Injector, error) {
 		in.sidecars = append(in.sidecars, c)
 	}
 	for _, r := range o.Rules {
+		in.byID[r.ID] = r
 		if len(r.Fix) > 0 && (r.Match.Fact == "container" || r.Match.Fact == "workload") {
 			in.fixable = append(in.fixable, r.ID)
-			in.titles[r.ID] = r.Title
 		}
 	}
-	for i := range o.Plan.Defaults {
-		for _, pattern := range o.Plan.Defaults[i].Rules {
-			if !slices.ContainsFunc(in.fixable, func(id string) bool { return enforcement.Matches(pattern, id) }) {
-				errs = append(errs, fmt.Errorf("line %d: no rule on pods with a fix is called %q", o.Plan.Defaults[i].At.Line, pattern))
-			}
-		}
-	}
+	errs = append(errs, in.chooseDefaults())
 	return in, errors.Join(errs...)
 }
 
@@ -173,9 +168,7 @@ func (in *Injector) changed(ctx context.Context, o *fact.Object, at enforcement.
 		why = map[string]string{}
 	}
 	if len(why) > 0 {
-		if err := p.become(o.Root, after); err != nil {
-			return nil, nil, errors.Join(append(errs, err)...)
-		}
+		p.become(o.Root, after)
 	}
 	if !refused.has("resources") && !in.elsewhere(ResourcePolicyName) {
 		line, err := in.giveResources(p, at)

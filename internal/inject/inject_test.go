@@ -1,7 +1,10 @@
 package inject_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -173,4 +176,38 @@ func readable(text string) (*fact.Object, bool) {
 		return nil, false
 	}
 	return fact.NewObject(docs[0].Root(), &fact.Origin{}), true
+}
+
+// TestPatchStops demands that nothing is half proved: when the time for a review is over, no default is given, and the error says so.
+func TestPatchStops(t *testing.T) {
+	in := injector(t, "{defaults: [{rules: [seccomp-missing, privilege-escalation]}]}")
+	o := object(t, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"shop"},"spec":{"containers":[{"name":"a","image":"a:1"}]}}`)
+	if operations, err := in.Patch(t.Context(), o, shop, "1.36"); err != nil || len(operations) == 0 {
+		t.Fatal(operations, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if operations, err := in.Patch(ended, o, shop, "1.36"); !errors.Is(err, context.Canceled) || len(operations) > 0 {
+		t.Errorf("%v, %v", operations, err)
+	}
+}
+
+// TestPatchGrows demands that four times the containers cost four times the work, not sixteen times.
+func TestPatchGrows(t *testing.T) {
+	in := injector(t, "{defaults: [{rules: [seccomp-missing, privilege-escalation, capabilities-not-dropped, service-account-token-unused]}]}")
+	cost := func(n int) float64 {
+		containers := make([]string, 0, n)
+		for i := range n {
+			containers = append(containers, fmt.Sprintf(`{"name":"c%d","image":"a:1"}`, i))
+		}
+		o := object(t, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"shop"},"spec":{"containers":[`+strings.Join(containers, ",")+`]}}`)
+		return testing.AllocsPerRun(1, func() {
+			if operations, err := in.Patch(t.Context(), o, shop, "1.36"); err != nil || len(operations) < n {
+				t.Error(len(operations), err)
+			}
+		})
+	}
+	if few, many := cost(60), cost(240); many > 5*few {
+		t.Errorf("%.0f allocations for 60 containers, %.0f for 240", few, many)
+	}
 }

@@ -61,20 +61,32 @@ type sheet struct {
 }
 
 // newSheet begins with a copy of a value.
-func newSheet(v document.Value) (*sheet, error) {
-	root, err := treeOf(v)
-	return &sheet{root: root}, err
-}
+func newSheet(v document.Value) *sheet { return &sheet{root: treeOf(v)} }
 
 // treeOf is a value as encoding/json reads it, numbers to the letter.
-func treeOf(v document.Value) (any, error) {
-	decoder := json.NewDecoder(bytes.NewReader(v.AppendJSON(nil)))
-	decoder.UseNumber()
-	var tree any
-	if err := decoder.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("read the object: %w", err)
+func treeOf(v document.Value) any {
+	switch v.Kind() {
+	case document.Map:
+		tree := make(map[string]any, v.Len())
+		for key, entry := range v.Fields() {
+			tree[key] = treeOf(entry)
+		}
+		return tree
+	case document.List:
+		list := make([]any, 0, v.Len())
+		for _, item := range v.Items() {
+			list = append(list, treeOf(item))
+		}
+		return list
+	case document.String:
+		return v.Text()
+	case document.Int, document.Float:
+		return json.Number(v.Text())
+	case document.Bool:
+		return v.Bool()
+	default:
+		return nil
 	}
-	return tree, nil
 }
 
 // value is the tree as a document.
@@ -215,21 +227,16 @@ func clone(v any) any {
 
 // become makes the tree another object, by the operations between the two: fields that go, fields that come, and items of
 // lists that change or come behind the others.
-func (s *sheet) become(before, after document.Value) error {
+func (s *sheet) become(before, after document.Value) {
 	for _, o := range fix.Operations(before, after) {
 		if o.Op == "test" {
 			continue // what is patched is what was read
 		}
 		var value any
 		if o.Op != "remove" {
-			var err error
-			if value, err = treeOf(o.Value); err != nil {
-				return err
-			}
+			value = treeOf(o.Value)
 		}
 		s.ops = append(s.ops, Operation{Op: o.Op, Path: o.Path, Value: value})
 	}
-	var err error
-	s.root, err = treeOf(after)
-	return err
+	s.root = treeOf(after)
 }

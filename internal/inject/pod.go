@@ -30,11 +30,7 @@ type pod struct {
 
 // newPod begins with an object as it is; the error is why nothing can be done about it.
 func newPod(root document.Value, base []string) (*pod, error) {
-	s, err := newSheet(root)
-	if err != nil {
-		return nil, err
-	}
-	p := &pod{s, base}
+	p := &pod{newSheet(root), base}
 	return p, p.shape()
 }
 

@@ -18,6 +18,7 @@ type Among struct {
 	Gaps    []verdict.Gap
 
 	inventory func() *fact.Inventory
+	missed    func() *verdict.GapIndex
 	access    func() *rbac.Model
 	selecting func() map[kindIn]*selecting
 	scalers   func() map[scaled][]*fact.Object
@@ -27,6 +28,7 @@ type Among struct {
 func NewAmong(objects []*fact.Object, gaps []verdict.Gap) *Among {
 	a := &Among{Objects: objects, Gaps: gaps}
 	a.inventory = sync.OnceValue(func() *fact.Inventory { return fact.NewInventory(a.Objects, "", true) })
+	a.missed = sync.OnceValue(func() *verdict.GapIndex { return verdict.IndexGaps(a.Gaps) })
 	a.selecting = sync.OnceValue(func() map[kindIn]*selecting { return indexSelecting(a.inventory()) })
 	a.scalers = sync.OnceValue(func() map[scaled][]*fact.Object { return indexScalers(a.inventory()) })
 	a.access = sync.OnceValue(func() *rbac.Model { return accessOf(a.inventory(), a.Gaps) })
@@ -38,6 +40,7 @@ func (a *Among) Input(o *fact.Object, version string) Input {
 	in := Input{
 		Coverage: verdict.Coverage{Gaps: a.Gaps},
 		About:    func(other *fact.Object) bool { return other == o },
+		missed:   a.missed,
 	}
 	kind := o.GroupKind()
 	if len(a.inventory().OfKind(kind)) == 0 && !slices.Contains(rbac.Kinds, kind) && !slices.Contains(rbac.LinkKinds, kind) {

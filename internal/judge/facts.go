@@ -96,6 +96,10 @@ func (j *worker) workload(w *fact.Workload) rule.Fact {
 			return j.reached(w), nil
 		case "network":
 			return j.network(w), nil
+		case "volumes":
+			return volumesOf(w)
+		case "mounts":
+			return mountsOf(w)
 		case "stores":
 			return storesOf(w), nil
 		case "consoles":

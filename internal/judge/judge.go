@@ -64,7 +64,9 @@ type Input struct {
 	// is 1; may be nil.
 	Asked Asked
 
-	// What was worked out before of what stands around: who may do what, and what selects and scales pods; nil for nothing.
+	// What was worked out before of what stands around: what was not seen of it, who may do what, and what selects and scales pods;
+	// nil for nothing.
+	missed    func() *verdict.GapIndex
 	access    func() *rbac.Model
 	selecting func() map[kindIn]*selecting
 	scalers   func() map[scaled][]*fact.Object
@@ -170,7 +172,12 @@ type subject struct {
 }
 
 func newJudgement(in Input, p *Prepared, seen *traits) *judgement {
-	j := &judgement{Input: in, ruleLists: p.listed, prepared: p, gaps: gaps{verdict.IndexGaps(in.Coverage.Gaps)}, traits: seen}
+	j := &judgement{Input: in, ruleLists: p.listed, prepared: p, traits: seen}
+	if in.missed != nil {
+		j.gaps = gaps{in.missed()}
+	} else {
+		j.gaps = gaps{verdict.IndexGaps(in.Coverage.Gaps)}
+	}
 	j.settings = p.settings
 	if j.scalers = in.scalers; j.scalers == nil {
 		j.scalers = sync.OnceValue(func() map[scaled][]*fact.Object { return indexScalers(j.Inventory) })

@@ -233,6 +233,8 @@ var workloadParts = map[string]func(b []byte, w *fact.Workload) []byte{
 	"os":                func(b []byte, w *fact.Workload) []byte { return append(b, w.OS()...) },
 	"labels":            func(b []byte, w *fact.Workload) []byte { return document.AppendExact(b, w.Labels()) },
 	"annotations":       func(b []byte, w *fact.Workload) []byte { return document.AppendExact(b, w.Annotations()) },
+	"volumes":           func(b []byte, w *fact.Workload) []byte { return document.AppendExact(b, w.Spec.Get("volumes")) },
+	"mounts":            appendMounts,
 	"limitRanges":       func(b []byte, w *fact.Workload) []byte { return append(b, w.Object.Namespace...) },
 	"networkPolicies":   appendPods,
 	"services":          appendPods,
@@ -243,7 +245,17 @@ var workloadParts = map[string]func(b []byte, w *fact.Workload) []byte{
 }
 
 // ownParts are the fields of the variable workload that the workload says by itself, and not others of it.
-var ownParts = map[string]bool{"kind": true, "name": true, "namespace": true, "os": true, "labels": true, "annotations": true}
+var ownParts = map[string]bool{
+	"kind": true, "name": true, "namespace": true, "os": true, "labels": true, "annotations": true, "volumes": true, "mounts": true,
+}
+
+// appendMounts appends the mounts of all containers.
+func appendMounts(b []byte, w *fact.Workload) []byte {
+	for i := range w.Containers {
+		b = document.AppendExact(b, w.Containers[i].Value.Get("volumeMounts"))
+	}
+	return b
+}
 
 // appendPods appends what selectors see of a workload's pods.
 func appendPods(b []byte, w *fact.Workload) []byte {

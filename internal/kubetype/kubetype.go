@@ -103,6 +103,8 @@ type (
 		Exposed           outcome                                 `json:"exposed"`
 		Reached           outcome                                 `json:"reached"`
 		Network           network                                 `json:"network"`
+		Volumes           map[string]corev1.Volume                `json:"volumes"`
+		Mounts            map[string][]corev1.VolumeMount         `json:"mounts"`
 		Stores            []string                                `json:"stores"`
 		Consoles          []string                                `json:"consoles"`
 	}

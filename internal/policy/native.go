@@ -291,6 +291,9 @@ func (n *native) replaceName(name string) (ast.Expr, error) {
 
 func (n *native) replaceCall(c ast.CallExpr, free func(string) bool) (ast.Expr, error) {
 	if c.IsMemberFunction() {
+		if spelt := speltOut(c, free); spelt != nil {
+			return n.inner(spelt, free)
+		}
 		return nil, nil
 	}
 	if why := notNative[c.FunctionName()]; why != "" {

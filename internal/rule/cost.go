@@ -117,6 +117,7 @@ func children(e ast.Expr) []ast.Expr {
 // ofOne are the fields of workload, ns and binding that come from the one object that is judged.
 var ofOne = map[string]bool{
 	"kind": true, "name": true, "namespace": true, "spec": true, "metadata": true, "labels": true, "annotations": true, "os": true, "workloads": true,
+	"volumes": true, "mounts": true,
 }
 
 // readsJoined says whether any of the paths is a fact that is joined from other objects.

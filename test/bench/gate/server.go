@@ -27,6 +27,7 @@ import (
 	"github.com/coaming/coaming/internal/fact"
 	"github.com/coaming/coaming/internal/gate"
 	"github.com/coaming/coaming/internal/heap"
+	"github.com/coaming/coaming/internal/inject"
 	"github.com/coaming/coaming/internal/judge"
 	"github.com/coaming/coaming/test/loopback"
 )
@@ -192,7 +193,7 @@ func phaseOf(list []time.Duration) *phase {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
 		p.CPU = time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 	}
-	p.RSS, p.Peak = resident("VmRSS:"), resident("VmHWM:")
+	p.RSS, p.Peak = resident("self", "VmRSS:"), resident("self", "VmHWM:")
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
@@ -201,9 +202,9 @@ func phaseOf(list []time.Duration) *phase {
 	return p
 }
 
-// resident is a line of /proc/self/status in bytes.
-func resident(key string) int64 {
-	text, err := os.ReadFile("/proc/self/status")
+// resident is a line of a process's status in bytes.
+func resident(pid, key string) int64 {
+	text, err := os.ReadFile("/proc/" + pid + "/status")
 	if err != nil {
 		return 0
 	}
@@ -239,8 +240,21 @@ func benchDesk() (desk *admission.Desk, rules, judged int, err error) {
 			judged++
 		}
 	}
+	in, err := inject.New(inject.Options{Plan: plan, Rules: compiled, Now: time.Now, Around: around.Among})
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	mutate := func(ctx context.Context, o *fact.Object, at enforcement.Place) ([]admission.Operation, error) {
+		patch, err := in.Patch(ctx, o, at, catalog.Newest)
+		operations := make([]admission.Operation, 0, len(patch))
+		for _, op := range patch {
+			operations = append(operations, admission.Operation{Op: op.Op, Path: op.Path, Value: op.Value})
+		}
+		return operations, err
+	}
 	return admission.New(admission.Options{
-		Plan: plan, Rules: compiled, Version: catalog.Newest, Now: time.Now, Width: 4 * runtime.GOMAXPROCS(0), Surroundings: around,
+		Mutate: mutate,
+		Plan:   plan, Rules: compiled, Version: catalog.Newest, Now: time.Now, Width: 4 * runtime.GOMAXPROCS(0), Surroundings: around,
 	}), len(compiled), judged, nil
 }
 
