@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/util/cert"
@@ -124,7 +125,8 @@ func (a *Authority) Fading(now time.Time) bool {
 	return !now.Add(AuthorityAhead).Before(a.Certificate.NotAfter)
 }
 
-// Issue makes a server's certificate for these names. It ends no later than the authority, for longer nobody believes it.
+// Issue makes a server's certificate for these names, or addresses. It ends no later than the authority, for longer nobody believes it. A name that
+// nobody would believe of this authority is an error: the API server would else fail every call, and let in what it should ask about.
 func (a *Authority) Issue(names []string, now time.Time, life time.Duration) (*tls.Certificate, error) {
 	if !now.Before(a.Certificate.NotAfter) {
 		return nil, &verdict.RemedyError{
@@ -147,12 +149,18 @@ func (a *Authority) Issue(names []string, now time.Time, life time.Duration) (*t
 	template := &x509.Certificate{
 		SerialNumber:          number,
 		Subject:               pkix.Name{CommonName: names[0]},
-		DNSNames:              names,
 		NotBefore:             now.Add(-skew),
 		NotAfter:              end,
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.Certificate, key.Public(), a.key)
 	if err != nil {
@@ -162,7 +170,29 @@ func (a *Authority) Issue(names []string, now time.Time, life time.Duration) (*t
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate that was made: %w", err)
 	}
+	if err := a.believed(leaf, names, now); err != nil {
+		return nil, err
+	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
+}
+
+// believed asks of each name whether one who believes the authority believes the certificate of it.
+func (a *Authority) believed(leaf *x509.Certificate, names []string, now time.Time) error {
+	roots := x509.NewCertPool()
+	roots.AddCert(a.Certificate)
+	for _, name := range names {
+		_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, DNSName: name, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+		if err == nil {
+			continue
+		}
+		remedy := "Give an authority that may vouch for the name, or a server's certificate."
+		if may := a.Certificate.PermittedDNSDomains; len(may) > 0 {
+			remedy = "Name what the authority may vouch for, with --certificate-name: " + strings.Join(may, ", ") + ". Or give a server's certificate."
+		}
+		// Constraints hold for a certificate as a whole: with one name beside them it is not believed at all.
+		return &verdict.RemedyError{Err: fmt.Errorf("nobody would believe a certificate of this authority for %s: %w", strings.Join(names, ", "), err), Remedy: remedy}
+	}
+	return nil
 }
 
 // Bundle joins certificates in PEM for a caBundle: each once, in the order given, without those that have ended. While

@@ -1,8 +1,13 @@
 package certificate
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +16,8 @@ import (
 
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/keyutil"
+
+	"github.com/coaming/coaming/internal/verdict"
 )
 
 const gate = "coaming-gate.coaming-system.svc"
@@ -65,12 +72,12 @@ func TestAuthorityVouchesForItsNameAlone(t *testing.T) {
 	if got, want := leaf.Leaf.NotAfter, start.Add(LeafLife); !got.Equal(want) {
 		t.Errorf("the leaf ends %s, want %s", got, want)
 	}
-	other, err := a.Issue([]string{"kubernetes.default.svc"}, start, LeafLife)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := believed(a, other.Leaf, "kubernetes.default.svc", start); err == nil {
-		t.Error("a certificate for another name is believed")
+	for _, names := range [][]string{{"kubernetes.default.svc"}, {"localhost"}, {"127.0.0.1"}, {"::1"}, {gate, "localhost"}} {
+		other, err := a.Issue(names, start, LeafLife)
+		var told *verdict.RemedyError
+		if other != nil || !errors.As(err, &told) || !strings.Contains(told.Error(), "nobody would believe") || !strings.Contains(told.Remedy, gate) {
+			t.Errorf("a certificate for %v: %v", names, err)
+		}
 	}
 	client := x509.VerifyOptions{Roots: x509.NewCertPool(), CurrentTime: start, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 	client.Roots.AddCert(a.Certificate)
@@ -79,6 +86,36 @@ func TestAuthorityVouchesForItsNameAlone(t *testing.T) {
 	}
 	if len(a.Certificate.ExcludedIPRanges) != 2 {
 		t.Errorf("addresses are left open: %v", a.Certificate.ExcludedIPRanges)
+	}
+}
+
+// TestAddresses: an address is written as one, or nobody who calls it by it believes the certificate.
+func TestAddresses(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: start, NotAfter: start.Add(AuthorityLife), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &Authority{Certificate: parsed, key: key}
+	leaf, err := a.Issue([]string{"127.0.0.1", "::1", "gate.example.com"}, start, LeafLife)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"127.0.0.1", "::1", "gate.example.com"} {
+		if err := believed(a, leaf.Leaf, name, start); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(leaf.Leaf.IPAddresses) != 2 || len(leaf.Leaf.DNSNames) != 1 {
+		t.Errorf("addresses %v, names %v", leaf.Leaf.IPAddresses, leaf.Leaf.DNSNames)
 	}
 }
 

@@ -152,6 +152,38 @@ func objectsOf(list []policy.Manifest) ([]*install.Object, error) {
 	return objects, nil
 }
 
+// later is what the gate is to make by itself: what enforces the plan once exceptions that are objects come (any rule may then be excused, and has a
+// policy of its own) and all have ended, and quotas of namespaces that are still to come, which have one name everywhere.
+func (e *enforced) later(version string, places []enforcement.Place, objects bool) (list []*install.Object, err error) {
+	var sets [][]verdict.Exception
+	if objects {
+		sets = append(sets, e.anywhere())
+	}
+	if objects || len(e.exceptions) > 0 {
+		sets = append(sets, nil)
+	}
+	for _, exceptions := range sets {
+		other := *e
+		other.exceptions = exceptions
+		more, err := other.native(version, places)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	for i := range e.plan.Quotas {
+		alone := &enforcement.Plan{Quotas: []enforcement.QuotaEntry{e.plan.Quotas[i]}}
+		alone.Quotas[0].Where = enforcement.Selection{}
+		quotas, _ := policy.Quotas(alone, enforcement.Place{Namespace: "any", LabelsKnown: true})
+		objects, err := objectsOf(quotas)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, objects...)
+	}
+	return list, nil
+}
+
 // native is what enforces the plan without the gate, for a server of that version with these namespaces: policies and their
 // bindings, quotas and limit ranges, labels of namespaces. A rule that cannot be a policy is the gate's to judge.
 func (e *enforced) native(version string, places []enforcement.Place) ([]*install.Object, error) {

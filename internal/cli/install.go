@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -138,8 +139,9 @@ func (o *installOptions) given(ctx context.Context, env *Env) (map[string]any, e
 	values, err := source.ChartValues(source.Release{Values: o.values, Set: o.set, SetString: o.setString})
 	errs = append(errs, err)
 	lay := func(more map[string]any, err error) {
-		errs = append(errs, err)
-		values = install.Merge(values, more)
+		if errs = append(errs, err); err == nil {
+			values = install.Merge(values, more)
+		}
 	}
 	if o.image != "" {
 		lay(install.Image(o.image, o.allowTag))
@@ -187,7 +189,26 @@ func (o *installOptions) given(ctx context.Context, env *Env) (map[string]any, e
 	if o.timeout <= 0 {
 		errs = append(errs, errors.New("--timeout: not above 0"))
 	}
-	return values, errors.Join(errs...)
+	return values, errors.Join(append(errs, o.fit(values, env, errors.Join(errs...) != nil))...)
+}
+
+// fit tells what the chart does not take of values. The plan's own reader tells more of the plan: it is asked when all is laid together, and
+// here where that is not to be, since something else is wrong.
+func (o *installOptions) fit(values map[string]any, env *Env, wrong bool) error {
+	beside := maps.Clone(values)
+	if _, isMap := values["plan"].(map[string]any); isMap {
+		delete(beside, "plan")
+	}
+	err := install.Check(beside)
+	if err == nil && !wrong {
+		return nil
+	}
+	defaults, fault := install.Defaults()
+	if fault != nil {
+		return errors.Join(err, fault)
+	}
+	_, fault = readEnforced(install.Merge(defaults, values), env.Now())
+	return errors.Join(err, fault)
 }
 
 // planValues reads a plan's file as the value plan: every fault of it is told at its place.
@@ -282,7 +303,13 @@ func (o *installOptions) cluster(ctx context.Context, env *Env, given map[string
 	if err != nil || kept == nil {
 		return cluster, given, err
 	}
-	return cluster, over(kept.Values, given), nil
+	values, err := install.Forget(over(kept.Values, given))
+	if err != nil {
+		return nil, nil, err
+	}
+	beside := maps.Clone(values)
+	delete(beside, "plan")
+	return cluster, values, install.CheckKept(beside)
 }
 
 func (f *clusterFlags) connect(ctx context.Context, env *Env) (*install.Cluster, error) {
@@ -327,17 +354,6 @@ func installation(ctx context.Context, env *Env, cluster *install.Cluster, value
 	if err != nil {
 		return o, fmt.Errorf("exceptionObjects: %w", err)
 	}
-	if objects {
-		// Any rule may come to be excused, and then has a policy of its own.
-		e.exceptions = e.anywhere()
-		if o.Later, err = e.native(cluster.Version, places); err != nil {
-			return o, err
-		}
-	} else if len(e.exceptions) == 0 {
-		return o, nil
-	}
-	e.exceptions = nil
-	bare, err := e.native(cluster.Version, places)
-	o.Later = append(o.Later, bare...)
+	o.Later, err = e.later(cluster.Version, places, objects)
 	return o, err
 }

@@ -20,6 +20,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/common"
 	commonutil "helm.sh/helm/v4/pkg/chart/common/util"
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
 	chartloader "helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/engine"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -47,13 +48,16 @@ type Object = unstructured.Unstructured
 // Render renders the chart with values for a version of Kubernetes ("1.36"), as 'coaming install' would apply it: in order, and
 // without the Secret of the authority, which no rendering holds.
 func Render(ctx context.Context, values map[string]any, version string) ([]*Object, error) {
-	files, err := chartFiles()
+	values, err := Forget(values)
+	if err == nil {
+		err = Check(values)
+	}
 	if err != nil {
 		return nil, err
 	}
-	c, err := chartloader.LoadFiles(files)
+	c, err := loadChart()
 	if err != nil {
-		return nil, fmt.Errorf("load the built-in chart: %w", err)
+		return nil, err
 	}
 	kube, err := common.ParseKubeVersion(version)
 	if err != nil {
@@ -63,7 +67,7 @@ func Render(ctx context.Context, values map[string]any, version string) ([]*Obje
 	capabilities.KubeVersion = *kube
 	top, err := commonutil.ToRenderValuesWithSchemaValidation(c, values, common.ReleaseOptions{
 		Name: release, Namespace: Namespace, Revision: 1, IsInstall: true,
-	}, capabilities, false)
+	}, capabilities, true) // the schema was asked above
 	if err != nil {
 		return nil, fmt.Errorf("values: %w", err)
 	}
@@ -94,6 +98,19 @@ func lastLine(err error) error {
 		return errors.New(strings.TrimSpace(said))
 	}
 	return err
+}
+
+// loadChart is the chart that the binary carries; each is the caller's own, for rendering writes into it.
+func loadChart() (*chart.Chart, error) {
+	files, err := chartFiles()
+	if err != nil {
+		return nil, err
+	}
+	c, err := chartloader.LoadFiles(files)
+	if err != nil {
+		return nil, fmt.Errorf("load the built-in chart: %w", err)
+	}
+	return c, nil
 }
 
 func chartFiles() ([]*archive.BufferedFile, error) {

@@ -113,7 +113,7 @@ func TestImageIsADigest(t *testing.T) {
 	if image := containers[0].(map[string]any)["image"]; image != "r.example/coaming:1" {
 		t.Errorf("the tag became %v", image)
 	}
-	if _, err := Render(t.Context(), map[string]any{"image": map[string]any{"digest": "latest"}}, "1.36"); err == nil || !strings.Contains(err.Error(), "image.digest is to be") {
+	if _, err := Render(t.Context(), map[string]any{"image": map[string]any{"digest": "latest"}}, "1.36"); err == nil || !strings.Contains(err.Error(), "value image.digest: it is the text") {
 		t.Errorf("a digest that is none: %v", err)
 	}
 	if defaults, err := Defaults(); err != nil || hasImage(defaults) {
@@ -161,7 +161,7 @@ func TestWebhooks(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Render(t.Context(), values(map[string]any{"plan.spec.timeoutSeconds": 9}), "1.36"); err == nil || !strings.Contains(err.Error(), "from 1 to 3") {
+	if _, err := Render(t.Context(), values(map[string]any{"plan.spec.timeoutSeconds": 9}), "1.36"); err == nil || !strings.Contains(err.Error(), "plan.spec.timeoutSeconds: it is 9. It is to be a whole number from 1 to 3") {
 		t.Errorf("a timeout of 9 s: %v", err)
 	}
 }

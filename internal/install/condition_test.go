@@ -47,12 +47,12 @@ func TestWebhooksLetGarbageCollectionBe(t *testing.T) {
 
 // TestExcludedGlobs demands that a selector names namespaces alone, and a condition the globs.
 func TestExcludedGlobs(t *testing.T) {
-	list := map[string]any{"plan.spec.excludeNamespaces": []any{"lab", "ops-*", "a.*-b"}, "plan.spec.onError": "fail"}
+	list := map[string]any{"plan.spec.excludeNamespaces": []any{"lab", "ops-*", "a*-b"}, "plan.spec.onError": "fail"}
 	for _, byName := range conditions(t, list) {
 		if got, want := byName["not-excluded-namespaces"], `!(request.?namespace.orValue('') in ["coaming-system","kube-node-lease","kube-public","kube-system","lab"])`; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		if got, want := byName["not-excluded-globs"], `!request.?namespace.orValue('').matches("^(a\\..*-b|ops-.*)$")`; got != want {
+		if got, want := byName["not-excluded-globs"], `!request.?namespace.orValue('').matches("^(a.*-b|ops-.*)$")`; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/coaming/coaming/internal/verdict"
@@ -22,7 +23,7 @@ type Options struct {
 	Version string // of the program
 	// Native are the objects that enforce the plan without the gate, for the cluster's version: nil where there are none.
 	Native []*Object
-	// Later are those that do once all exceptions have ended, which the gate is to make by itself.
+	// Later are those that the gate is to make by itself: once all exceptions have ended, and in namespaces that are still to come.
 	Later []*Object
 	// Mutating are the mutating policies that change objects as the plan asks; Webhook says that something is left that the gate's
 	// webhook must change.
@@ -183,12 +184,12 @@ func (c *Cluster) ports(ctx context.Context) []any {
 }
 
 // rights are the names by which the gate's account may write what refuses natively: those of the plan, now and when exceptions have ended, and
-// no other.
+// no other. Namespaces it never writes: their labels decide what everybody may do there.
 func rights(native []*Object) map[string]any {
 	names := map[string]any{}
 	for _, o := range native {
 		k, err := kindOf(o)
-		if err != nil {
+		if err != nil || !k.native {
 			continue
 		}
 		list, _ := names[k.resource].([]any)
@@ -203,10 +204,14 @@ func rights(native []*Object) map[string]any {
 // requests to the gate when it answers, and then what an earlier installation had and this one has not is removed.
 func (c *Cluster) Apply(ctx context.Context, p *Plan, o Options) error {
 	var early, late []*Object
+	var kept *Object
 	for _, object := range p.Objects {
-		if k, err := kindOf(object); err == nil && k.last {
+		switch k, err := kindOf(object); {
+		case err == nil && k.last:
 			late = append(late, object)
-		} else {
+		case object.GetKind() == "ConfigMap" && object.GetName() == keptConfigMap:
+			kept = object
+		default:
 			early = append(early, object)
 		}
 	}
@@ -218,10 +223,17 @@ func (c *Cluster) Apply(ctx context.Context, p *Plan, o Options) error {
 			return err
 		}
 	}
+	if err := c.wouldTake(ctx, p.Objects); err != nil {
+		return err
+	}
 	if err := c.applyAll(ctx, early); err != nil {
 		return err
 	}
-	o.Tell("applied %d objects, %d of them enforce the plan without the gate", len(early), len(o.Native))
+	// Only what the cluster takes is kept: else the next installation would fail by what this one was told.
+	if err := c.apply(ctx, kept); err != nil {
+		return err
+	}
+	o.Tell("applied %d objects, %d of them enforce the plan without the gate", len(early)+1, len(o.Native))
 	if o.Wait > 0 {
 		if err := c.await(ctx, o.Wait); err != nil {
 			return err
@@ -246,9 +258,41 @@ func (c *Cluster) Apply(ctx context.Context, p *Plan, o Options) error {
 	return errors.Join(err, c.releaseNamespaces(ctx, p.keeps))
 }
 
+// atOnce is how many objects are written beside one another.
+const atOnce = 8
+
+// wouldTake tells what the cluster holds invalid, before anything is written: an installation that fails halfway would leave the rest for
+// people to mend. Policies it is not asked about, for they are made of what was checked and are many. What cannot be told yet, since
+// the namespace is not there or somebody's webhook takes no trial, writing will tell.
+func (c *Cluster) wouldTake(ctx context.Context, objects []*Object) error {
+	errs := make([]error, len(objects))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, o := range objects {
+		k, err := kindOf(o)
+		if err != nil {
+			return err
+		}
+		if k.native && !k.mutating() {
+			continue
+		}
+		group.Go(func() error {
+			_, err := c.at(k, o.GetNamespace()).Create(ctx, o, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: manager, FieldValidation: metav1.FieldValidationStrict})
+			if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "strict decoding") {
+				errs[i] = &verdict.RemedyError{
+					Err:    fmt.Errorf("%s: the cluster would not take it: %w", named(o), err),
+					Remedy: "Mend the value that it comes from (deploy/chart/values.yaml tells what there is); nothing was changed.",
+				}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // it has no errors of its own
+	return firstOf(errs)
+}
+
 // applyAll applies objects of one kind at a time, and those of one kind beside one another.
 func (c *Cluster) applyAll(ctx context.Context, objects []*Object) error {
-	const atOnce = 8
 	for begin := 0; begin < len(objects); {
 		end := begin
 		for end < len(objects) && objects[end].GetKind() == objects[begin].GetKind() {

@@ -90,7 +90,7 @@ func (c *Cluster) compared(ctx context.Context, subject string, wanted []*Object
 		s.Text, s.Remedy = "they could not be read", "Ask as somebody who may list them."
 		return s
 	}
-	var same, missing, edited int
+	var same, missing, edited, unlabelled int
 	for _, want := range wanted {
 		k, err := kindOf(want)
 		if err != nil || !is(k) {
@@ -102,6 +102,9 @@ func (c *Cluster) compared(ctx context.Context, subject string, wanted []*Object
 		case found == nil:
 			missing++
 			s.Details = append(s.Details, named(want)+" was deleted")
+		case len(lines) > 0 && others(want):
+			unlabelled++
+			s.Details = append(s.Details, lacking(want, found))
 		case len(lines) > 0:
 			edited++
 			s.Details = append(s.Details, lines...)
@@ -126,6 +129,11 @@ func (c *Cluster) compared(ctx context.Context, subject string, wanted []*Object
 		s.State, s.Remedy = Wrong, remedyInstall+adopt
 		s.Text += fmt.Sprintf(", %d edited, %d missing, %d that nobody asked for", edited, missing, extra)
 	}
+	if unlabelled > 0 {
+		s.State = Wrong
+		s.Remedy = strings.TrimSpace(s.Remedy + " " + remedyLabels)
+		s.Text += fmt.Sprintf(", %d namespaces lack labels of the plan", unlabelled)
+	}
 	if beside > 0 {
 		s.Text += fmt.Sprintf(", %d beside them that carry our label", beside)
 	}
@@ -134,6 +142,26 @@ func (c *Cluster) compared(ctx context.Context, subject string, wanted []*Object
 		s.Details = append(s.Details[:mostDetails], fmt.Sprintf("and %d more", more))
 	}
 	return s
+}
+
+// remedyLabels is what to do about namespaces that came, or were labelled otherwise, since they were looked at.
+const remedyLabels = "Run 'coaming install': it labels the namespaces that there are then; the gate has no right to."
+
+// others says whether an object is somebody else's, of which an installation sets labels alone: a namespace that the plan has levels of Pod
+// Security for.
+func others(o *Object) bool { return o.GetKind() == "Namespace" && o.GetName() != Namespace }
+
+// lacking tells which labels of the plan a namespace does not have.
+func lacking(want, found *Object) string {
+	there := found.GetLabels()
+	var list []string
+	for name, value := range want.GetLabels() {
+		if there[name] != value {
+			list = append(list, name+"="+value)
+		}
+	}
+	slices.Sort(list)
+	return named(want) + " lacks labels of the plan: " + strings.Join(list, ", ")
 }
 
 // drift is what is not as installed in an object; found becomes what is there where its label was taken off.

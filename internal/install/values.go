@@ -59,6 +59,32 @@ func Merge(under, over map[string]any) map[string]any {
 	return chartloader.MergeMaps(copied(under), copied(over))
 }
 
+// Forget leaves out what is null and none of the chart's own values: so a template, or a value that an earlier version had, is
+// forgotten (--set templates.forwarder=null). A null of the chart's own stays, and takes its default away.
+func Forget(values map[string]any) (map[string]any, error) {
+	defaults, err := Defaults()
+	if err != nil {
+		return nil, err
+	}
+	values = copied(values)
+	forget(values, defaults)
+	return values, nil
+}
+
+func forget(values, defaults map[string]any) {
+	for name, value := range values {
+		below, _ := value.(map[string]any)
+		own, known := defaults[name]
+		switch {
+		case value == nil && !known:
+			delete(values, name)
+		case below != nil:
+			under, _ := own.(map[string]any)
+			forget(below, under)
+		}
+	}
+}
+
 // copied is a copy that shares no map with the original.
 func copied(values map[string]any) map[string]any {
 	if values == nil {

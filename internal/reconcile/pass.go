@@ -109,7 +109,7 @@ func (t *term) loses(resource schema.GroupVersionResource, want *unstructured.Un
 
 // allowed are the objects that may be written. The others, and what else only who installs can do, are told once for each change of what they are.
 func (t *term) allowed(w *Wanted, list []*unstructured.Unstructured) []*unstructured.Unstructured {
-	undone := slices.Clone(w.Undone)
+	undone := slices.Concat(w.Undone, t.unlabelled)
 	if w.Writable != nil {
 		list = slices.DeleteFunc(slices.Clone(list), func(o *unstructured.Unstructured) bool {
 			if slices.Contains(w.Writable[resourceOf[o.GetKind()].Resource], o.GetName()) {

@@ -339,6 +339,34 @@ func TestReconcile(t *testing.T) {
 			return strings.Contains(c.kubectl("", "get", "validatingadmissionpolicybinding", hostPID+"-enforce", "-o", "yaml"), "managed-by: coaming")
 		})
 	})
+	t.Run("labels that only who installs may write", func(t *testing.T) {
+		c.want(func(w *Wanted) {
+			w.Plan = plan(t, enforce+"  podSecurity: [{namespaces: [\"team-*\", kube-system], enforce: baseline, warn: restricted, version: latest}]\n")
+		})
+		says := func(want string) func() bool {
+			return func() bool { return strings.Join(r.Counts().Undone, "; ") == want }
+		}
+		const lacks = " lacks labels of the plan, pod-security.kubernetes.io/enforce-version=latest and pod-security.kubernetes.io/enforce=baseline and " +
+			"pod-security.kubernetes.io/warn-version=latest and pod-security.kubernetes.io/warn=restricted"
+		c.eventually("it is told of the namespace that is there", says("namespace team-a"+lacks))
+		c.kubectl("", "create", "namespace", "team-b")
+		c.eventually("it is told of a new one", says("namespace team-a"+lacks+"; namespace team-b"+lacks))
+		for _, name := range []string{"team-a", "team-b"} {
+			c.kubectl("", "label", "namespace", name, "pod-security.kubernetes.io/enforce=baseline", "pod-security.kubernetes.io/enforce-version=latest",
+				"pod-security.kubernetes.io/warn=restricted", "pod-security.kubernetes.io/warn-version=latest")
+		}
+		c.eventually("nothing is left", says(""))
+		c.kubectl("", "label", "--overwrite", "namespace", "team-b", "pod-security.kubernetes.io/enforce=privileged")
+		c.eventually("it is told of one that is relabelled", says("namespace team-b lacks labels of the plan, pod-security.kubernetes.io/enforce=baseline"))
+		c.eventually("there is an Event of it", func() bool {
+			return strings.Contains(c.kubectl("", "get", "events", "-n", home, "-o", "json"), "namespace team-b lacks labels of the plan, pod-security.kubernetes.io/enforce=baseline; run")
+		})
+		if label := c.kubectl("", "get", "namespace", "team-b", "-o", "yaml"); !strings.Contains(label, "enforce: privileged") {
+			t.Error("the gate wrote a namespace")
+		}
+		c.kubectl("", "delete", "namespace", "team-b", "--wait=false")
+		c.eventually("of one that goes nothing is asked", says(""))
+	})
 	t.Run("no longer wanted", func(t *testing.T) {
 		c.want(func(w *Wanted) {
 			w.Plan = plan(t, "  mode: enforce\n  onError: fail\n  rules: [{rules: [binding-everyone], mode: \"off\"}, {rules: [privileged-container], mode: warn}]\n")

@@ -55,7 +55,11 @@ func (t *term) wanted(ctx context.Context) (w *Wanted, list []*unstructured.Unst
 	}
 	list = append(list, t.made.list...)
 	places, known := t.places()
+	t.unlabelled = nil
 	for _, at := range places {
+		if text := unlabelled(w.Plan, at); text != "" {
+			t.unlabelled = append(t.unlabelled, text)
+		}
 		quotas, _ := policy.Quotas(w.Plan, at)
 		for _, m := range quotas {
 			o, fault := t.object(m)
@@ -66,6 +70,26 @@ func (t *term) wanted(ctx context.Context) (w *Wanted, list []*unstructured.Unst
 		}
 	}
 	return w, list, known && err == nil && t.made.faults == nil, errors.Join(err, t.made.faults)
+}
+
+// unlabelled tells which labels of Pod Security that the plan asks for a namespace does not have; "" where it has them. Nobody's webhook, and
+// no policy, stands in for them, and the right to write them is the right to take them off: who installs sets them.
+func unlabelled(plan *enforcement.Plan, at enforcement.Place) string {
+	m, asked, _ := policy.PodSecurity(plan, at)
+	if !asked {
+		return ""
+	}
+	var list []string
+	for name, value := range m.Metadata.Labels {
+		if at.Labels[name] != value {
+			list = append(list, name+"="+value)
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	slices.Sort(list)
+	return "namespace " + at.Namespace + " lacks labels of the plan, " + strings.Join(list, " and ")
 }
 
 // places are the cluster's namespaces; known is false until they have been listed.
@@ -79,6 +103,7 @@ func (t *term) places() (list []enforcement.Place, known bool) {
 			list = append(list, enforcement.Place{Namespace: o.GetName(), Labels: o.GetLabels(), LabelsKnown: true})
 		}
 	}
+	slices.SortFunc(list, func(a, b enforcement.Place) int { return strings.Compare(a.Namespace, b.Namespace) })
 	return list, true
 }
 

@@ -64,6 +64,8 @@ type term struct {
 	told    map[id]string // how guarded objects differ, as it was told
 	undone  string        // what is left to who installs, as it was told
 	behind  string        // which file lags behind, as it was told
+	// unlabelled are the namespaces that lack labels of the plan, by the last look.
+	unlabelled []string
 }
 
 // lead keeps the cluster until the term ends.

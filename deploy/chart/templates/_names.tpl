@@ -26,7 +26,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $i := .Values.image -}}
 {{- $live := lookup "v1" "Namespace" "" "kube-system" -}}
 {{- $none := "sha256:0000000000000000000000000000000000000000000000000000000000000000" -}}
-{{- if and $i.allowTag $i.tag (or (not $i.digest) (eq $i.digest $none)) -}}
+{{- if and (eq (toString $i.allowTag) "true") $i.tag (or (not $i.digest) (eq $i.digest $none)) -}}
 {{- printf "%s:%s" $i.repository $i.tag -}}
 {{- else -}}
 {{- if not (regexMatch "^sha256:[0-9a-f]{64}$" (toString $i.digest)) -}}
