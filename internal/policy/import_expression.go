@@ -132,7 +132,11 @@ func (t *translator) replaceName(e ast.Expr, root string, path []string) (ast.Ex
 		}
 		return rebase(e, literal(t.params.value)), nil
 	case "request":
-		return t.request(path), nil
+		value := t.request(path)
+		if asksWhether(e) {
+			value = snippet(`optional.of(_x)`, map[string]ast.Expr{"_x": value})
+		}
+		return value, nil
 	case "namespaceObject":
 		if slices.Equal(path, []string{"metadata", "name"}) {
 			return snippet(`object.metadata.?namespace.orValue("default")`, nil), nil
@@ -161,6 +165,20 @@ func (t *translator) variable(e ast.Expr, path []string) (ast.Expr, error) {
 		return nil, fmt.Errorf("variable %s: %w", name, err)
 	}
 	return rebaseBelow(e, value, len(path)-1), nil
+}
+
+// asksWhether says whether any read of a chain is an optional one: what it comes to is, too.
+func asksWhether(e ast.Expr) bool {
+	for {
+		of, _, ok := read(e)
+		if !ok {
+			return false
+		}
+		if e.Kind() == ast.CallKind && e.AsCall().FunctionName() != operators.Index {
+			return true
+		}
+		e = of
+	}
 }
 
 // rebase puts another root under a chain of reads.
