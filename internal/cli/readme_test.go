@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,7 +19,7 @@ func TestReadmeNamesCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	code := cli.Run(context.Background(), cli.Env{
+	code := cli.Run(t.Context(), cli.Env{
 		Args: []string{"--help"}, Name: "coaming", Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
 		Getenv: func(string) string { return "" }, Now: time.Now, CacheDir: t.TempDir(),
 	})

@@ -1,5 +1,7 @@
 package document
 
+import "slices"
+
 // Ancestry knows of every value of a document what it stands in, and at which place there. Making it takes time and memory
 // in proportion to the document; after that a path takes as long as it is deep, in whatever order values are asked about,
 // where Value.Steps looks at all that stands before them.
@@ -46,8 +48,7 @@ func (a *Ancestry) PathText(root, to Value) (text string, ok bool) {
 	}
 	var room [256]byte
 	b := room[:0]
-	for n := len(chain) - 1; n >= 0; n-- {
-		at := chain[n]
+	for _, at := range slices.Backward(chain) {
 		if a.doc.nodes[a.up[at]].kind() == Map {
 			b = AppendKey(b, a.doc.key(at))
 			continue

@@ -78,15 +78,18 @@ func (t *reach) sees(r *rule.Compiled) bool {
 
 // holds says whether what stands at a path may be in reach. All that is not known to be out of it is.
 func (t *reach) holds(keys []string) bool {
-	below := func(n int) bool { return len(keys) > n }
+	whole := len(keys) == 1 // nothing beneath it is named
 	switch keys[0] {
 	case "cluster", "settings", "support", "role", "api":
 		return false
 	case "container":
-		return len(t.container) > 0 && !below(1) || below(1) && t.container[keys[1]]
+		if whole {
+			return len(t.container) > 0
+		}
+		return t.container[keys[1]]
 	case "pod", "workload":
 		switch {
-		case !below(1):
+		case whole:
 			return true
 		case keys[1] == "spec":
 			return t.holdsSpec(keys[2:])
@@ -97,7 +100,7 @@ func (t *reach) holds(keys []string) bool {
 		}
 		return !slices.Contains([]string{"kind", "name", "namespace", "labels", "annotations", "metadata"}, keys[1])
 	case "object":
-		if !below(1) {
+		if whole {
 			return len(t.container)+len(t.spec) > 0
 		}
 		return !slices.Contains([]string{"apiVersion", "kind", "metadata", "status"}, keys[1]) // the pod spec's place differs from kind to kind

@@ -28,12 +28,12 @@ func (e *evaluator) isOutOfBounds(o map[string]any) bool {
 
 // TestRealObjectsAreWithinBounds holds the bounds to what is there: the roles that every API server makes, and manifests of well-known projects.
 func TestRealObjectsAreWithinBounds(t *testing.T) {
-	real := realObjects(t)
-	if len(real) == 0 {
+	objects := realObjects(t)
+	if len(objects) == 0 {
 		t.Log("the manifests of real projects are not beside this checkout: the roles of an API server alone are asked about")
 	}
 	kinds := map[string][]map[string]any{}
-	for _, o := range append(real, catalog.Shipped()...) {
+	for _, o := range append(objects, catalog.Shipped()...) {
 		// What is small is far from any bound: TestBoundsAreForNobody has larger ones.
 		if text := o.Root.AppendJSON(nil); o.Kind != "" && len(text) > 6_000 {
 			kinds[o.GroupKind()] = append(kinds[o.GroupKind()], content(t, text))
@@ -52,7 +52,7 @@ func TestRealObjectsAreWithinBounds(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("%d objects were read, %d questions asked", len(real), asked)
+	t.Logf("%d objects were read, %d questions asked", len(objects), asked)
 	if asked < 100 {
 		t.Error("that is too little to prove anything")
 	}

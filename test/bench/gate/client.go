@@ -139,9 +139,9 @@ func (r review) of(object, old string) []byte {
 }
 
 // ask sends one review.
-func (c *client) ask(of *traffic, n int) error {
+func (c *client) ask(ctx context.Context, of *traffic, n int) error {
 	n %= variants
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, c.url+of.path+"?timeout=2s", bytes.NewReader(of.bodies[n]))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+of.path+"?timeout=2s", bytes.NewReader(of.bodies[n]))
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (c *client) ask(of *traffic, n int) error {
 }
 
 // steady asks at a rate, whether or not the answers come: a trip begins when it is due, not when there is room for it.
-func (c *client) steady(of *traffic, rate int, over time.Duration) (trips []time.Duration, failed int) {
+func (c *client) steady(ctx context.Context, of *traffic, rate int, over time.Duration) (trips []time.Duration, failed int) {
 	count := int(over.Seconds()) * rate
 	trips = make([]time.Duration, count)
 	var unanswered atomic.Int64
@@ -169,7 +169,7 @@ func (c *client) steady(of *traffic, rate int, over time.Duration) (trips []time
 		due := begun.Add(time.Duration(i) * time.Second / time.Duration(rate))
 		time.Sleep(time.Until(due)) //nolint:forbidigo // the rate itself
 		group.Go(func() {
-			if c.ask(of, i) != nil {
+			if c.ask(ctx, of, i) != nil {
 				unanswered.Add(1)
 			}
 			trips[i] = time.Since(due)
@@ -180,11 +180,11 @@ func (c *client) steady(of *traffic, rate int, over time.Duration) (trips []time
 }
 
 // many asks as fast as answers come, by turns about what it is given.
-func (c *client) many(count, width int, of ...int) error {
+func (c *client) many(ctx context.Context, count, width int, of ...int) error {
 	var group errgroup.Group
 	group.SetLimit(width)
 	for i := range count {
-		group.Go(func() error { return c.ask(&c.traffic[of[i%len(of)]], i/len(of)) })
+		group.Go(func() error { return c.ask(ctx, &c.traffic[of[i%len(of)]], i/len(of)) })
 	}
 	return group.Wait()
 }

@@ -52,18 +52,18 @@ func (w wave) review() []byte {
 
 // flood measures what large reviews take of memory: each shape against a server of its own, over connections of their own, while small reviews are
 // asked about, too.
-func flood(over time.Duration) error {
+func flood(ctx context.Context, over time.Duration) error {
 	fmt.Printf("%d large reviews at a time for %v, and small ones beside them:\n\n", flooding, over)
 	fmt.Printf("%-28s %8s | %8s %8s %8s | %8s %8s | %s\n", "reviews", "MiB", "refused", "turned", "broken", "RSS MiB", "peak MiB", "small ones: count, failed, p50, p99, max")
 	for _, w := range waves() {
-		if err := w.measure(over); err != nil {
+		if err := w.measure(ctx, over); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w wave) measure(over time.Duration) error {
+func (w wave) measure(parent context.Context, over time.Duration) error {
 	s, err := startServer("")
 	if err != nil {
 		return err
@@ -73,14 +73,14 @@ func (w wave) measure(over time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if err := small.many(2000, 8, made...); err != nil { // everything is compiled and warm
+	if err := small.many(parent, 2000, 8, made...); err != nil { // everything is compiled and warm
 		return err
 	}
 	first, err := s.phase()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), over)
+	ctx, cancel := context.WithTimeout(parent, over)
 	defer cancel()
 	body := w.review()
 	var refused, turned, broken atomic.Int64
@@ -102,7 +102,7 @@ func (w wave) measure(over time.Duration) error {
 			}
 		})
 	}
-	trips, failed := small.steady(&small.traffic[made[1]], 20, over)
+	trips, failed := small.steady(parent, &small.traffic[made[1]], 20, over)
 	cancel()
 	group.Wait()
 	last, err := s.phase()

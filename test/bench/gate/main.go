@@ -28,17 +28,18 @@ func main() {
 	sandbox := flag.String("sandbox", "", "the built sandbox that is the API server")
 	only := flag.Bool("memory", false, "measure that memory alone")
 	flag.Parse()
+	ctx := context.Background()
 	var err error
 	switch {
 	case *serve:
-		err = serveGate(context.Background(), os.Stdin, os.Stdout, *profile)
+		err = serveGate(ctx, os.Stdin, os.Stdout, *profile)
 	case *large:
-		err = flood(time.Duration(*seconds) * time.Second)
+		err = flood(ctx, time.Duration(*seconds)*time.Second)
 	case !*only:
-		err = measure(*seconds, *growth, *native, *profile)
+		err = measure(ctx, *seconds, *growth, *native, *profile)
 	}
 	if err == nil && !*serve && *coaming != "" {
-		err = measureReal(context.Background(), *coaming, *sandbox, mostReal)
+		err = measureReal(ctx, *coaming, *sandbox, mostReal)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -46,7 +47,7 @@ func main() {
 	}
 }
 
-func measure(seconds, growth int, native, profile string) error {
+func measure(ctx context.Context, seconds, growth int, native, profile string) error {
 	s, err := startServer(profile)
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func measure(seconds, growth int, native, profile string) error {
 		return err
 	}
 	fmt.Printf("Machine: %d cores, %s; the one who asks shares them.\n", runtime.NumCPU(), runtime.Version())
-	if err := c.many(6000, 8, everything...); err != nil { // everything is compiled and warm
+	if err := c.many(ctx, 6000, 8, everything...); err != nil { // everything is compiled and warm
 		return err
 	}
 	first, err := s.phase()
@@ -77,7 +78,7 @@ func measure(seconds, growth int, native, profile string) error {
 			if err != nil {
 				return err
 			}
-			trips, failed := c.steady(of, rate, time.Duration(seconds)*time.Second)
+			trips, failed := c.steady(ctx, of, rate, time.Duration(seconds)*time.Second)
 			p, err := s.phase()
 			if err != nil {
 				return err
@@ -86,7 +87,7 @@ func measure(seconds, growth int, native, profile string) error {
 				short(quantile(trips, .5)), short(quantile(trips, .99)), short(quantile(trips, 1)), short((p.CPU-before.CPU)/time.Duration(max(p.Count, 1))))
 		}
 	}
-	return s.endurance(c, growth, native)
+	return s.endurance(ctx, c, growth, native)
 }
 
 // mostReal is how many reviews of each kind the gate that people run is asked.
@@ -96,13 +97,13 @@ const mostReal = 3000
 var made, everything = []int{0, 3}, []int{0, 1, 2, 3, 4, 5}
 
 // endurance tells how many reviews fit into a second, and whether memory grows.
-func (s *server) endurance(c *client, growth int, native string) error {
+func (s *server) endurance(ctx context.Context, c *client, growth int, native string) error {
 	before, err := s.phase()
 	if err != nil {
 		return err
 	}
 	begun := time.Now()
-	if err := c.many(growth, 64, made...); err != nil {
+	if err := c.many(ctx, growth, 64, made...); err != nil {
 		return err
 	}
 	took := time.Since(begun)

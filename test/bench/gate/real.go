@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func measureReal(ctx context.Context, coaming, sandbox string, reviews int) (err
 	if err != nil {
 		return err
 	}
-	if err := c.ready(); err != nil {
+	if err := c.ready(ctx); err != nil {
 		return err
 	}
 	fmt.Printf("\nThe gate that people run, beside a real API server with %d service accounts and %[1]d cluster roles:\n", crowd)
@@ -65,7 +66,7 @@ func measureReal(ctx context.Context, coaming, sandbox string, reviews int) (err
 		for n := range of.answers {
 			of.answers[n] = `"uid":` // the plan is another
 		}
-		if err := c.many(reviews, 8, i); err != nil {
+		if err := c.many(ctx, reviews, 8, i); err != nil {
 			return err
 		}
 		told(fmt.Sprintf("after %d of %s", reviews, of.name))
@@ -111,11 +112,11 @@ func populate(ctx context.Context, kubeconfig string) error {
 	if err != nil {
 		return err
 	}
-	make := func(path, body string) error {
+	create := func(path, body string) error {
 		return client.RESTClient().Post().AbsPath(path).SetHeader("Content-Type", "application/json").Body([]byte(body)).Do(ctx).Error()
 	}
 	for _, place := range places {
-		if err := make("/api/v1/namespaces", `{"metadata":{"name":"`+place+`"}}`); err != nil {
+		if err := create("/api/v1/namespaces", `{"metadata":{"name":"`+place+`"}}`); err != nil {
 			return err
 		}
 	}
@@ -124,8 +125,8 @@ func populate(ctx context.Context, kubeconfig string) error {
 	for i := range crowd {
 		group.Go(func() error {
 			return errors.Join(
-				make("/api/v1/namespaces/"+places[i%len(places)]+"/serviceaccounts", fmt.Sprintf(`{"metadata":{"name":"account-%d","labels":{"app":"a%[1]d"},"annotations":{"example.com/team":"t%[1]d"}}}`, i)),
-				make("/apis/rbac.authorization.k8s.io/v1/clusterroles", fmt.Sprintf(`{"metadata":{"name":"role-%d","labels":{"app":"a%[1]d"}},"rules":[{"apiGroups":["apps"],"resources":["deployments","statefulsets"],"verbs":["get","list","watch"]},{"apiGroups":[""],"resources":["configmaps","services"],"verbs":["get","list","watch","update"]}]}`, i)),
+				create("/api/v1/namespaces/"+places[i%len(places)]+"/serviceaccounts", fmt.Sprintf(`{"metadata":{"name":"account-%d","labels":{"app":"a%[1]d"},"annotations":{"example.com/team":"t%[1]d"}}}`, i)),
+				create("/apis/rbac.authorization.k8s.io/v1/clusterroles", fmt.Sprintf(`{"metadata":{"name":"role-%d","labels":{"app":"a%[1]d"}},"rules":[{"apiGroups":["apps"],"resources":["deployments","statefulsets"],"verbs":["get","list","watch"]},{"apiGroups":[""],"resources":["configmaps","services"],"verbs":["get","list","watch","update"]}]}`, i)),
 			)
 		})
 	}
@@ -167,7 +168,7 @@ func startReal(ctx context.Context, coaming, kubeconfig, dir string) (s *server,
 		var line struct{ Msg, Address string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
 			go func() { _, _ = io.Copy(io.Discard, log) }()
-			return &server{Address: line.Address, Certificate: pair.Certificate.Certificate[0]}, fmt.Sprint(process.Process.Pid), end, nil
+			return &server{Address: line.Address, Certificate: pair.Certificate.Certificate[0]}, strconv.Itoa(process.Process.Pid), end, nil
 		}
 		said.WriteString(lines.Text() + "\n")
 	}
@@ -176,9 +177,9 @@ func startReal(ctx context.Context, coaming, kubeconfig, dir string) (s *server,
 }
 
 // ready waits until the gate is.
-func (c *client) ready() error {
+func (c *client) ready(ctx context.Context) error {
 	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) { //nolint:forbidigo // another process
-		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, c.url+"/readyz", http.NoBody)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/readyz", http.NoBody)
 		if err != nil {
 			return err
 		}
