@@ -64,7 +64,7 @@ func flood(ctx context.Context, over time.Duration) error {
 }
 
 func (w wave) measure(parent context.Context, over time.Duration) error {
-	s, err := startServer("")
+	s, err := startServer(parent, "")
 	if err != nil {
 		return err
 	}

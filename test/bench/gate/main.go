@@ -48,7 +48,7 @@ func main() {
 }
 
 func measure(ctx context.Context, seconds, growth int, native, profile string) error {
-	s, err := startServer(profile)
+	s, err := startServer(ctx, profile)
 	if err != nil {
 		return err
 	}

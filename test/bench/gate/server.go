@@ -50,12 +50,12 @@ type phase struct {
 	RSS, Peak                        int64
 }
 
-func startServer(profile string) (*server, error) {
+func startServer(ctx context.Context, profile string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	s := &server{process: exec.CommandContext(context.Background(), self, "-serve", "-profile", profile)}
+	s := &server{process: exec.CommandContext(ctx, self, "-serve", "-profile", profile)}
 	s.process.Env = append(os.Environ(), "GOMAXPROCS=2")
 	s.process.Stderr = os.Stderr
 	out, err := s.process.StdoutPipe()
