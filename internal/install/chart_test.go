@@ -215,7 +215,7 @@ func rightsIn(objects []*Object) []right {
 				return strings.Join(words, ", ")
 			}
 			names := words("resourceNames")
-			if names != "" && !strings.Contains(names, gateName) {
+			if names != "" && !strings.Contains(names, gateName) && words("resources") != "configmaps" {
 				names = "by name"
 			}
 			list = append(list, right{scope: scope, group: groups(words("apiGroups")), resources: words("resources"), names: names, verbs: words("verbs")})
