@@ -34,7 +34,7 @@ func (c *Cluster) Preview(ctx context.Context, p *Plan, adopt bool) ([]string, e
 			continue
 		}
 		word := "change"
-		if k.native && !adopt && !installed(found) {
+		if !adopt && isOthers(k, want, found) {
 			word = "not change without --adopt, for no installation wrote it,"
 		}
 		text := fmt.Sprintf(word+" %s: %s from %s to %s", named(want), list[0].Path, orNothing(list[0].Found), orNothing(list[0].Want))

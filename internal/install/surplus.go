@@ -42,8 +42,8 @@ func installed(o *Object) bool {
 	})
 }
 
-// unowned is an error for what carries our label, no installation wrote, and the plan would make something else of: what it
-// refuses now might be let through.
+// unowned is an error for what has a name of ours, or our label, no installation wrote, and the plan would make something else of: what
+// it refuses now might be let through. So is a namespace that somebody holds to a stricter Pod Security standard than the plan.
 func (c *Cluster) unowned(ctx context.Context, p *Plan) error {
 	wanted := map[key]*Object{}
 	for _, o := range p.Objects {
@@ -51,15 +51,16 @@ func (c *Cluster) unowned(ctx context.Context, p *Plan) error {
 	}
 	var names []string
 	for i := range c.kinds {
-		if !c.kinds[i].native {
+		k := &c.kinds[i]
+		if !k.native && k.name != "Namespace" {
 			continue
 		}
-		there, err := c.own(ctx, &c.kinds[i])
+		there, err := c.list(ctx, k, "", "")
 		if err != nil {
 			return err
 		}
 		for _, o := range there {
-			if want := wanted[keyOf(o)]; want != nil && !installed(o) && len(drift.Of(want, o, c.kinds[i].strict)) > 0 {
+			if want := wanted[keyOf(o)]; want != nil && isOthers(k, want, o) && len(drift.Of(want, o, k.strict)) > 0 {
 				names = append(names, named(o))
 			}
 		}
@@ -68,9 +69,31 @@ func (c *Cluster) unowned(ctx context.Context, p *Plan) error {
 		return nil
 	}
 	return &verdict.RemedyError{
-		Err:    fmt.Errorf("%d objects were applied by hand, and the plan would make something else of them: %s", len(names), firstFew(names)),
+		Err:    fmt.Errorf("%d objects were applied by hand, or by others, and the plan would make something else of them: %s", len(names), firstFew(names)),
 		Remedy: "Have the plan say what they enforce, and give --adopt: the installation then keeps them as the plan says.",
 	}
+}
+
+// isOthers says whether an object that stands where one is wanted is somebody else's to change.
+func isOthers(k *kind, want, found *Object) bool {
+	return !installed(found) && (k.native || loosens(want, found))
+}
+
+// podSecurityLevels are the Pod Security standards, the strictest last.
+var podSecurityLevels = []string{"privileged", "baseline", "restricted"}
+
+// loosens says whether a namespace would be held to less by Pod Security than it is.
+func loosens(want, found *Object) bool {
+	if want.GetKind() != "Namespace" {
+		return false
+	}
+	is := found.GetLabels()
+	for name, level := range want.GetLabels() {
+		if strings.HasPrefix(name, "pod-security.kubernetes.io/") && slices.Index(podSecurityLevels, level) < slices.Index(podSecurityLevels, is[name]) {
+			return true
+		}
+	}
+	return false
 }
 
 // firstFew are the first names of a list, and how many more there are.

@@ -70,6 +70,42 @@ func TestInstallLeavesExportedPolicies(t *testing.T) {
 	}
 }
 
+// TestInstallLeavesOthersObjects has a team's quota stand under the name of ours, and a namespace be stricter than the plan: neither is changed
+// unless somebody says so.
+func TestInstallLeavesOthersObjects(t *testing.T) {
+	s := startSandbox(t)
+	s.kubectl(t, "create", "namespace", "shop")
+	s.kubectl(t, "create", "namespace", "team-c")
+	s.kubectl(t, "create", "quota", "coaming", "-n", "shop", "--hard=pods=3")
+	s.kubectl(t, "label", "namespace", "team-c", "pod-security.kubernetes.io/enforce=restricted")
+	plan := writeFile(t, "plan.yaml", `
+apiVersion: coaming.dev/v1alpha1
+kind: Enforcement
+metadata: {name: others}
+spec:
+  mode: off
+  quotas: [{namespaces: [shop], hard: {pods: 50}}]
+  podSecurity: [{namespaces: ["team-*"], enforce: baseline}]
+`)
+	state := func() string {
+		return s.kubectl(t, "get", "quota", "coaming", "-n", "shop", "-o", "jsonpath={.spec.hard.pods}") + " " +
+			s.kubectl(t, "get", "namespace", "team-c", "-o", `jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`)
+	}
+	o := s.installAnywhere(t, "--plan", plan)
+	if o.code != 2 || !strings.Contains(o.stderr, "ResourceQuota shop/coaming") || !strings.Contains(o.stderr, "Namespace team-c") || !strings.Contains(o.stderr, "--adopt") || state() != "3 restricted" {
+		t.Errorf("exit code %d, %s: %s", o.code, state(), o.stderr)
+	}
+	o = s.installAnywhere(t, "--plan", plan, "--dry-run")
+	if got := strings.Count(o.stdout, "not change without --adopt"); o.code != 0 || got != 2 {
+		t.Errorf("exit code %d, what is not changed: %s", o.code, o.stdout)
+	}
+	wantCode(t, s.installAnywhere(t, "--plan", plan, "--adopt"), 0)
+	if state() != "50 baseline" {
+		t.Errorf("adopted: %s", state())
+	}
+	wantCode(t, s.installAnywhere(t, "--plan", plan), 0) // they are the installation's now
+}
+
 // TestInstallRestoresDivertedWebhook has somebody point the webhook elsewhere, by a url beside which the service of the installation is
 // no valid configuration: another installation restores it.
 func TestInstallRestoresDivertedWebhook(t *testing.T) {
