@@ -38,3 +38,40 @@ func TestReadmeNamesCommands(t *testing.T) {
 		}
 	}
 }
+
+// TestPlansOfTheDocs hands each plan that a page shows, as it stands there, to the gate: who copies it has one that holds.
+func TestPlansOfTheDocs(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans := 0
+	for _, page := range append(pages, filepath.Join("..", "..", "README.md")) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, block := range strings.Split(string(text), "```yaml\n")[1:] {
+			block, _, _ = strings.Cut(block, "```")
+			if !strings.Contains(block, "\nkind: Enforcement\n") {
+				continue
+			}
+			plans++
+			file := filepath.Join(t.TempDir(), "plan.yaml")
+			if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var out, faults bytes.Buffer
+			code := cli.Run(t.Context(), cli.Env{
+				Args: []string{"gate", "--plan", file, "--list", "--offline"}, Name: "coaming", Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &faults,
+				Getenv: func(string) string { return "" }, Now: time.Now, CacheDir: t.TempDir(),
+			})
+			if code != 0 {
+				t.Errorf("%s, block %d: exit code %d\n%s", filepath.Base(page), i+1, code, faults.String())
+			}
+		}
+	}
+	if plans == 0 {
+		t.Error("no page shows a plan")
+	}
+}
