@@ -86,7 +86,7 @@ func readGemfileLock(in *input) ([]fact.Package, error) {
 		if line != "" && line[0] != ' ' {
 			inside = line == "GEM"
 		}
-		if name, version, found := strings.Cut(strings.TrimSuffix(line, ")"), " ("); inside && found && strings.HasPrefix(name, "    ") && name[4] != ' ' {
+		if name, version, found := strings.Cut(strings.TrimSuffix(line, ")"), " ("); inside && found && len(name) > 4 && strings.HasPrefix(name, "    ") && name[4] != ' ' {
 			version, _, _ = strings.Cut(version, "-")
 			list = append(list, fact.Package{Ecosystem: "RubyGems", Name: name[4:], Version: version})
 		}
