@@ -70,8 +70,8 @@ func (r *reader) limitItem(v document.Value) LimitItem {
 	return item
 }
 
-// levels are those of the Pod Security Standards.
-var levels = []string{"privileged", "baseline", "restricted"}
+// Levels are those of the Pod Security Standards, the strictest last.
+var Levels = []string{"privileged", "baseline", "restricted"}
 
 var versionForm = regexp.MustCompile(`^(latest|v1\.[0-9]{1,3})$`)
 
@@ -80,11 +80,11 @@ func (r *reader) podSecurity(v document.Value) PodSecurityEntry {
 	r.fields(v, "an entry of podSecurity", "namespaces, namespaceSelector, enforce, warn, audit, version", func(key string, at document.Value) bool {
 		switch key {
 		case "enforce":
-			e.Enforce = levels[r.word(key, at, levels)]
+			e.Enforce = Levels[r.word(key, at, Levels)]
 		case "warn":
-			e.Warn = levels[r.word(key, at, levels)]
+			e.Warn = Levels[r.word(key, at, Levels)]
 		case "audit":
-			e.Audit = levels[r.word(key, at, levels)]
+			e.Audit = Levels[r.word(key, at, Levels)]
 		case "version":
 			if e.Version = at.Str(); !versionForm.MatchString(e.Version) {
 				r.wrong(at, "Write latest, or a version like v1.34.", "version is %q", short(at.Text()))
@@ -95,7 +95,7 @@ func (r *reader) podSecurity(v document.Value) PodSecurityEntry {
 		return true
 	})
 	if v.Kind() == document.Map && e.Enforce == "" && e.Warn == "" && e.Audit == "" {
-		r.wrong(v, "Write enforce, warn or audit: "+levels[0]+", "+levels[1]+" or "+levels[2]+".", "the entry asks for no level")
+		r.wrong(v, "Write enforce, warn or audit: "+Levels[0]+", "+Levels[1]+" or "+Levels[2]+".", "the entry asks for no level")
 	}
 	return e
 }

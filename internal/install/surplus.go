@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/coaming/coaming/internal/drift"
+	"github.com/coaming/coaming/internal/policy"
 	"github.com/coaming/coaming/internal/reconcile"
 	"github.com/coaming/coaming/internal/verdict"
 )
@@ -76,24 +77,7 @@ func (c *Cluster) unowned(ctx context.Context, p *Plan) error {
 
 // isOthers says whether an object that stands where one is wanted is somebody else's to change.
 func isOthers(k *kind, want, found *Object) bool {
-	return !installed(found) && (k.native || loosens(want, found))
-}
-
-// podSecurityLevels are the Pod Security standards, the strictest last.
-var podSecurityLevels = []string{"privileged", "baseline", "restricted"}
-
-// loosens says whether a namespace would be held to less by Pod Security than it is.
-func loosens(want, found *Object) bool {
-	if want.GetKind() != "Namespace" {
-		return false
-	}
-	is := found.GetLabels()
-	for name, level := range want.GetLabels() {
-		if strings.HasPrefix(name, "pod-security.kubernetes.io/") && slices.Index(podSecurityLevels, level) < slices.Index(podSecurityLevels, is[name]) {
-			return true
-		}
-	}
-	return false
+	return !installed(found) && (k.native || k.name == "Namespace" && policy.Loosens(want.GetLabels(), found.GetLabels()))
 }
 
 // firstFew are the first names of a list, and how many more there are.

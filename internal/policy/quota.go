@@ -133,6 +133,16 @@ func PodSecurity(plan *enforcement.Plan, at enforcement.Place) (m Manifest, ok, 
 	return Manifest{APIVersion: "v1", Kind: "Namespace", Metadata: Metadata{Name: at.Namespace, Labels: labels}}, len(labels) > 0, known
 }
 
+// Loosens says whether labels would hold a namespace to less by Pod Security than those that it has.
+func Loosens(want, has map[string]string) bool {
+	for name, level := range want {
+		if strings.HasPrefix(name, podSecurity) && slices.Index(enforcement.Levels, level) < slices.Index(enforcement.Levels, has[name]) {
+			return true
+		}
+	}
+	return false
+}
+
 // podSecurity begins the labels of the Pod Security admission.
 const podSecurity = "pod-security.kubernetes.io/"
 
